@@ -1,0 +1,25 @@
+//! Test support for the Fanfare workspace: real servers on free ports, a client that sees raw
+//! bytes, and transcripts that hold Fanfare to redis-server's answers byte for byte.
+//!
+//! * [`RedisServer`] and [`FanfareServer`] start a server process in a directory of its own and
+//!   end both on drop.
+//! * [`RawClient`] sends and receives bytes, and notices a closed connection.
+//! * [`transcript`] parses and runs the scripts under `transcripts/`.
+//! * [`seed`] gives randomised tests a seed that is printed and can be set.
+//!
+//! This crate does not use Fanfare's own codec: what checks the broker shares no code with it.
+
+mod client;
+mod frame;
+mod process;
+mod seed;
+mod server;
+mod text;
+pub mod transcript;
+
+pub use client::RawClient;
+pub use frame::{frame_len, split_frames};
+pub use process::{ServerProcess, TempDir};
+pub use seed::{Rng, seed};
+pub use server::{FanfareServer, RedisServer, fanfare_binary};
+pub use text::escape;
