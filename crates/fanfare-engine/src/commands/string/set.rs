@@ -1,0 +1,182 @@
+//! SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]: puts a string at a key.
+//!
+//! Source: <https://redis.io/docs/latest/commands/set/>. Redis reads the options from left to right and says
+//! `syntax error` at the first that contradicts an earlier one; the number behind `EX` is read after all of them.
+
+use crate::keyspace::Value;
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::{Ctx, Now, Reply, Request, Spec, WireError, number, wire_error};
+
+pub(crate) static SET: Spec = Spec {
+    name: "set",
+    arity: Arity::AtLeast(3),
+    flags: &[Flag::Write, Flag::DenyOom],
+    keys: Keys::Range {
+        first: 1,
+        last: 1,
+        step: 1,
+        flags: &["RW", "access", "update", "variable_flags"],
+    },
+    group: Group::String,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new("Set the string value of a key", "1.0.0", "O(1)")
+        .history(&[
+            ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+            ("6.0.0", "Added the `KEEPTTL` option."),
+            ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+            ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ])
+        .key_notes("RW and ACCESS due to the optional `GET` argument")
+        .args(&[
+            Arg::key("key"),
+            Arg::new("value", "string"),
+            Arg::new("condition", "oneof")
+                .since("2.6.12")
+                .flags(&["optional"])
+                .args(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")]),
+            Arg::word("get", "GET").since("6.2.0").flags(&["optional"]),
+            Arg::new("expiration", "oneof").flags(&["optional"]).args(&[
+                Arg::new("seconds", "integer").token("EX").since("2.6.12"),
+                Arg::new("milliseconds", "integer").token("PX").since("2.6.12"),
+                Arg::new("unix-time-seconds", "unix-time").token("EXAT").since("6.2.0"),
+                Arg::new("unix-time-milliseconds", "unix-time").token("PXAT").since("6.2.0"),
+                Arg::word("keepttl", "KEEPTTL").since("6.0.0"),
+            ]),
+        ]),
+    subcommands: &[],
+    run: |ctx, request| Set::parse(ctx, request)?.apply(ctx),
+};
+
+struct Set<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    options: Options<'a>,
+    expires_at_ms: Option<u64>,
+}
+
+#[derive(Default)]
+struct Options<'a> {
+    condition: Option<Condition>,
+    get: bool,
+    keep_ttl: bool,
+    expiry: Option<Expiry<'a>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    IfAbsent,
+    IfPresent,
+}
+
+/// An expiry as it was given.
+#[derive(Clone, Copy)]
+struct Expiry<'a> {
+    unit: Unit,
+    raw: &'a [u8],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+    UnixSeconds,
+    UnixMilliseconds,
+}
+
+impl<'a> Set<'a> {
+    fn parse(ctx: &Ctx<'_>, request: Request<'a>) -> Result<Self, WireError> {
+        let (Some(key), Some(value)) = (request.get(1), request.get(2)) else {
+            return Err(WireError::wrong_arity(ctx.spec.name));
+        };
+        let options = Options::parse(request)?;
+        let expires_at_ms = options.expiry.map(|it| it.resolve(ctx.now)).transpose()?;
+        Ok(Self { key, value, options, expires_at_ms })
+    }
+
+    fn apply(self, ctx: &mut Ctx<'_>) -> Result<Reply, WireError> {
+        let options = &self.options;
+        if options.condition.is_none() && !options.get && !options.keep_ttl {
+            ctx.put_text(self.key, self.value, self.expires_at_ms);
+            return Ok(Reply::Ok);
+        }
+        let before = if options.get { ctx.lookup(self.key) } else { ctx.entry(self.key) };
+        let found = before.is_some();
+        let expiry_before = before.as_ref().and_then(|it| it.expires_at_ms());
+        let old = match before.map(|it| &it.value) {
+            Some(Value::Text(text)) if options.get => Reply::Bulk(text.to_blob()),
+            Some(Value::Text(_)) | None => Reply::Null,
+        };
+        let wanted = match options.condition {
+            None => true,
+            Some(Condition::IfAbsent) => !found,
+            Some(Condition::IfPresent) => found,
+        };
+        if wanted {
+            let kept = expiry_before.filter(|_| options.keep_ttl);
+            ctx.put_text(self.key, self.value, self.expires_at_ms.or(kept));
+        }
+        Ok(if options.get || !wanted { old } else { Reply::Ok })
+    }
+}
+
+impl<'a> Options<'a> {
+    #[inline]
+    fn parse(request: Request<'a>) -> Result<Self, WireError> {
+        let mut options = Self::default();
+        let mut args = request.iter().skip(3);
+        while let Some(word) = args.next() {
+            let unit = Unit::named(word).filter(|&it| options.admits_expiry(it));
+            if word.eq_ignore_ascii_case(b"nx") && options.condition != Some(Condition::IfPresent) {
+                options.condition = Some(Condition::IfAbsent);
+            } else if word.eq_ignore_ascii_case(b"xx")
+                && options.condition != Some(Condition::IfAbsent)
+            {
+                options.condition = Some(Condition::IfPresent);
+            } else if word.eq_ignore_ascii_case(b"get") {
+                options.get = true;
+            } else if word.eq_ignore_ascii_case(b"keepttl") && options.expiry.is_none() {
+                options.keep_ttl = true;
+            } else if let Some(unit) = unit {
+                let raw = args.next().ok_or(wire_error::SYNTAX)?;
+                options.expiry = Some(Expiry { unit, raw });
+            } else {
+                return Err(wire_error::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    /// The same unit may come twice; then the last one counts.
+    fn admits_expiry(&self, unit: Unit) -> bool {
+        !self.keep_ttl && self.expiry.is_none_or(|it| it.unit == unit)
+    }
+}
+
+impl Unit {
+    fn named(word: &[u8]) -> Option<Self> {
+        let names: [(&[u8], Self); 4] = [
+            (b"ex", Self::Seconds),
+            (b"px", Self::Milliseconds),
+            (b"exat", Self::UnixSeconds),
+            (b"pxat", Self::UnixMilliseconds),
+        ];
+        names.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
+    }
+}
+
+impl Expiry<'_> {
+    /// When that is, in milliseconds since the Unix epoch.
+    fn resolve(self, now: Now) -> Result<u64, WireError> {
+        let number = number::parse_int(self.raw).ok_or(wire_error::NOT_AN_INTEGER)?;
+        let invalid = || WireError::invalid_expire("set");
+        let amount = u64::try_from(number).ok().filter(|&it| it != 0).ok_or_else(invalid)?;
+        let at_ms = match self.unit {
+            Unit::Seconds => amount.checked_mul(1000).and_then(|it| it.checked_add(now.unix_ms())),
+            Unit::Milliseconds => amount.checked_add(now.unix_ms()),
+            Unit::UnixSeconds => amount.checked_mul(1000),
+            Unit::UnixMilliseconds => Some(amount),
+        };
+        at_ms.filter(|&it| i64::try_from(it).is_ok()).ok_or_else(invalid)
+    }
+}

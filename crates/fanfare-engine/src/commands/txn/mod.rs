@@ -1,0 +1,5 @@
+//! Transactions.
+
+pub(super) mod exec;
+pub(super) mod multi;
+pub(super) mod watch;

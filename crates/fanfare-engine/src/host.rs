@@ -1,0 +1,215 @@
+//! What commands ask of the server around the engine.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::table::Command;
+use crate::{Request, WireError};
+
+/// Kinds of subscription; each has its own namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `SUBSCRIBE`
+    Channel,
+    /// `PSUBSCRIBE`
+    Pattern,
+    /// `SSUBSCRIBE`
+    Shard,
+}
+
+/// The server as a command sees it.
+///
+/// The broker implements it; tests implement as much as they need. No method blocks.
+pub trait Host {
+    /// Publishes `payload`; returns the number of subscriptions that match at its place in the channel's order.
+    /// `kind` is `Channel` or `Shard`.
+    fn publish(&mut self, kind: Kind, channel: &[u8], payload: &[u8]) -> usize;
+
+    /// Subscribes the present client. Returns whether it was not subscribed before.
+    fn subscribe(&mut self, kind: Kind, name: &[u8]) -> bool;
+
+    /// Unsubscribes the present client. Everything published before is in its outbox when this returns. Returns
+    /// whether it was subscribed.
+    fn unsubscribe(&mut self, kind: Kind, name: &[u8]) -> bool;
+
+    /// What the present client is subscribed to.
+    fn subscriptions(&self, kind: Kind) -> Vec<Vec<u8>>;
+
+    /// Names with at least one subscriber, over all clients.
+    fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Vec<u8>>;
+
+    /// Number of subscribers of a channel or shard channel.
+    fn n_subscribers(&self, kind: Kind, name: &[u8]) -> usize;
+
+    /// Number of distinct patterns.
+    fn n_patterns(&self) -> usize;
+
+    /// Checks a user's password. `Ok(false)`: wrong.
+    fn authenticate(&mut self, user: &[u8], password: &[u8]) -> bool;
+
+    /// Whether clients must authenticate (a password is set).
+    fn requires_auth(&self) -> bool;
+
+    /// One line per client as `CLIENT LIST` prints it.
+    fn clients(&self, filter: &ClientFilter) -> Vec<u8>;
+
+    /// The line of the present client. Facts that the command in progress changed are in `client`, not there yet.
+    fn client_info(&self, client: &crate::Client) -> Vec<u8>;
+
+    /// Closes matching clients; returns how many. The present client is closed after its reply.
+    fn kill(&mut self, filter: &ClientFilter) -> Killed;
+
+    /// Stops commands (all, or those that write or publish) until a time, on all reactors.
+    fn pause(&mut self, until_unix_ms: u64, writes_only: bool);
+
+    /// Ends a pause.
+    fn unpause(&mut self);
+
+    /// Makes the present client a monitor.
+    fn monitor(&mut self, on: bool);
+
+    /// Directives whose names match one of the globs, with their values.
+    fn config_get(&self, globs: &[&[u8]]) -> Vec<(Cow<'static, str>, String)>;
+
+    /// Sets directives, all or none.
+    ///
+    /// # Errors
+    /// Redis's words for what is wrong.
+    fn config_set(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<(), WireError>;
+
+    /// Zeroes the statistics.
+    fn config_reset_stat(&mut self);
+
+    /// Writes the configuration back to its file.
+    ///
+    /// # Errors
+    /// There is no file or it can not be written.
+    fn config_rewrite(&mut self) -> Result<(), WireError>;
+
+    /// The text of `INFO` for these sections (lower case; none: the default ones).
+    fn info(&self, sections: &[Vec<u8>]) -> Vec<u8>;
+
+    /// Begins a shutdown. The client is closed without a reply.
+    ///
+    /// # Errors
+    /// Redis's words when it is refused (`ABORT` without one in progress).
+    fn shutdown(&mut self, request: Shutdown) -> Result<(), WireError>;
+
+    /// Newest entries of the slow log first, at most `n_max`.
+    fn slowlog(&self, n_max: usize) -> Vec<SlowEntry>;
+
+    /// Number of entries in the slow log.
+    fn slowlog_len(&self) -> usize;
+
+    /// Empties the slow log.
+    fn slowlog_reset(&mut self);
+
+    /// Latency samples of an event: `(unix seconds, milliseconds)`, oldest first; `None`: no such event so far.
+    fn latency_history(&self, event: &[u8]) -> Option<Vec<(u64, u32)>>;
+
+    /// Events with their latest sample and their maximum: `(event, unix seconds, latest ms, maximum ms)`.
+    fn latency_latest(&self) -> Vec<(String, u64, u32, u32)>;
+
+    /// Forgets samples of these events (none: of all); returns how many events were forgotten.
+    fn latency_reset(&mut self, events: &[&[u8]]) -> usize;
+
+    /// Calls of a command and how many of them took at most so many microseconds (powers of two).
+    fn latency_histogram(&self, command: Command) -> Option<(u64, Vec<(u64, u64)>)>;
+
+    /// A report in words (`LATENCY DOCTOR`).
+    fn latency_doctor(&self) -> String;
+
+    /// Whether `DEBUG` is allowed for the present client.
+    fn debug_allowed(&self) -> bool;
+
+    /// Stops the whole server for a time (`DEBUG SLEEP`).
+    fn debug_sleep(&mut self, time: Duration);
+
+    /// Whether due keys are removed in the background (`DEBUG SET-ACTIVE-EXPIRE`).
+    fn debug_active_expire(&mut self, on: bool);
+
+    /// Gives the server another replication id (`DEBUG CHANGE-REPL-ID`).
+    fn debug_change_repl_id(&mut self) {}
+
+    /// Called after each command that ran, those inside `EXEC` included.
+    fn called(
+        &mut self,
+        client: &crate::Client,
+        command: Command,
+        request: Request<'_>,
+        error: Option<&WireError>,
+    );
+}
+
+/// Which clients `CLIENT LIST` shows and `CLIENT KILL` closes. Every criterion that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientFilter {
+    /// These ids.
+    pub ids: Option<Vec<u64>>,
+    /// This peer address (`ip:port`).
+    pub addr: Option<Vec<u8>>,
+    /// This local address.
+    pub laddr: Option<Vec<u8>>,
+    /// This type.
+    pub kind: Option<ClientKind>,
+    /// This user.
+    pub user: Option<Vec<u8>>,
+    /// Not the present client.
+    pub skip_me: bool,
+    /// Connected for at least so many seconds.
+    pub age_s_min: Option<u64>,
+}
+
+/// Types of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// Neither of the others.
+    Normal,
+    /// A master of replication; there are none.
+    Master,
+    /// A replica; there are none.
+    Replica,
+    /// Subscribed to something.
+    PubSub,
+}
+
+/// What `CLIENT KILL` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Killed {
+    /// How many clients.
+    pub n_clients: usize,
+    /// The present client is one of them.
+    pub myself: bool,
+}
+
+/// `SHUTDOWN` and its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Do not save.
+    pub nosave: bool,
+    /// Save.
+    pub save: bool,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// Go even if saving fails.
+    pub force: bool,
+    /// Call a shutdown off.
+    pub abort: bool,
+}
+
+/// One entry of the slow log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowEntry {
+    /// Number since the start.
+    pub id: u64,
+    /// When, in Unix seconds.
+    pub unix_s: u64,
+    /// How long, in microseconds.
+    pub micros: u64,
+    /// The command, shortened as Redis does.
+    pub args: Vec<Vec<u8>>,
+    /// Who.
+    pub addr: Vec<u8>,
+    /// Their name.
+    pub name: Vec<u8>,
+}

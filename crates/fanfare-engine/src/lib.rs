@@ -1,0 +1,47 @@
+//! The Fanfare engine: keyspace and commands, without sockets, threads, clock or randomness.
+//!
+//! A command is data ([`Spec`]): the broker looks it up in a [`CommandTable`], [`exec::run`] locks the stripes of its
+//! keys and calls its `run` with a [`Ctx`]; what comes back is a [`Reply`] or a [`WireError`]. What a command needs of
+//! the server around it (subscriptions, other clients, configuration) it asks of the [`Host`]. Time is an argument.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`spec`], [`table`] | a command as data; the table that dispatch, `COMMAND` and the docs read |
+//! | [`ctx`], [`host`], [`client`] | what a running command sees |
+//! | [`exec`] | from a request to a reply: checks, transactions, locks |
+//! | [`keyspace`] | databases, stripes, expiry, WATCH |
+//! | [`commands`] | one file per command family |
+//! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
+//! | [`glob`], [`number`], [`long_double`] | Redis's pattern and number rules |
+
+mod big;
+pub mod client;
+pub mod commands;
+pub mod ctx;
+pub mod exec;
+pub mod glob;
+pub mod host;
+pub mod keyspace;
+pub mod long_double;
+pub mod number;
+pub mod pubsub;
+pub mod reply;
+pub mod spec;
+mod sync;
+pub mod table;
+pub mod wire_error;
+
+pub use client::Client;
+pub use ctx::{Ctx, Now};
+pub use fanfare_resp::{Request, Version};
+pub use host::Host;
+pub use keyspace::Keyspace;
+pub use reply::{Blob, Reply};
+pub use spec::Spec;
+pub use table::CommandTable;
+pub use wire_error::WireError;
+
+/// What `HELLO` and `INFO` claim to be: clients decide by it what they may send.
+pub const REDIS_VERSION: &str = "7.2.4";
+/// What it really is.
+pub const FANFARE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,208 @@
+//! Commands on keys of any type, and on databases.
+
+use crate::check::check;
+
+#[test]
+fn del_and_exists_count() {
+    check(
+        "
+> SET a 1
+< +OK
+> SET b 2
+< +OK
+> EXISTS a a b c
+< :3
+> DEL a a c
+< :1
+> UNLINK b c
+< :1
+> EXISTS a b
+< :0
+> TYPE a
+< +none
+> SET a 1 PX 5
+< +OK
+> TYPE a
+< +string
++5
+> DEL a
+< :0
+",
+    );
+}
+
+#[test]
+fn expire_and_ttl() {
+    check(
+        "
+> TTL a
+< :-2
+> EXPIRETIME a
+< :-2
+> EXPIRE a 10
+< :0
+> SET a 1
+< +OK
+> PTTL a
+< :-1
+> PEXPIRETIME a
+< :-1
+> PEXPIRE a 1499
+< :1
+> TTL a
+< :1
++1
+> TTL a
+< :1
+> PEXPIRE a 1500
+< :1
+> TTL a
+< :2
+> PERSIST a
+< :1
+> PERSIST a
+< :0
+> PERSIST b
+< :0
+> EXPIREAT a 1700000002
+< :1
+> EXPIRETIME a
+< :1700000002
+> PEXPIREAT a 1700000002600
+< :1
+> EXPIRETIME a
+< :1700000003
+> PEXPIRETIME a
+< :1700000002600
++2599
+> TTL a
+< :-2
+",
+    );
+}
+
+#[test]
+fn a_time_that_has_passed_removes_the_key() {
+    check(
+        "
+> SET a 1
+< +OK
+> EXPIRE a 0
+< :1
+> EXISTS a
+< :0
+> SET a 1
+< +OK
+> EXPIRE a -1
+< :1
+> EXISTS a
+< :0
+> SET a 1
+< +OK
+> PEXPIREAT a -9223372036854775808
+< :1
+> DBSIZE
+< :0
+",
+    );
+}
+
+#[test]
+fn expire_obeys_its_conditions() {
+    check(
+        "
+> SET a 1
+< +OK
+> EXPIRE a 10 XX
+< :0
+> EXPIRE a 10 GT
+< :0
+> EXPIRE a 10 LT
+< :1
+> EXPIRE a 5 NX
+< :0
+> EXPIRE a 5 GT
+< :0
+> EXPIRE a 10 GT
+< :0
+> EXPIRE a 10 LT
+< :0
+> EXPIRE a 20 xx gt
+< :1
+> TTL a
+< :20
+> EXPIRE a 15 LT XX
+< :1
+> TTL a
+< :15
+> EXPIRE a 1 GT GT
+< :0
+> EXPIRE a -1 LT
+< :1
+> EXISTS a
+< :0
+",
+    );
+}
+
+#[test]
+fn expire_refuses_in_the_order_of_redis() {
+    check(
+        "
+> EXPIRE a
+< -ERR wrong number of arguments for 'expire' command
+> EXPIRE a x FOO
+< -ERR Unsupported option FOO
+> EXPIRE a x NX XX
+< -ERR NX and XX, GT or LT options at the same time are not compatible
+> EXPIRE a x LT NX
+< -ERR NX and XX, GT or LT options at the same time are not compatible
+> EXPIRE a x GT LT
+< -ERR GT and LT options at the same time are not compatible
+> EXPIRE a x
+< -ERR value is not an integer or out of range
+> EXPIRE a 9223372036854775807
+< -ERR invalid expire time in 'expire' command
+> EXPIRE a -9223372036854775807
+< -ERR invalid expire time in 'expire' command
+> EXPIREAT a 9223372036854776
+< -ERR invalid expire time in 'expireat' command
+> PEXPIRE a 9223372036854775807
+< -ERR invalid expire time in 'pexpire' command
+> PEXPIREAT a 9223372036854775807
+< :0
+",
+    );
+}
+
+#[test]
+fn flush_empties_databases() {
+    check(
+        "
+> SET a 1
+< +OK
+> SET b 1
+< +OK
+> DBSIZE
+< :2
+> FLUSHDB FOO
+< -ERR syntax error
+> FLUSHALL SYNC ASYNC
+< -ERR syntax error
+> DBSIZE
+< :2
+> FLUSHDB async
+< +OK
+> DBSIZE
+< :0
+> SET a 1
+< +OK
+> FLUSHALL SYNC
+< +OK
+> EXISTS a
+< :0
+> DBSIZE x
+< -ERR wrong number of arguments for 'dbsize' command
+",
+    );
+}

@@ -1,0 +1,21 @@
+//! The engine in memory: transcripts per family, and a random walk beside a naive model.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here says enough"
+)]
+
+mod admin;
+mod check;
+mod command;
+mod conn;
+mod host;
+mod key;
+mod model;
+mod pubsub;
+mod spec;
+mod string;
+mod txn;
+mod walk;
+mod world;
