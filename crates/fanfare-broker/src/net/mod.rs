@@ -1,0 +1,7 @@
+//! Sockets: the only module that knows which kind of them there is, so that another kind of I/O can be tried.
+
+mod listener;
+mod socket;
+
+pub(crate) use listener::{Bound, bind_all};
+pub(crate) use socket::{Incoming, Socket};

@@ -1,0 +1,226 @@
+//! From the mailbox to the outboxes: each message is encoded once per wire form that somebody here receives.
+
+use fanfare_engine::Version;
+use fanfare_engine::host::Kind;
+use fanfare_engine::pubsub::ListId;
+use fanfare_resp::Writer;
+use smallvec::SmallVec;
+
+use super::mailbox::{Item, Queue};
+use super::state::Reactor;
+use crate::client::Slice;
+
+/// Messages of one channel that follow each other are encoded as one range up to this size.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// One message in a queue.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    kind: Kind,
+    channel: &'a [u8],
+    payload: Payload<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Payload<'a> {
+    Small(&'a [u8]),
+    Large(&'a std::sync::Arc<[u8]>),
+}
+
+/// What subscribers of one wire form get.
+enum Frames {
+    /// One contiguous range.
+    Range(Slice),
+    /// A payload that is not copied, between its head and its tail.
+    Parts { head: Slice, payload: std::sync::Arc<[u8]>, tail: Slice },
+}
+
+impl<'a> Message<'a> {
+    fn at(queue: &'a Queue, index: usize) -> Option<Self> {
+        match queue.items.get(index)? {
+            Item::Publish { kind, start, channel_len, payload_len } => {
+                let (start, channel_len) = (*start, *channel_len as usize);
+                Some(Self {
+                    kind: *kind,
+                    channel: queue.slice(start, channel_len),
+                    payload: Payload::Small(
+                        queue.slice(start + channel_len, *payload_len as usize),
+                    ),
+                })
+            }
+            Item::PublishLarge { kind, start, channel_len, payload } => Some(Self {
+                kind: *kind,
+                channel: queue.slice(*start, *channel_len as usize),
+                payload: Payload::Large(payload),
+            }),
+            Item::Subscribe { .. }
+            | Item::Unsubscribe { .. }
+            | Item::Free { .. }
+            | Item::Adopt(_)
+            | Item::Close { .. }
+            | Item::Line { .. }
+            | Item::Resume
+            | Item::Sleep(_)
+            | Item::Barrier(_) => None,
+        }
+    }
+
+    fn small(&self) -> Option<&'a [u8]> {
+        match self.payload {
+            Payload::Small(bytes) => Some(bytes),
+            Payload::Large(_) => None,
+        }
+    }
+}
+
+impl Reactor {
+    /// Fans out the message at `from` and those of the same channel that follow it directly; returns where it stopped.
+    pub(super) fn fan_out(&mut self, queue: &Queue, from: usize) -> usize {
+        let Some(first) = Message::at(queue, from) else { return from + 1 };
+        let mut lists: SmallVec<[(ListId, bool); 8]> = SmallVec::new();
+        if let Some(list) = self.index.find(first.kind, first.channel) {
+            lists.push((list, false));
+        }
+        if first.kind == Kind::Channel {
+            self.index.for_each_match(first.channel, |list| lists.push((list, true)));
+        }
+        if let [(list, is_pattern)] = *lists.as_slice() {
+            let to = batch_end(queue, from, first);
+            self.deliver(queue, from..to, list, is_pattern);
+            return to;
+        }
+        // Several lists: message by message, so that a client on two of them gets them in Redis's order.
+        for (list, is_pattern) in lists {
+            self.deliver(queue, from..from + 1, list, is_pattern);
+        }
+        from + 1
+    }
+
+    fn deliver(
+        &mut self,
+        queue: &Queue,
+        messages: std::ops::Range<usize>,
+        list: ListId,
+        is_pattern: bool,
+    ) {
+        let Self { index, conns, press, pool, dirty, overflowing, .. } = self;
+        let pattern = is_pattern.then(|| index.name(list));
+        let subscribers = index.subscribers(list);
+        let n_messages = messages.len() as u64;
+        let mut frames: [Option<Frames>; 2] = [None, None];
+        let [resp2, resp3] = &mut frames;
+        for &slot in subscribers {
+            let Some(conn) = conns.get_mut(slot as usize).filter(|it| it.socket.is_some()) else {
+                continue;
+            };
+            let (frames, version) = match conn.version {
+                Version::Resp2 => (&mut *resp2, Version::Resp2),
+                Version::Resp3 => (&mut *resp3, Version::Resp3),
+            };
+            let frames = frames
+                .get_or_insert_with(|| encode(press, version, pattern, queue, messages.clone()));
+            match frames {
+                Frames::Range(range) => conn.outbox.push_slice(range, pool),
+                Frames::Parts { head, payload, tail } => {
+                    conn.outbox.push_slice(head, pool);
+                    // A short head must not keep the segment of a slow subscriber alive.
+                    conn.outbox.settle_last(pool);
+                    conn.outbox.push_payload(std::sync::Arc::clone(payload));
+                    conn.outbox.push_slice(tail, pool);
+                }
+            }
+            if !conn.dirty {
+                conn.dirty = true;
+                dirty.push(slot);
+            }
+            if self.pubsub_hard_max < conn.outbox.n_bytes() {
+                overflowing.push(slot);
+            }
+        }
+        let n_delivered = n_messages * subscribers.len() as u64;
+        if let Some(stats) = self.shared.stats.get(usize::from(self.id.0)) {
+            stats.n_delivered.add(n_delivered);
+        }
+    }
+}
+
+/// Where the run of small messages of one channel ends.
+fn batch_end(queue: &Queue, from: usize, first: Message<'_>) -> usize {
+    let Some(payload) = first.small() else { return from + 1 };
+    let mut n_bytes = payload.len();
+    let mut to = from + 1;
+    while n_bytes < BATCH_BYTES {
+        match Message::at(queue, to) {
+            Some(next) if next.kind == first.kind && next.channel == first.channel => {
+                match next.small() {
+                    Some(payload) => n_bytes += payload.len() + 64,
+                    None => break,
+                }
+            }
+            _ => break,
+        }
+        to += 1;
+    }
+    to
+}
+
+/// Encodes messages of one channel for one wire form.
+fn encode(
+    press: &mut crate::client::Press,
+    version: Version,
+    pattern: Option<&[u8]>,
+    queue: &Queue,
+    messages: std::ops::Range<usize>,
+) -> Frames {
+    let mut head: SmallVec<[u8; 256]> = SmallVec::new();
+    let mut len_expected = 0;
+    for index in messages.clone() {
+        let Some(message) = Message::at(queue, index) else { continue };
+        if head.is_empty() {
+            write_head(&mut head, version, pattern, &message);
+        }
+        match message.payload {
+            Payload::Small(payload) => {
+                len_expected += head.len() + fanfare_resp::bulk_len(payload.len())
+            }
+            Payload::Large(payload) => {
+                let head = press.encode(head.len() + 32, |out| {
+                    out.extend_from_slice(&head);
+                    fanfare_resp::bulk_header(out, payload.len());
+                });
+                let tail = press.encode(2, |out| out.extend_from_slice(b"\r\n"));
+                return Frames::Parts { head, payload: std::sync::Arc::clone(payload), tail };
+            }
+        }
+    }
+    Frames::Range(press.encode(len_expected, |out| {
+        for payload in messages.filter_map(|it| Message::at(queue, it)?.small()) {
+            out.extend_from_slice(&head);
+            Writer::new(out, version).bulk(payload);
+        }
+    }))
+}
+
+/// Everything of a message's frame in front of the payload.
+fn write_head(
+    head: &mut SmallVec<[u8; 256]>,
+    version: Version,
+    pattern: Option<&[u8]>,
+    message: &Message<'_>,
+) {
+    let mut out = Vec::with_capacity(64 + message.channel.len());
+    let mut writer = Writer::new(&mut out, version);
+    match pattern {
+        Some(pattern) => {
+            writer.push(4);
+            writer.bulk(b"pmessage");
+            writer.bulk(pattern);
+        }
+        None => {
+            writer.push(3);
+            writer.bulk(if message.kind == Kind::Shard { b"smessage" } else { b"message" });
+        }
+    }
+    writer.bulk(message.channel);
+    head.extend_from_slice(&out);
+}

@@ -1,0 +1,16 @@
+//! A reactor: one thread with its own connections, its own index of subscribers and its own mailbox.
+//!
+//! A turn: every ready socket is read and its commands run to the end; then what was posted is drained and fanned out;
+//! then each connection that got something is written to once. Nothing waits in between except for short locks; a
+//! session that must wait is parked.
+
+mod conn;
+mod fanout;
+mod host;
+mod input;
+mod mailbox;
+mod state;
+mod thread;
+
+pub(crate) use mailbox::{Item, Mailbox};
+pub(crate) use thread::{Handles, spawn_all};

@@ -1,0 +1,759 @@
+//! The reactor itself: its connections, and what happens at the end of a turn.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+
+use fanfare_engine::host::Kind;
+use fanfare_engine::pubsub::{Index, ReactorId, ReactorSet};
+use fanfare_engine::{Client, Now, Version};
+use fanfare_resp::{Limits, RequestDecoder};
+use slab::Slab;
+
+use super::conn::{Conn, KINDS, Session};
+use super::input::UNREAD_BYTES_MAX;
+use super::mailbox::{Item, Mailbox, Queue};
+use crate::client::{BufferPool, Facts, Place, Press, flag};
+use crate::config::BufferLimit;
+use crate::net::Incoming;
+use crate::observe::Stats;
+use crate::shared::{Live, Shared, unix_us};
+
+/// Bytes read from one socket before the next one has its turn.
+pub(super) const READ_LEN: usize = 64 * 1024;
+
+/// One thread's state; never leaves it.
+pub(crate) struct Reactor {
+    pub(super) id: ReactorId,
+    /// Counted by this thread alone: cloning it touches no other core's cache.
+    #[expect(clippy::redundant_allocation, reason = "a reactor clones it per batch of commands")]
+    pub(super) shared: Rc<Arc<Shared>>,
+    pub(super) live: Arc<Live>,
+    live_version: u64,
+    /// Boxed, so that the slab's growth does not hold room for as many connections again.
+    pub(super) conns: Slab<Box<Conn>>,
+    /// For the next request that begins.
+    pub(super) decoder: Option<Box<RequestDecoder>>,
+    /// Our end of the last connection: most have the same.
+    laddr: Arc<str>,
+    pub(super) index: Index,
+    pub(super) press: Press,
+    pub(super) pool: BufferPool,
+    /// What sockets are read into.
+    pub(super) scratch: Vec<u8>,
+    pub(super) now: Now,
+    /// When the last command ended: the next one's start. Read from the processor's counter where that is steady: a
+    /// system clock would be a tenth of a small command's cost.
+    pub(super) clock: quanta::Instant,
+    /// Posted items that are being handled, and how far.
+    inbox: Queue,
+    inbox_at: usize,
+    /// Items that came up while a command ran.
+    deferred: Vec<Item>,
+    /// Connections to flush, to close because they are over a limit, to close because somebody said so.
+    pub(super) dirty: Vec<u32>,
+    pub(super) overflowing: Vec<u32>,
+    doomed: Vec<(u32, u64)>,
+    parked: Vec<u32>,
+    /// Reactors to wake at the end of the turn.
+    pub(super) to_wake: ReactorSet,
+    /// Mailboxes that the command in progress found beyond their bound.
+    pub(super) full: ReactorSet,
+    /// What the command in progress asked for beyond its reply.
+    pub(super) wants: Wants,
+    /// The last command of the session that runs.
+    pub(super) last_command: Option<u16>,
+    /// Hard limit of subscribers' outboxes; `usize::MAX`: none.
+    pub(super) pubsub_hard_max: usize,
+    /// Turns since the last tick, and ticks without any.
+    n_turns: u32,
+    /// The broker ends: nothing is read any more.
+    pub(super) is_stopping: bool,
+    /// A session is parked because of CLIENT PAUSE.
+    pub(super) paused: bool,
+    n_quiet_ticks: u32,
+    /// Connections whose sockets are full.
+    n_blocked: usize,
+    turn_waker: Option<Waker>,
+    turn_scheduled: bool,
+    adopted: Vec<u32>,
+}
+
+/// What a command asks for beyond its reply.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wants {
+    /// It published something that its own client is subscribed to, perhaps.
+    pub(super) drain: bool,
+    /// It must hold on all reactors before its reply.
+    pub(super) barrier: bool,
+    /// It found a mailbox beyond its bound.
+    pub(super) room: bool,
+    /// More waits for its client to read than may.
+    pub(super) reader: bool,
+}
+
+impl Reactor {
+    pub(super) fn new(id: ReactorId, shared: Arc<Shared>) -> Self {
+        let shared = Rc::new(shared);
+        let live = Arc::clone(&shared.live.read());
+        let mut reactor = Self {
+            id,
+            live_version: shared.live_version.load(Ordering::Acquire),
+            live,
+            conns: Slab::new(),
+            decoder: None,
+            laddr: Arc::from(""),
+            index: Index::default(),
+            press: Press::default(),
+            pool: BufferPool::default(),
+            scratch: vec![0; READ_LEN],
+            now: Now { unix_us: unix_us() },
+            clock: quanta::Instant::now(),
+            inbox: Queue::default(),
+            inbox_at: 0,
+            deferred: Vec::new(),
+            dirty: Vec::new(),
+            overflowing: Vec::new(),
+            doomed: Vec::new(),
+            parked: Vec::new(),
+            to_wake: ReactorSet::default(),
+            full: ReactorSet::default(),
+            wants: Wants::default(),
+            last_command: None,
+            pubsub_hard_max: usize::MAX,
+            n_turns: 0,
+            n_blocked: 0,
+            is_stopping: false,
+            paused: false,
+            n_quiet_ticks: QUIET_TICKS,
+            turn_waker: None,
+            turn_scheduled: false,
+            adopted: Vec::new(),
+            shared,
+        };
+        reactor.apply_live();
+        reactor
+    }
+
+    pub(super) fn stats(&self) -> Option<&Stats> {
+        self.shared.stats.get(usize::from(self.id.0))
+    }
+
+    pub(super) fn mailbox(&self) -> Option<&Mailbox> {
+        self.shared.mailbox(self.id)
+    }
+
+    /// Reads the clock for the commands that follow.
+    #[inline]
+    pub(super) fn refresh(&mut self) {
+        self.now = Now { unix_us: unix_us() };
+        self.clock = quanta::Instant::now();
+        self.refresh_live();
+    }
+
+    #[inline]
+    fn refresh_live(&mut self) {
+        if self.live_version != self.shared.live_version.load(Ordering::Acquire) {
+            self.live_version = self.shared.live_version.load(Ordering::Acquire);
+            self.live = Arc::clone(&self.shared.live.read());
+            self.apply_live();
+        }
+    }
+
+    /// A decoder between requests.
+    pub(super) fn spare_decoder(&mut self) -> Box<RequestDecoder> {
+        self.decoder.take().unwrap_or_else(|| Box::new(RequestDecoder::new(Limits::default())))
+    }
+
+    /// Limits of requests, as the configuration has them now.
+    pub(super) fn request_limits(&self) -> Limits {
+        Limits {
+            bulk_len_max: self.live.bulk_bytes_max,
+            array_len_max: i32::MAX as usize,
+            // What has arrived is limited (`client-query-buffer-limit`), not what is announced.
+            total_len_max: usize::MAX,
+            ..Limits::default()
+        }
+    }
+
+    fn apply_live(&mut self) {
+        let hard = usize::try_from(self.live.output.pubsub.hard_bytes).unwrap_or(usize::MAX);
+        self.pubsub_hard_max = if hard == 0 { usize::MAX } else { hard };
+    }
+
+    // --- the turn ---------------------------------------------------------------------------------------------
+
+    pub(super) fn set_turn_waker(&mut self, waker: &Waker) {
+        if self.turn_waker.is_none() {
+            self.turn_waker = Some(waker.clone());
+            if let Some(mailbox) = self.mailbox() {
+                mailbox.set_waker(waker);
+            }
+        }
+    }
+
+    /// Sees to it that the turn is ended after the sockets that are ready now.
+    #[inline]
+    pub(super) fn schedule_turn(&mut self) {
+        if !self.turn_scheduled {
+            self.turn_scheduled = true;
+            if let Some(waker) = &self.turn_waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Ends a turn: wakes others, drains the mailbox, closes and flushes.
+    pub(super) fn end_turn(&mut self) {
+        self.n_turns = self.n_turns.saturating_add(1);
+        self.turn_scheduled = false;
+        for reactor in std::mem::take(&mut self.to_wake).iter() {
+            if let Some(mailbox) = self.shared.mailbox(reactor) {
+                mailbox.wake();
+            }
+        }
+        self.drain();
+        self.close_overflowing();
+        self.flush_dirty();
+        self.close_doomed();
+    }
+
+    /// Handles everything that was posted until now.
+    pub(super) fn drain(&mut self) {
+        for item in std::mem::take(&mut self.deferred) {
+            self.handle(item);
+        }
+        self.handle_inbox(false, |_| false);
+        let Some(mailbox) = self.shared.mailbox(self.id) else { return };
+        let somebody_waits = mailbox.take(&mut self.inbox);
+        self.handle_inbox(false, |_| false);
+        if somebody_waits {
+            self.shared.resume_all();
+        }
+    }
+
+    /// Handles the messages and markers that were posted up to and including the marker that takes `slot` off a list.
+    ///
+    /// This happens inside a command, which may hold key stripes and the monitors' lock. Everything else that was
+    /// posted, such as closing a client, may take those locks itself and waits for the end of the turn.
+    pub(super) fn drain_until(&mut self, list: fanfare_engine::pubsub::ListId, slot: u32) {
+        let is_marker = |item: &Item| matches!(item, Item::Unsubscribe { list: l, slot: s } if *l == list && *s == slot);
+        if self.handle_inbox(true, is_marker) {
+            return;
+        }
+        let Some(mailbox) = self.shared.mailbox(self.id) else { return };
+        if mailbox.take(&mut self.inbox) {
+            self.shared.resume_all();
+        }
+        self.handle_inbox(true, is_marker);
+        self.schedule_turn();
+    }
+
+    /// Handles what was taken from the mailbox, to the end or to the item that `is_last` names, putting off what a
+    /// command must not do; returns whether that item was met.
+    fn handle_inbox(&mut self, in_command: bool, is_last: impl Fn(&Item) -> bool) -> bool {
+        let mut queue = std::mem::take(&mut self.inbox);
+        let mut at = std::mem::take(&mut self.inbox_at);
+        let mut met = false;
+        while !met {
+            let Some(item) = queue.items.get_mut(at) else { break };
+            met = is_last(item);
+            if matches!(item, Item::Publish { .. } | Item::PublishLarge { .. }) {
+                at = self.fan_out(&queue, at);
+                continue;
+            }
+            let item = std::mem::replace(item, Item::Resume);
+            at += 1;
+            if in_command && !matches!(item, Item::Subscribe { .. } | Item::Unsubscribe { .. }) {
+                self.deferred.push(item);
+            } else {
+                self.handle(item);
+            }
+        }
+        if queue.items.len() <= at {
+            queue.clear();
+            at = 0;
+        }
+        self.inbox = queue;
+        self.inbox_at = at;
+        met
+    }
+
+    fn handle(&mut self, item: Item) {
+        match item {
+            Item::Publish { .. } | Item::PublishLarge { .. } => {}
+            Item::Subscribe { list, slot } => self.index.add(list, slot),
+            Item::Unsubscribe { list, slot } => self.index.remove(list, slot),
+            Item::Free { slot } => {
+                self.conns.try_remove(slot as usize);
+            }
+            Item::Adopt(incoming) => self.adopt(*incoming),
+            Item::Close { slot, client_id } => {
+                if self.conn(slot).is_some_and(|it| it.facts.id == client_id) {
+                    self.doom(slot);
+                }
+            }
+            Item::Line { slot, client_id, line } => {
+                let pool = &mut self.pool;
+                let conn = self
+                    .conns
+                    .get_mut(slot as usize)
+                    .filter(|it| it.facts.id == client_id && !it.closing);
+                if let Some(conn) = conn {
+                    conn.outbox.copy(&line, pool);
+                    if UNREAD_BYTES_MAX < conn.outbox.n_bytes() {
+                        self.overflowing.push(slot);
+                    }
+                    self.mark_dirty(slot);
+                }
+            }
+            Item::Resume => self.resume_parked(),
+            Item::Sleep(time) => std::thread::sleep(time),
+            Item::Barrier(barrier) => {
+                self.refresh_live();
+                self.close_doomed();
+                if barrier.n_missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.shared.resume_all();
+                }
+            }
+        }
+    }
+
+    // --- connections ------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(super) fn conn(&mut self, slot: u32) -> Option<&mut Conn> {
+        self.conns.get_mut(slot as usize).map(|it| &mut **it).filter(|it| it.socket.is_some())
+    }
+
+    /// Takes a connection over; its task is spawned by whoever drains [`Self::take_adopted`].
+    pub(super) fn adopt(&mut self, incoming: Incoming) {
+        let keepalive_s = u64::from(self.live.keepalive_s);
+        let keepalive = (keepalive_s != 0).then(|| Duration::from_secs(keepalive_s));
+        let socket = match incoming.adopt(keepalive) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::debug!(%error, "a connection was gone before it was served");
+                self.forget_connection();
+                return;
+            }
+        };
+        let id = self.shared.next_client_id.fetch_add(1, Ordering::Relaxed);
+        let entry = self.conns.vacant_entry();
+        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let (addr, laddr) = socket.addresses(&self.shared.identity.unix_path);
+        if *self.laddr != *laddr {
+            self.laddr = Arc::from(laddr);
+        }
+        let laddr = Arc::clone(&self.laddr);
+        let place = Place {
+            addr,
+            laddr,
+            fd: socket.fd(),
+            is_unix: socket.is_unix(),
+            reactor: self.id,
+            slot,
+        };
+        let facts = Arc::new(Facts::new(id, place, self.shared.uptime_ms()));
+        self.shared.clients.insert(Arc::clone(&facts));
+        let authenticated = !self.live.requires_auth;
+        let session =
+            Session { client: Client::new(id, authenticated), decoder: None, input: Vec::new() };
+        entry.insert(Box::new(Conn {
+            socket: Some(socket),
+            outbox: crate::client::Outbox::default(),
+            version: Version::Resp2,
+            session: Some(Box::new(session)),
+            subscriptions: None,
+            facts,
+            waker: None,
+            dirty: false,
+            blocked: false,
+            closing: false,
+            parked: false,
+            paused: false,
+            resumed: false,
+            barrier: None,
+            over_soft_since_ms: None,
+        }));
+        if let Some(stats) = self.stats() {
+            stats.n_connections_accepted.add(1);
+        }
+        self.adopted.push(slot);
+    }
+
+    /// Slots whose reading task is not spawned yet.
+    pub(super) fn take_adopted(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.adopted)
+    }
+
+    fn forget_connection(&self) {
+        if let Some(n) = self.shared.n_connections.get(usize::from(self.id.0)) {
+            n.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn mark_dirty(&mut self, slot: u32) {
+        if let Some(conn) = self.conns.get_mut(slot as usize)
+            && !conn.dirty
+        {
+            conn.dirty = true;
+            self.dirty.push(slot);
+        }
+        self.schedule_turn();
+    }
+
+    /// Closes the connection at the end of the turn, whatever it still has to send.
+    pub(super) fn doom(&mut self, slot: u32) {
+        if let Some(client_id) = self.conn(slot).map(|it| it.facts.id) {
+            self.doomed.push((slot, client_id));
+            self.schedule_turn();
+        }
+    }
+
+    /// Closes those whose end was decided. A slot may have another client by now.
+    pub(super) fn close_doomed(&mut self) {
+        for (slot, client_id) in std::mem::take(&mut self.doomed) {
+            match self.conn(slot).filter(|it| it.facts.id == client_id) {
+                Some(conn) if conn.session.is_some() => self.close(slot),
+                // Its own command runs at this moment.
+                Some(_) => self.doomed.push((slot, client_id)),
+                None => {}
+            }
+        }
+    }
+
+    /// Closes a connection now. Its slot is kept until the markers that mention it are gone.
+    pub(super) fn close(&mut self, slot: u32) {
+        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
+        if conn.socket.take().is_none() {
+            return;
+        }
+        if std::mem::take(&mut conn.blocked) {
+            self.n_blocked = self.n_blocked.saturating_sub(1);
+        }
+        let facts = Arc::clone(&conn.facts);
+        let waker = conn.waker.take();
+        let session = conn.session.take();
+        let subscriptions = conn.subscriptions.take();
+        let n_lost = conn.outbox.n_bytes();
+        conn.outbox = crate::client::Outbox::default();
+        tracing::debug!(
+            client = facts.id,
+            addr = facts.addr,
+            unsent_bytes = n_lost,
+            "connection closed"
+        );
+        self.shared.clients.remove(facts.id);
+        self.forget_connection();
+        if let Some(mut session) = session {
+            session.client.unwatch(&self.shared.keyspace);
+            if session.client.monitoring {
+                self.shared.monitors.remove(facts.id);
+            }
+        }
+        match subscriptions {
+            None => {
+                self.conns.remove(slot as usize);
+            }
+            Some(subscriptions) => {
+                for kind in KINDS {
+                    for &list in subscriptions.of(kind) {
+                        self.leave(kind, list, slot);
+                    }
+                }
+                if let Some(mailbox) = self.mailbox() {
+                    mailbox.post(Item::Free { slot });
+                }
+                self.schedule_turn();
+            }
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Gives up a subscription: the count changes and the marker is posted under one lock.
+    pub(super) fn leave(&mut self, kind: Kind, list: fanfare_engine::pubsub::ListId, slot: u32) {
+        let name = self.index.name(list).to_vec();
+        let mailbox = self.shared.mailbox(self.id);
+        self.shared.registry.unsubscribe(kind, &name, self.id, || {
+            if let Some(mailbox) = mailbox {
+                mailbox.post(Item::Unsubscribe { list, slot });
+            }
+        });
+        self.schedule_turn();
+    }
+
+    // --- output -----------------------------------------------------------------------------------------------
+
+    fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in dirty.drain(..) {
+            if let Some(conn) = self.conns.get_mut(slot as usize) {
+                conn.dirty = false;
+                if !conn.blocked {
+                    self.flush(slot);
+                }
+            }
+        }
+        if self.dirty.is_empty() {
+            // Keeps its memory for the next turn.
+            self.dirty = dirty;
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn flush(&mut self, slot: u32) {
+        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
+        let Some(socket) = &conn.socket else { return };
+        if conn.holds_back() {
+            return;
+        }
+        let mut n_sent = 0;
+        let n_waiting = conn.outbox.n_bytes() as u64;
+        let flushed = conn.outbox.write_to(&mut self.pool, socket, &mut n_sent);
+        let closing = conn.closing;
+        if let Some(stats) = self.shared.stats.get(usize::from(self.id.0)) {
+            stats.n_writes.add(1);
+            stats.n_bytes_written.add(n_sent);
+            stats.output_bytes_peak.raise_to(n_waiting);
+        }
+        match flushed {
+            Ok(true) => {
+                if std::mem::take(&mut conn.blocked) {
+                    self.n_blocked = self.n_blocked.saturating_sub(1);
+                    conn.note_unsent();
+                }
+                conn.over_soft_since_ms = None;
+                if let Some(waker) = conn.waker.as_ref().filter(|_| conn.resumed) {
+                    // Requests wait for this.
+                    waker.wake_by_ref();
+                }
+                if closing {
+                    self.doom(slot);
+                }
+            }
+            Ok(false) => {
+                let was_blocked = std::mem::replace(&mut conn.blocked, true);
+                if !was_blocked {
+                    self.n_blocked += 1;
+                    conn.outbox.settle_last(&mut self.pool);
+                    conn.note_unsent();
+                    if let Some(waker) = &conn.waker {
+                        waker.wake_by_ref();
+                    }
+                }
+                self.check_output_limit(slot);
+            }
+            Err(error) => {
+                tracing::debug!(%error, slot, "failed to write");
+                self.close(slot);
+            }
+        }
+    }
+
+    fn close_overflowing(&mut self) {
+        let mut overflowing = std::mem::take(&mut self.overflowing);
+        overflowing.sort_unstable();
+        overflowing.dedup();
+        for slot in overflowing {
+            // The socket may take it all: a limit is about who does not read.
+            if self.conn(slot).is_some_and(|it| !it.blocked) {
+                self.flush(slot);
+            }
+            self.check_output_limit(slot);
+        }
+    }
+
+    /// Applies `client-output-buffer-limit`.
+    pub(super) fn check_output_limit(&mut self, slot: u32) {
+        let uptime_ms = self.shared.uptime_ms();
+        let limits = self.live.output;
+        let Some(conn) = self.conn(slot) else { return };
+        let n_bytes = conn.outbox.n_bytes();
+        let (class, limit) = if conn.is_subscribed() {
+            ("pubsub", limits.pubsub)
+        } else {
+            ("normal", limits.normal)
+        };
+        let BufferLimit { hard_bytes, soft_bytes, soft_seconds } = limit;
+        let over = |max: u64| max != 0 && max < n_bytes as u64;
+        let over_soft_for_ms = if over(soft_bytes) {
+            uptime_ms - *conn.over_soft_since_ms.get_or_insert(uptime_ms)
+        } else {
+            conn.over_soft_since_ms = None;
+            0
+        };
+        // What a monitor is shown was not asked for one by one, so not reading from it bounds nothing.
+        let is_monitor = conn.facts.seen.flags.load(Ordering::Relaxed) & flag::MONITOR != 0;
+        let over_monitor = is_monitor && UNREAD_BYTES_MAX < n_bytes;
+        let why = if over(hard_bytes) || over_monitor {
+            "hard"
+        } else if u64::from(soft_seconds) * 1000 < over_soft_for_ms {
+            "soft"
+        } else {
+            return;
+        };
+        let facts = Arc::clone(&conn.facts);
+        conn.facts.seen.flags.fetch_or(flag::CLOSE_AFTER_REPLY, Ordering::Relaxed);
+        tracing::warn!(
+            client = facts.id,
+            addr = facts.addr,
+            class,
+            limit = why,
+            unsent_bytes = n_bytes,
+            "client closed: it does not read as fast as it is sent to; see client-output-buffer-limit"
+        );
+        if let Some(stats) = self.stats() {
+            stats.n_output_kills.add(1);
+            stats.n_output_bytes_lost.add(n_bytes as u64);
+        }
+        self.close(slot);
+    }
+
+    // --- parking ----------------------------------------------------------------------------------------------
+
+    /// Stops a session until it is resumed.
+    pub(super) fn park(&mut self, slot: u32) {
+        if let Some(conn) = self.conn(slot)
+            && !conn.parked
+        {
+            conn.parked = true;
+            conn.facts.seen.flags.fetch_or(flag::BLOCKED, Ordering::Relaxed);
+            self.parked.push(slot);
+        }
+    }
+
+    pub(super) fn resume_parked(&mut self) {
+        for slot in std::mem::take(&mut self.parked) {
+            let Some(conn) = self.conn(slot) else { continue };
+            if conn.holds_back() {
+                self.parked.push(slot);
+                continue;
+            }
+            let had_barrier = conn.barrier.take().is_some();
+            conn.parked = false;
+            conn.paused = false;
+            conn.resumed = true;
+            conn.facts.seen.flags.fetch_and(!flag::BLOCKED, Ordering::Relaxed);
+            let waker = conn.waker.clone();
+            if had_barrier {
+                self.mark_dirty(slot);
+            }
+            // The reading task runs what has arrived meanwhile and reads on.
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    // --- time -------------------------------------------------------------------------------------------------
+
+    /// Ten times a second: limits that depend on time.
+    pub(super) fn tick(&mut self) {
+        self.rest_if_quiet();
+        self.refresh();
+        // Whoever waits for room or for other reactors is told by them.
+        if self.paused && self.shared.pause.until(self.now.unix_ms()).is_none() {
+            self.paused = false;
+            self.resume_parked();
+        }
+        let uptime_ms = self.shared.uptime_ms();
+        let timeout_ms = self.live.timeout_ms;
+        let soft_limits =
+            self.live.output.normal.soft_bytes != 0 || self.live.output.pubsub.soft_bytes != 0;
+        let mut late = Vec::new();
+        let mut full = Vec::new();
+        let look = timeout_ms != 0 || self.n_blocked != 0;
+        for (slot, conn) in self.conns.iter().filter(|_| look) {
+            let idle_ms =
+                uptime_ms.saturating_sub(conn.facts.seen.active_ms.load(Ordering::Relaxed));
+            let exempt = conn.is_subscribed()
+                || conn.session.as_ref().is_some_and(|it| it.client.monitoring);
+            if timeout_ms != 0 && timeout_ms < idle_ms && !exempt && conn.socket.is_some() {
+                late.push(u32::try_from(slot).unwrap_or(u32::MAX));
+            }
+            if conn.blocked {
+                conn.note_unsent();
+                if soft_limits {
+                    full.push(u32::try_from(slot).unwrap_or(u32::MAX));
+                }
+            }
+        }
+        for slot in late {
+            if let Some(stats) = self.stats() {
+                stats.n_timeouts.add(1);
+            }
+            self.close(slot);
+        }
+        for slot in full {
+            self.check_output_limit(slot);
+        }
+        if self.id == ReactorId(0) {
+            self.shared.sample();
+        }
+        if self.id == ReactorId(0) && self.shared.active_expire.load(Ordering::Relaxed) {
+            self.shared.keyspace.expire_due(self.now, EXPIRED_PER_TICK_MAX);
+        }
+    }
+
+    /// After about a second without work: gives back what the last rush took.
+    fn rest_if_quiet(&mut self) {
+        // The tick itself ends one turn.
+        if 1 < std::mem::take(&mut self.n_turns) {
+            self.n_quiet_ticks = 0;
+            return;
+        }
+        self.n_quiet_ticks = self.n_quiet_ticks.saturating_add(1);
+        if self.n_quiet_ticks == QUIET_TICKS {
+            self.pool = BufferPool::default();
+            self.press = Press::default();
+            if let Some(hook) = &self.shared.hooks.idle {
+                hook();
+            }
+        }
+    }
+
+    /// Sends what waits; returns whether that was all.
+    pub(super) fn flush_all(&mut self) -> bool {
+        let waiting: Vec<u32> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.socket.is_some() && conn.outbox.n_bytes() != 0)
+            .filter_map(|(slot, _)| u32::try_from(slot).ok())
+            .collect();
+        waiting.iter().for_each(|slot| self.flush(*slot));
+        waiting.into_iter().all(|slot| self.conn(slot).is_none_or(|it| it.outbox.n_bytes() == 0))
+    }
+
+    /// After a panic in a command of the connection at `slot`: what the command left half done is put right and the
+    /// connection is closed.
+    pub(super) fn recover(&mut self, slot: u32) {
+        tracing::error!(slot, "a command panicked: its connection is closed; please report this");
+        self.scratch.resize(READ_LEN, 0);
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
+        self.last_command = None;
+        self.close(slot);
+    }
+
+    /// Closes everything, after one more attempt to send what waits.
+    pub(super) fn close_all(&mut self) {
+        let slots: Vec<u32> =
+            self.conns.iter().filter_map(|(slot, _)| u32::try_from(slot).ok()).collect();
+        for slot in slots {
+            self.flush(slot);
+            self.close(slot);
+        }
+    }
+}
+
+/// Ticks without work after which a reactor counts as idle.
+const QUIET_TICKS: u32 = 10;
+
+/// Keys that one tick removes at most: 20 ms of work or so, ten times a second.
+const EXPIRED_PER_TICK_MAX: usize = 50_000;
