@@ -1,0 +1,284 @@
+//! What both kinds of connection share: connecting, moving bytes, and the alarm clock.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context as TaskContext, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use fanfare_resp::Decoder;
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+    time::Sleep,
+};
+
+use crate::{
+    Error, ErrorKind, Event, Options, Role,
+    connection::{core::Core, handshake::Handshake},
+    event::Announcer,
+    heartbeat::Heartbeat,
+    net::{Connector, Transport},
+};
+
+/// What a driver knows of its link.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) role: Role,
+    pub(crate) options: Arc<Options>,
+    pub(crate) connector: Connector,
+    pub(crate) announcer: Announcer,
+    pub(crate) status: Arc<Status>,
+    pub(crate) closed: watch::Receiver<bool>,
+}
+
+/// How a connection is, for whoever asks.
+#[derive(Debug)]
+pub(crate) struct Status {
+    is_up: AtomicBool,
+    n_disconnects: AtomicU64,
+    last_read: Mutex<Instant>,
+}
+
+impl Status {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_up: AtomicBool::new(false),
+            n_disconnects: AtomicU64::new(0),
+            last_read: Mutex::new(now()),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn n_disconnects(&self) -> u64 {
+        self.n_disconnects.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn last_read(&self) -> Instant {
+        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn last_read_age(&self) -> Duration {
+        now().saturating_duration_since(self.last_read())
+    }
+
+    fn handle_read(&self, now: Instant) {
+        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    pub(crate) fn set_up(&self, is_up: bool) {
+        self.is_up.store(is_up, Ordering::Relaxed);
+    }
+}
+
+impl Context {
+    /// Connects and shakes hands, once.
+    pub(crate) async fn establish<T>(&self) -> Result<Connection<T>, Error> {
+        let Options { connect_timeout, url, .. } = &*self.options;
+        let deadline = tokio::time::Instant::now() + *connect_timeout;
+        let transport = self.connector.connect(&self.options, deadline).await?;
+        match tokio::time::timeout_at(deadline, self.shake_hands(transport)).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(
+                ErrorKind::Connect,
+                format!(
+                    "{} accepts connections but does not answer within {connect_timeout:?}: it \
+                     hangs, or needs TLS (`rediss://`)",
+                    url.address
+                ),
+            )),
+        }
+    }
+
+    pub(crate) async fn establish_after<T>(&self, delay: Duration) -> Result<Connection<T>, Error> {
+        tokio::time::sleep(delay).await;
+        self.establish().await
+    }
+
+    async fn shake_hands<T>(&self, mut transport: Transport) -> Result<Connection<T>, Error> {
+        let options = &self.options;
+        let mut handshake = Handshake::new(&options.url);
+        let mut decoder = Decoder::new(options.limits);
+        let mut input = BytesMut::new();
+        while !handshake.is_done() {
+            let transmit = handshake.poll_transmit();
+            if !transmit.is_empty() {
+                transport.write_all(&transmit).await.map_err(lost_in_handshake)?;
+                transport.flush().await.map_err(lost_in_handshake)?;
+            }
+            let reply = decoder.decode(&mut input).map_err(|source| {
+                Error::new(
+                    ErrorKind::Protocol,
+                    format!("{} does not speak RESP", options.url.address),
+                )
+                .with_source(source)
+            })?;
+            match reply {
+                Some(reply) => handshake.handle_reply(reply)?,
+                None if transport.read_buf(&mut input).await.map_err(lost_in_handshake)? == 0 => {
+                    return Err(lost_in_handshake(io::ErrorKind::UnexpectedEof.into()));
+                }
+                None => {}
+            }
+        }
+        let now = now();
+        self.status.handle_read(now);
+        tracing::debug!(role = %self.role, version = ?handshake.version(), "connected");
+        let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
+        let core = Core::new(self.role, options.limits, heartbeat, input);
+        Ok(Connection { transport, core, needs_flush: false, status: self.status.clone() })
+    }
+
+    pub(crate) fn announce_up(&self) {
+        self.status.set_up(true);
+        self.announcer.announce(Event::Up { role: self.role });
+    }
+
+    pub(crate) fn announce_down(&self, error: Error) {
+        self.status.set_up(false);
+        self.status.n_disconnects.fetch_add(1, Ordering::Relaxed);
+        self.announcer.announce(Event::Down { role: self.role, error });
+    }
+
+    /// Counts a failed attempt and says how long to wait before the next.
+    pub(crate) fn connect_failed(&self, n_failed: u32, error: Error) -> Duration {
+        let retry_in = self.options.backoff.delay(n_failed.saturating_add(1), rand::random());
+        self.announcer.announce(Event::ConnectFailed {
+            role: self.role,
+            n_failed,
+            error,
+            retry_in,
+        });
+        retry_in
+    }
+
+    /// What a request gets that was never sent.
+    pub(crate) fn not_connected(&self, cause: Option<&Error>) -> Error {
+        let message = format!("no connection to {}", self.options.url.address);
+        let error = Error::new(ErrorKind::NotConnected, message);
+        match cause {
+            Some(cause) => error.with_source(cause.clone()),
+            None => error,
+        }
+    }
+
+    pub(crate) fn first_delay(&self) -> Duration {
+        self.options.backoff.delay(1, rand::random())
+    }
+
+    /// Waits until the link is closed or its last handle dropped.
+    pub(crate) async fn closed(mut self) {
+        // An error means that the sender is gone: closed all the same.
+        let _ = self.closed.wait_for(|closed| *closed).await;
+    }
+}
+
+fn lost_in_handshake(source: io::Error) -> Error {
+    // With TLS 1.3 the server judges our certificate only after its own handshake is done.
+    #[cfg(feature = "tls")]
+    if source.get_ref().is_some_and(|source| source.is::<rustls::Error>()) {
+        let message = "the server ended the TLS session: does it ask for a client certificate?";
+        return Error::new(ErrorKind::Tls, message).with_source(source);
+    }
+    Error::new(
+        ErrorKind::Connect,
+        "the server closed the connection during the handshake: does it need TLS (`rediss://`), \
+         or is its protected mode on?",
+    )
+    .with_source(source)
+}
+
+/// A socket and the protocol on it.
+pub(crate) struct Connection<T> {
+    transport: Transport,
+    pub(crate) core: Core<T>,
+    needs_flush: bool,
+    status: Arc<Status>,
+}
+
+impl<T> Connection<T> {
+    /// Moves bytes, out of and (if `read`) into the core, until some have moved.
+    ///
+    /// # Cancel safety
+    /// No byte is lost if the future is dropped.
+    pub(crate) async fn turn(&mut self, read: bool) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_turn(cx, read)).await.map_err(|source| {
+            let message = match source.kind() {
+                io::ErrorKind::UnexpectedEof => "the server closed the connection",
+                _ => "the connection was lost",
+            };
+            Error::new(ErrorKind::Disconnected, message).with_source(source)
+        })
+    }
+
+    fn poll_turn(&mut self, cx: &mut TaskContext<'_>, read: bool) -> Poll<io::Result<()>> {
+        let mut moved = false;
+        while !self.core.output().is_empty() {
+            let transport = Pin::new(&mut self.transport);
+            let Poll::Ready(n) = transport.poll_write(cx, self.core.output())? else { break };
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.core.handle_written(n);
+            self.needs_flush = true;
+            moved = true;
+        }
+        // TLS keeps bytes back until it is flushed.
+        if self.needs_flush && Pin::new(&mut self.transport).poll_flush(cx)?.is_ready() {
+            self.needs_flush = false;
+        }
+        if read && let Poll::Ready(n) = self.poll_read(cx)? {
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let now = now();
+            self.core.handle_read(now);
+            self.status.handle_read(now);
+            moved = true;
+        }
+        if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
+        // The future holds no state between polls, so a new one each time is the same.
+        pin!(self.transport.read_buf(self.core.input())).poll(cx)
+    }
+}
+
+/// A timer that is moved only when it has to ring earlier, or has rung: timeouts move later with
+/// almost every byte, and each move would cost a lock.
+pub(crate) struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    pub(crate) fn new() -> Self {
+        Self(Box::pin(tokio::time::sleep(Duration::ZERO)))
+    }
+
+    /// Rings at `at` or earlier; without a time, not for long.
+    pub(crate) fn arm(&mut self, at: Option<Instant>) {
+        let at = at.unwrap_or_else(|| now() + Duration::from_secs(3600));
+        let at = tokio::time::Instant::from_std(at);
+        if self.0.is_elapsed() || at < self.0.deadline() {
+            self.0.as_mut().reset(at);
+        }
+    }
+
+    pub(crate) async fn ring(&mut self) {
+        self.0.as_mut().await;
+    }
+}
+
+/// The runtime's clock, which tests can pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,256 @@
+//! The handle: commands, subscriptions and events of one link.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fanfare_resp::Value;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::{
+    Error, ErrorKind, Events, Kind, Options, Overflow, Queue,
+    connection::{
+        commands::Caller,
+        core::Request,
+        driver::{Status, now},
+    },
+    request::{Answers, Pipeline, check_shareable},
+    subscription::Subscription,
+    topology::standalone::Standalone,
+};
+
+/// A connection to a server that survives: see the [crate's documentation](crate).
+///
+/// Cheap to clone. The connections are closed when the last clone and the last subscription are
+/// gone, or by [`close`](Self::close).
+#[derive(Clone)]
+pub struct Link {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) topology: Standalone,
+    /// One permit is one byte in flight.
+    permits: Arc<Semaphore>,
+    next_id: AtomicU64,
+}
+
+/// How a link is doing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LinkStats {
+    /// The connection that all commands share.
+    pub commands: ConnectionStats,
+    /// The connection that subscriptions share, once there is one. Those that block have their own:
+    /// see [`Subscription::stats`].
+    pub subscriptions: Option<ConnectionStats>,
+    /// Bytes of requests without an answer, as `in_flight_max` counts them.
+    pub in_flight_bytes: usize,
+}
+
+/// How a connection is doing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Whether it is there, and its subscriptions restored.
+    pub is_up: bool,
+    /// How often it was lost.
+    pub disconnects: u64,
+    /// Time since anything was last read. Without traffic the heartbeat keeps it below its interval
+    /// plus deadline.
+    pub last_read_age: Duration,
+}
+
+impl From<&Status> for ConnectionStats {
+    fn from(status: &Status) -> Self {
+        Self {
+            is_up: status.is_up(),
+            disconnects: status.n_disconnects(),
+            last_read_age: status.last_read_age(),
+        }
+    }
+}
+
+impl Link {
+    /// Connects. After this has succeeded once, the link reconnects by itself, for ever.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`] and whatever keeps it from connecting: [`ErrorKind::Connect`],
+    /// [`ErrorKind::Tls`], [`ErrorKind::Auth`], [`ErrorKind::Protocol`], [`ErrorKind::Server`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        Self::open(options, true).await
+    }
+
+    /// Returns at once and connects in the background, trying for ever. What happens to commands
+    /// until then is up to [`Options::while_down`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`], [`ErrorKind::Unsupported`], or [`ErrorKind::Tls`] if a
+    /// certificate can not be read.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O.
+    pub async fn connect_lazy(options: Options) -> Result<Self, Error> {
+        Self::open(options, false).await
+    }
+
+    async fn open(options: Options, wait: bool) -> Result<Self, Error> {
+        let n_permits = options.in_flight_bytes_max;
+        let topology = Standalone::connect(options, wait).await?;
+        let permits = Arc::new(Semaphore::new(n_permits));
+        Ok(Self { inner: Arc::new(Inner { topology, permits, next_id: AtomicU64::new(1) }) })
+    }
+
+    /// The options.
+    pub fn options(&self) -> &Options {
+        &self.inner.topology.options
+    }
+
+    /// Runs one command and waits for its answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] for an error reply. [`ErrorKind::InvalidRequest`] for a command that
+    /// would disturb the other callers of the connection, such as `SUBSCRIBE` or `BLPOP`.
+    /// [`ErrorKind::NotConnected`], [`ErrorKind::Disconnected`], [`ErrorKind::Timeout`],
+    /// [`ErrorKind::Overloaded`], [`ErrorKind::TooLarge`], [`ErrorKind::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not take back a command that has been handed to the connection.
+    pub async fn call(&self, args: &[&[u8]]) -> Result<Value, Error> {
+        check_shareable(args)?;
+        let mut pipeline = Pipeline::new();
+        pipeline.push(args.iter().copied());
+        self.send(pipeline).await?.one().await
+    }
+
+    /// Hands a pipeline to the connection and returns what to wait for. Waits itself only while too
+    /// much is in flight. The caller vouches for the commands: see [`call`](Self::call).
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::Overloaded`] and [`ErrorKind::Closed`]; in all three
+    /// cases nothing was sent.
+    ///
+    /// # Cancel safety
+    /// Nothing is sent if the future is dropped before it is ready.
+    pub async fn send(&self, pipeline: Pipeline) -> Result<Answers, Error> {
+        let options = self.options();
+        let deadline = now() + options.request_timeout;
+        let n_commands = pipeline.len();
+        let bytes = pipeline.into_bytes();
+        let permit = self.admit(bytes.len(), deadline).await?;
+        let (reply, replies) = oneshot::channel();
+        let token = Caller { reply, _permit: permit };
+        let request = Request { bytes: Bytes::from(bytes), n_commands, deadline, token };
+        if n_commands == 0 {
+            drop(request);
+        } else if self.inner.topology.calls.send(request).await.is_err() {
+            return Err(Error::closed());
+        }
+        Ok(Answers { n_commands, replies })
+    }
+
+    /// Takes this many bytes' share of what may be in flight. Small requests count more than their
+    /// bytes, so that the one semaphore also bounds their number.
+    async fn admit(
+        &self,
+        n_bytes: usize,
+        deadline: std::time::Instant,
+    ) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
+        let options = self.options();
+        let (n_max, bytes_max) = (options.in_flight_max, options.in_flight_bytes_max);
+        if bytes_max < n_bytes {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "the request has {n_bytes} bytes; in_flight_max allows {bytes_max}: raise it \
+                     or send less at once"
+                ),
+            ));
+        }
+        let cost = n_bytes.max(bytes_max.div_ceil(n_max)).min(bytes_max);
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        let permits = &self.inner.permits;
+        if let Ok(permit) = permits.clone().try_acquire_many_owned(cost) {
+            return Ok(permit);
+        }
+        let deadline = tokio::time::Instant::from_std(deadline);
+        match tokio::time::timeout_at(deadline, permits.clone().acquire_many_owned(cost)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::closed()),
+            Err(_) => Err(Error::new(
+                ErrorKind::Overloaded,
+                format!(
+                    "requests without an answer filled in_flight_max ({n_max} requests, \
+                     {bytes_max} bytes) until the deadline"
+                ),
+            )),
+        }
+    }
+
+    /// Subscribes to channels, patterns or sharded channels. Returns after the server has confirmed
+    /// every one of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] if the server refuses one (`NOPERM`); then none is subscribed.
+    /// [`ErrorKind::NotConnected`] or [`ErrorKind::Timeout`] if there was no connection or no
+    /// confirmation in time. [`ErrorKind::InvalidRequest`] if there is nothing to subscribe to.
+    ///
+    /// # Cancel safety
+    /// Dropping the future takes the subscription back.
+    pub async fn subscribe(
+        &self,
+        names: impl IntoIterator<Item = (Kind, Bytes)>,
+        queue: Queue,
+    ) -> Result<Subscription, Error> {
+        queue.check()?;
+        let topology = &self.inner.topology;
+        if topology.is_closed() {
+            return Err(Error::closed());
+        }
+        let hub = match queue.overflow {
+            Overflow::Block => topology.own(),
+            Overflow::DropOldest | Overflow::DropNewest | Overflow::Disconnect => topology.shared(),
+        };
+        let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
+        let subscription = Subscription::new(id, self.clone(), hub, queue);
+        subscription.add(names).await?;
+        Ok(subscription)
+    }
+
+    /// What happens to the link, from now on.
+    pub fn events(&self) -> Events {
+        self.inner.topology.announcer.listen()
+    }
+
+    /// How the link is doing.
+    pub fn stats(&self) -> LinkStats {
+        let topology = &self.inner.topology;
+        let in_flight_max = topology.options.in_flight_bytes_max;
+        LinkStats {
+            commands: ConnectionStats::from(&*topology.command_status),
+            subscriptions: topology.shared_status().map(|it| ConnectionStats::from(&*it)),
+            in_flight_bytes: in_flight_max.saturating_sub(self.inner.permits.available_permits()),
+        }
+    }
+
+    /// Closes all connections and returns when that is done. Commands without an answer and all
+    /// subscriptions end with [`ErrorKind::Closed`].
+    pub async fn close(&self) {
+        self.inner.topology.close().await;
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("url", &self.options().url.to_string()).finish_non_exhaustive()
+    }
+}

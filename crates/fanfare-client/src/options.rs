@@ -1,0 +1,336 @@
+//! How a link behaves: timeouts, bounds and policies, each with its unit and its default.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use fanfare_resp::Limits;
+
+use crate::{
+    Error, ErrorKind,
+    backoff::Backoff,
+    tls_options::TlsOptions,
+    url::{Address, Secret, ServerUrl},
+};
+
+/// Which protocol to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Ask for RESP3 and accept RESP2.
+    #[default]
+    Auto,
+    /// RESP2 without asking.
+    Resp2,
+}
+
+/// What happens to a command while there is no connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhileDown {
+    /// It waits for the connection until its deadline, then fails with
+    /// [`ErrorKind::NotConnected`].
+    #[default]
+    Wait,
+    /// It fails at once with [`ErrorKind::NotConnected`].
+    FailFast,
+}
+
+/// What happens to a message that does not fit into a subscription's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest queued message is dropped, and the stream shows a gap in its place.
+    #[default]
+    DropOldest,
+    /// The new message is dropped, and the stream shows a gap in its place.
+    DropNewest,
+    /// Nothing is read from the socket until there is room: the server's output buffer for this
+    /// client fills instead.
+    ///
+    /// Such a subscription gets a connection of its own, so that it holds back nobody else. While
+    /// it is held back, silence proves nothing, so the heartbeat rests. If the server cuts the
+    /// connection because its buffer is full (`client-output-buffer-limit`), that is noticed as
+    /// soon as reading goes on, and shown as `Down`, `Resubscribed` and a gap.
+    Block,
+    /// The subscription ends with [`ErrorKind::SlowConsumer`], after what was queued before.
+    Disconnect,
+}
+
+/// The bounds of one subscription's queue and what happens when it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// What happens when it is full.
+    pub overflow: Overflow,
+    /// Most messages in the queue.
+    pub messages_max: usize,
+    /// Most bytes in the queue: payloads and channel names, and 128 bytes for each message. One
+    /// message is always admitted, however large.
+    pub bytes_max: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { overflow: Overflow::default(), messages_max: 131_072, bytes_max: 64 * 1024 * 1024 }
+    }
+}
+
+impl Queue {
+    /// A queue with these bounds.
+    pub fn new(overflow: Overflow, messages_max: usize, bytes_max: usize) -> Self {
+        Self { overflow, messages_max, bytes_max }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.messages_max == 0 || self.bytes_max == 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                "a queue must hold at least 1 message and 1 byte",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Everything about a link. Made from a URL; each method changes one thing.
+///
+/// ```
+/// use std::{any::Any, sync::Arc, time::Duration};
+/// use fanfare_client::{Options, WhileDown};
+///
+/// let options = Options::new("redis://:secret@10.0.0.7/0")?
+///     .request_timeout(Duration::from_secs(1))
+///     .while_down(WhileDown::FailFast);
+/// assert!(!format!("{options:?}").contains("secret"));
+/// # Ok::<_, fanfare_client::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) url: ServerUrl,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) heartbeat_deadline: Duration,
+    pub(crate) tcp_keepalive: Option<Duration>,
+    pub(crate) backoff: Backoff,
+    pub(crate) while_down: WhileDown,
+    pub(crate) in_flight_max: usize,
+    pub(crate) in_flight_bytes_max: usize,
+    pub(crate) queue: Queue,
+    pub(crate) limits: Limits,
+    pub(crate) companion: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Options {
+    /// The defaults for this URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`] and [`ErrorKind::Unsupported`], naming the part of the URL.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Ok(Self::from(url.parse::<ServerUrl>()?))
+    }
+
+    /// The URL.
+    pub fn url(&self) -> &ServerUrl {
+        &self.url
+    }
+
+    /// The default queue of subscriptions.
+    pub fn default_queue(&self) -> Queue {
+        self.queue
+    }
+
+    /// The server's address, in place of the URL's.
+    #[must_use]
+    pub fn address(mut self, address: Address) -> Self {
+        self.url.address = address;
+        self
+    }
+
+    /// Something that must live as long as the link and its subscriptions, such as the server.
+    #[must_use]
+    pub fn keep_alive(mut self, companion: Arc<dyn Any + Send + Sync>) -> Self {
+        self.companion = Some(companion);
+        self
+    }
+
+    /// User and password, in place of the URL's.
+    #[must_use]
+    pub fn credentials(mut self, user: Option<&str>, password: impl Into<Vec<u8>>) -> Self {
+        self.url.username = user.map(str::to_owned);
+        self.url.password = Some(Secret::new(password));
+        self
+    }
+
+    /// The name that `CLIENT LIST` shows. Default: none.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.url.client_name = Some(name.into());
+        self
+    }
+
+    /// The protocol. Default: RESP3, and RESP2 if the server knows no other.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.url.protocol = protocol;
+        self
+    }
+
+    /// Encrypts the connection, with these options.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.url.tls = Some(tls);
+        self
+    }
+
+    /// Longest time for one attempt to connect, TLS and login included. Default: 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Longest time from a call to its answer, waiting for a connection included. Default: 5 s.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// Silence after which the server is pinged, and how long it then has to send a byte.
+    /// Default: 5 s and 5 s, so that a hung server is noticed after 10 s.
+    #[must_use]
+    pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
+        self.heartbeat_interval = interval;
+        self.heartbeat_deadline = deadline;
+        self
+    }
+
+    /// Idle time after which the kernel probes the TCP connection; `None` for never. Default: 15 s.
+    #[must_use]
+    pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
+        self.tcp_keepalive = idle;
+        self
+    }
+
+    /// The delays between attempts to connect again. Default: 20 ms, doubling up to 5 s.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// What commands do while there is no connection. Default: they wait until their deadline.
+    #[must_use]
+    pub fn while_down(mut self, policy: WhileDown) -> Self {
+        self.while_down = policy;
+        self
+    }
+
+    /// Most requests, and most bytes of requests, without an answer. Beyond them callers wait.
+    /// Default: 16,384 and 64 MiB. A pipeline counts as one request.
+    #[must_use]
+    pub fn in_flight_max(mut self, requests: usize, bytes: usize) -> Self {
+        self.in_flight_max = requests;
+        self.in_flight_bytes_max = bytes;
+        self
+    }
+
+    /// The queue of subscriptions that do not say otherwise. Default: 131,072 messages and 64 MiB,
+    /// dropping the oldest.
+    #[must_use]
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Limits on what the server may send. Default: those of redis-server.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether the options can work.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`], naming the option, its value and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |message: String| Err(Error::new(ErrorKind::InvalidOption, message));
+        for (name, value) in [
+            ("connect_timeout", self.connect_timeout),
+            ("request_timeout", self.request_timeout),
+            ("heartbeat interval", self.heartbeat_interval),
+            ("heartbeat deadline", self.heartbeat_deadline),
+            ("backoff cap", self.backoff.cap),
+        ] {
+            if value < Duration::from_millis(1) || DURATION_MAX < value {
+                return wrong(format!("{name} is {value:?}; it must be between 1 ms and 365 days"));
+            }
+        }
+        if self.in_flight_max == 0 || self.in_flight_bytes_max < self.in_flight_max {
+            return wrong(format!(
+                "in_flight_max is {} requests and {} bytes; it must be at least 1 request and \
+                 1 byte for each",
+                self.in_flight_max, self.in_flight_bytes_max
+            ));
+        }
+        if IN_FLIGHT_BYTES_LIMIT < self.in_flight_bytes_max {
+            return wrong(format!(
+                "in_flight_max is {} bytes; it must be at most {IN_FLIGHT_BYTES_LIMIT}",
+                self.in_flight_bytes_max
+            ));
+        }
+        if let Some(name) = &self.url.client_name
+            && !name.bytes().all(|byte| (b'!'..=b'~').contains(&byte))
+        {
+            return wrong(format!(
+                "client_name {name:?} must be printable ASCII without spaces, as CLIENT SETNAME asks"
+            ));
+        }
+        if let Some(tls) = &self.url.tls {
+            tls.check()?;
+        }
+        self.queue.check()
+    }
+}
+
+/// So that adding a timeout to a clock never overflows.
+const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Permits of a semaphore are counted in `u32`.
+const IN_FLIGHT_BYTES_LIMIT: usize = 1 << 30;
+
+impl From<ServerUrl> for Options {
+    fn from(url: ServerUrl) -> Self {
+        Self {
+            url,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
+            heartbeat_interval: Duration::from_secs(5),
+            heartbeat_deadline: Duration::from_secs(5),
+            tcp_keepalive: Some(Duration::from_secs(15)),
+            backoff: Backoff::default(),
+            while_down: WhileDown::default(),
+            in_flight_max: 16_384,
+            in_flight_bytes_max: 64 * 1024 * 1024,
+            queue: Queue::default(),
+            limits: Limits::default(),
+            companion: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_can_not_work_say_why() {
+        let options = || Options::new("redis://h").unwrap();
+        let told = |options: Options| options.check().unwrap_err().to_string();
+        assert!(options().check().is_ok());
+        assert!(told(options().request_timeout(Duration::ZERO)).contains("request_timeout is 0ns"));
+        assert!(told(options().connect_timeout(Duration::MAX)).contains("365 days"));
+        assert!(told(options().in_flight_max(0, 1)).contains("at least 1 request"));
+        assert!(told(options().in_flight_max(1, usize::MAX)).contains("at most"));
+        assert!(told(options().client_name("two words")).contains("CLIENT SETNAME"));
+        let queue = Queue { messages_max: 0, ..Queue::default() };
+        assert!(told(options().queue(queue)).contains("at least 1 message"));
+    }
+}

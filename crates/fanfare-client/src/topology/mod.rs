@@ -1,0 +1,3 @@
+//! Which connections a link has.
+
+pub(crate) mod standalone;

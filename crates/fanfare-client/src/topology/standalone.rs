@@ -1,0 +1,107 @@
+//! One server: a connection for commands, one that subscriptions share, and one for each
+//! subscription that may stop reading.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    Error, Options, Role,
+    connection::{
+        commands::{Call, Commands},
+        driver::{Context, Status},
+        subscriber::{Doorbell, Subscriber, Wish},
+    },
+    event::Announcer,
+    net::Connector,
+};
+
+/// The connections to one server. Their tasks end when this is closed or dropped.
+pub(crate) struct Standalone {
+    pub(crate) options: Arc<Options>,
+    pub(crate) announcer: Announcer,
+    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) command_status: Arc<Status>,
+    connector: Connector,
+    /// Made with the first subscription.
+    shared: Mutex<Option<Hub>>,
+    closed: watch::Sender<bool>,
+}
+
+/// A subscription connection, seen from a subscription.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    pub(crate) wishes: mpsc::Sender<Wish>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) status: Arc<Status>,
+}
+
+/// Wishes that may wait for a connection's task; beyond them, those who wish wait.
+const WISHES_MAX: usize = 256;
+
+impl Standalone {
+    /// Makes the command connection. If `wait`, it must succeed at once; otherwise it is made in
+    /// the background.
+    pub(crate) async fn connect(options: Options, wait: bool) -> Result<Self, Error> {
+        options.check()?;
+        let connector = Connector::new(&options)?;
+        let (calls, receiver) = mpsc::channel(options.in_flight_max);
+        let this = Self {
+            options: Arc::new(options),
+            announcer: Announcer::new(),
+            calls,
+            command_status: Arc::new(Status::new()),
+            connector,
+            shared: Mutex::new(None),
+            closed: watch::Sender::new(false),
+        };
+        let context = this.context(Role::Commands, this.command_status.clone());
+        let connection = if wait { Some(context.establish().await?) } else { None };
+        // Nobody can listen to events yet, so the first connection announces nothing.
+        this.command_status.set_up(wait);
+        tokio::spawn(Commands::new(context, receiver).run(connection));
+        Ok(this)
+    }
+
+    /// The subscription connection that all share.
+    pub(crate) fn shared(&self) -> Hub {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get_or_insert_with(|| self.own()).clone()
+    }
+
+    /// The shared subscription connection, if there is one.
+    pub(crate) fn shared_status(&self) -> Option<Arc<Status>> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.as_ref().map(|hub| hub.status.clone())
+    }
+
+    /// A new subscription connection. It ends when the returned value and its clones are dropped.
+    pub(crate) fn own(&self) -> Hub {
+        let (wishes, receiver) = mpsc::channel(WISHES_MAX);
+        let hub = Hub { wishes, doorbell: Arc::default(), status: Arc::new(Status::new()) };
+        let context = self.context(Role::Subscriptions, hub.status.clone());
+        tokio::spawn(Subscriber::new(context, receiver, hub.doorbell.clone()).run());
+        hub
+    }
+
+    /// Closes all connections and returns when their tasks have ended.
+    pub(crate) async fn close(&self) {
+        self.closed.send_replace(true);
+        self.closed.closed().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    fn context(&self, role: Role, status: Arc<Status>) -> Context {
+        Context {
+            role,
+            status,
+            options: self.options.clone(),
+            connector: self.connector.clone(),
+            announcer: self.announcer.clone(),
+            closed: self.closed.subscribe(),
+        }
+    }
+}
