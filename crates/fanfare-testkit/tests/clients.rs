@@ -1,0 +1,133 @@
+//! Runs the scripts of `tests/clients/`, which use a broker through clients in other languages,
+//! against redis-server and against Fanfare. The clients are installed once, below cargo's target
+//! directory.
+
+#![expect(clippy::expect_used, reason = "a test may end with a message")]
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess};
+
+#[test]
+fn python_clients_on_redis() {
+    run_python(&RedisServer::start(&[]));
+}
+
+#[test]
+fn python_clients_on_fanfare() {
+    run_python(&FanfareServer::start(&[]));
+}
+
+#[test]
+fn node_clients_on_redis() {
+    run_node(&RedisServer::start(&[]));
+}
+
+#[test]
+fn node_clients_on_fanfare() {
+    run_node(&FanfareServer::start(&[]));
+}
+
+fn run_python(server: &ServerProcess) {
+    let scripts = scripts_dir("python");
+    let python = install_python(&scripts);
+    for script in ["commands.py", "pubsub_sync.py", "pubsub_asyncio.py"] {
+        run(Command::new(&python).arg(scripts.join(script)), server);
+    }
+}
+
+fn run_node(server: &ServerProcess) {
+    let installed = install_node(&scripts_dir("node"));
+    for script in ["ioredis.mjs", "node-redis.mjs"] {
+        run(Command::new("node").arg(installed.join(script)), server);
+    }
+}
+
+/// Runs one script and shows what it printed, with the server's log if it failed.
+fn run(command: &mut Command, server: &ServerProcess) {
+    command.env("FANFARE_HOST", server.addr().ip().to_string());
+    command.env("FANFARE_PORT", server.port().to_string());
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = command.output().expect("the script's interpreter runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    print!("{printed}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let log = server.log();
+    assert!(output.status.success(), "{command:?}\n{printed}\n{errors}\nserver:\n{log}");
+}
+
+fn scripts_dir(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients").join(language)
+}
+
+/// Makes a virtual environment with the pinned versions and returns its interpreter.
+fn install_python(scripts: &Path) -> PathBuf {
+    let requirements = scripts.join("requirements.txt");
+    let wanted = fs::read(&requirements).expect("requirements.txt can be read");
+    let folder = installed_once("python-clients", &wanted, |folder| {
+        let hint = "python3 not found: run apt-get install -y python3 python3-venv";
+        install(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder), hint);
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        install(pip.arg(&requirements), hint);
+    });
+    folder.join("bin/python")
+}
+
+/// Installs the pinned versions and returns the folder with them and with the scripts: Node looks
+/// for packages beside the script.
+fn install_node(scripts: &Path) -> PathBuf {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(scripts).expect("the scripts can be listed") {
+        let path = entry.expect("the scripts can be listed").path();
+        if path.extension().is_some_and(|it| it == "mjs" || it == "json") {
+            sources.push(path);
+        }
+    }
+    sources.sort();
+    let read = |path: &PathBuf| fs::read(path).expect("a script can be read");
+    let wanted: Vec<u8> = sources.iter().flat_map(read).collect();
+    installed_once("node-clients", &wanted, |folder| {
+        for source in &sources {
+            let name = source.file_name().expect("a listed file has a name");
+            fs::copy(source, folder.join(name)).expect("a script can be copied");
+        }
+        let hint = "npm not found: install Node.js 20 or newer";
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(folder);
+        install(&mut npm, hint);
+    })
+}
+
+/// The folder in which `make` has installed what `wanted` describes. Installs again only when that
+/// has changed, and only in one process at a time.
+fn installed_once(name: &str, wanted: &[u8], make: impl FnOnce(&Path)) -> PathBuf {
+    let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir_all(base).expect("cargo's temporary directory can be made");
+    let lock = File::create(base.join(format!("{name}.lock"))).expect("a lock can be made");
+    lock.lock().expect("the lock can be taken");
+    let (folder, stamp) = (base.join(name), base.join(format!("{name}.stamp")));
+    if fs::read(&stamp).ok().as_deref() != Some(wanted) {
+        // What is not there need not go.
+        let _ = fs::remove_file(&stamp);
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        make(&folder);
+        fs::write(&stamp, wanted).expect("the stamp can be written");
+    }
+    folder
+}
+
+fn install(command: &mut Command, hint: &str) {
+    match command.output() {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert!(output.status.success(), "{command:?} failed:\n{said}");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{hint}"),
+        Err(error) => panic!("{command:?}: {error}"),
+    }
+}

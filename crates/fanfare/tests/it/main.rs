@@ -1,0 +1,15 @@
+//! The library against real servers: what must hold when things go wrong.
+//!
+//! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker.
+
+mod commands;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod handler;
+mod loss;
+mod pubsub;
+mod recovery;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;

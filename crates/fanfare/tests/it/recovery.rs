@@ -1,0 +1,228 @@
+//! Outages, killed connections, hung servers: the link notices, comes back, and says so.
+
+use std::time::{Duration, Instant};
+
+use fanfare::{ErrorKind, Event, Fanfare, Role, WhileDown};
+
+use crate::support::{
+    Target, TestResult, is_down, is_up, next, next_gap, on_every_broker, run, wait_event,
+};
+
+on_every_broker!(
+    a_pure_subscriber_survives_a_short_outage,
+    a_killed_subscription_connection_comes_back,
+    a_killed_command_connection_comes_back,
+    a_hung_server_is_noticed_within_15_seconds,
+    commands_wait_for_the_connection_or_fail_fast,
+    a_publish_that_was_sent_is_never_sent_again,
+    many_subscriptions_are_restored_before_up,
+);
+
+/// The server is away for `outage`; a program that only subscribes must get messages again, see
+/// the gap, and be told in the right order.
+async fn survive_outage(mut server: Target, outage: Duration) -> TestResult {
+    let fanfare = server.connect().await?;
+    let mut subscription =
+        fanfare.subscriber().channels(["a", "b"]).patterns(["p.*"]).connect().await?;
+    let mut events = fanfare.events();
+    fanfare.publish("a", "before").await?;
+    assert_eq!(next(&mut subscription).await?.payload, "before");
+
+    server.stop();
+    wait_event(&mut events, is_down(Role::Subscriptions)).await?;
+    tokio::time::sleep(outage).await;
+    assert!(!subscription.stats().is_up);
+    assert!(outage <= subscription.stats().last_read_age + Duration::from_secs(1));
+    server.restart();
+
+    let seen = wait_event(&mut events, is_up(Role::Subscriptions)).await?;
+    let restored = seen.iter().find_map(|event| match event {
+        Event::Resubscribed { gap, may_have_lost, .. } => Some((*gap, *may_have_lost)),
+        _ => None,
+    });
+    let (gap, may_have_lost) = restored.ok_or("no Resubscribed before Up")?;
+    assert!(may_have_lost && outage <= gap + Duration::from_secs(1));
+    // Restored *before* Up: nobody has to wait and try.
+    assert_eq!(server.say(&["PUBSUB", "NUMSUB", "a"]), "*2\r\n$1\r\na\r\n:1\r\n");
+
+    let publisher = server.connect().await?;
+    for channel in ["a", "b", "p.1"] {
+        assert_eq!(publisher.publish(channel, "after").await?, 1);
+    }
+    let (before, gap) = next_gap(&mut subscription).await?;
+    assert!(before.is_empty());
+    let lost = gap.outage.ok_or("the gap says nothing of the outage")?;
+    assert_eq!((gap.n_dropped, lost.n_disconnects), (0, 1));
+    for channel in ["a", "b", "p.1"] {
+        assert_eq!(next(&mut subscription).await?.channel, channel);
+    }
+    let stats = subscription.stats();
+    assert_eq!((stats.reconnects, stats.dropped, stats.is_up), (1, 0, true));
+    Ok(())
+}
+
+async fn a_pure_subscriber_survives_a_short_outage(server: Target) -> TestResult {
+    survive_outage(server, Duration::from_secs(4)).await
+}
+
+#[test]
+fn a_pure_subscriber_survives_an_outage_of_40_seconds() {
+    let server = Target::Redis(fanfare_testkit::RedisServer::start(&[]));
+    run(survive_outage(server, Duration::from_secs(40)));
+}
+
+async fn a_killed_subscription_connection_comes_back(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let mut subscription = fanfare.subscribe(["c"]).await?;
+    let mut events = fanfare.events();
+    for round in 1..=3 {
+        let killed = server.say(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        assert_eq!(killed, ":1\r\n");
+        let seen = wait_event(&mut events, is_up(Role::Subscriptions)).await?;
+        assert!(is_down(Role::Subscriptions)(seen.first().ok_or("no event")?), "{seen:?}");
+        assert_eq!(fanfare.publish("c", "again").await?, 1);
+        let (_, gap) = next_gap(&mut subscription).await?;
+        assert!(gap.outage.is_some());
+        assert_eq!(next(&mut subscription).await?.payload, "again");
+        assert_eq!(subscription.stats().reconnects, round);
+    }
+    assert_eq!(fanfare.stats().commands.disconnects, 0, "the command connection had no part in it");
+    Ok(())
+}
+
+async fn a_killed_command_connection_comes_back(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let mut subscription = fanfare.subscribe(["c"]).await?;
+    let mut events = fanfare.events();
+    for _ in 0..3 {
+        server.say(&["CLIENT", "KILL", "TYPE", "normal"]);
+        wait_event(&mut events, is_down(Role::Commands)).await?;
+        assert_eq!(fanfare.publish("c", "x").await?, 1, "it waits for the connection");
+        assert_eq!(next(&mut subscription).await?.payload, "x");
+    }
+    assert_eq!(subscription.stats().reconnects, 0, "the subscription had no part in it");
+    Ok(())
+}
+
+async fn a_hung_server_is_noticed_within_15_seconds(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let mut subscription = fanfare.subscribe(["c"]).await?;
+    let mut events = fanfare.events();
+    let stopped = Instant::now();
+    server.freeze().await?;
+
+    let error =
+        fanfare.publish("c", "into the void").await.err().ok_or("a frozen server answered")?;
+    assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Disconnected), "{error:?}");
+    assert!(error.is_retryable() && error.may_have_been_delivered());
+
+    wait_event(&mut events, is_down(Role::Subscriptions)).await?;
+    assert!(stopped.elapsed() < Duration::from_secs(15), "noticed after {:?}", stopped.elapsed());
+    server.sigcont();
+    wait_event(&mut events, is_up(Role::Subscriptions)).await?;
+    let publisher = server.connect().await?;
+    assert!(1 <= publisher.publish("c", "alive").await?);
+    while next(&mut subscription).await?.payload != "alive" {}
+    Ok(())
+}
+
+async fn commands_wait_for_the_connection_or_fail_fast(mut server: Target) -> TestResult {
+    let waiting = server.connect().await?;
+    let hasty = Fanfare::builder(&server.url())
+        .options(|options| options.while_down(WhileDown::FailFast))
+        .connect()
+        .await?;
+    let impatient = Fanfare::builder(&server.url())
+        .options(|options| options.request_timeout(Duration::from_millis(300)))
+        .connect()
+        .await?;
+    let mut events = [waiting.events(), hasty.events(), impatient.events()];
+    server.stop();
+    for events in &mut events {
+        wait_event(events, is_down(Role::Commands)).await?;
+    }
+
+    for error in [hasty.publish("c", "x").await.err(), hasty.subscribe(["c"]).await.err()] {
+        let error = error.ok_or("it worked without a server")?;
+        assert_eq!(error.kind(), ErrorKind::NotConnected, "{error:?}");
+        assert!(error.is_retryable() && !error.may_have_been_delivered());
+    }
+    for error in [impatient.publish("c", "x").await.err(), impatient.subscribe(["c"]).await.err()] {
+        let error = error.ok_or("it worked without a server")?;
+        assert_eq!(error.kind(), ErrorKind::NotConnected, "{error:?}");
+    }
+
+    let publish = tokio::spawn({
+        let waiting = waiting.clone();
+        async move { waiting.publish("c", "patient").await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.restart();
+    assert_eq!(publish.await??, 0);
+    wait_event(&mut events[1], is_up(Role::Commands)).await?;
+    assert_eq!(hasty.publish("c", "x").await?, 0);
+    Ok(())
+}
+
+/// However often the connection is cut under load: every message is delivered at most once, and
+/// every message that was reported as not delivered was not.
+async fn a_publish_that_was_sent_is_never_sent_again(server: Target) -> TestResult {
+    let subscriber = server.connect().await?;
+    let mut subscription = subscriber.subscribe(["c"]).await?;
+    let publisher = server.connect().await?;
+    let mut outcomes = Vec::new();
+    for round in 0..20 {
+        let batch: Vec<_> = (0..2_000).map(|n| ("c", format!("{}", round * 2_000 + n))).collect();
+        let (sent, killed) = tokio::join!(publisher.publish_batch(batch), async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            server.say(&["CLIENT", "KILL", "TYPE", "normal"])
+        });
+        assert!(killed.starts_with(':'), "{killed}");
+        outcomes.extend(sent);
+    }
+    // The last cut may come only now.
+    while publisher.publish("c", "end").await.is_err() {}
+    let mut n_received = vec![0_u32; outcomes.len()];
+    loop {
+        let message = next(&mut subscription).await?;
+        if message.payload == "end" {
+            break;
+        }
+        let n: usize = message.text()?.parse()?;
+        *n_received.get_mut(n).ok_or("a message that was never sent")? += 1;
+    }
+    let mut n_uncertain = 0;
+    for (n, (outcome, n_received)) in outcomes.iter().zip(&n_received).enumerate() {
+        match outcome {
+            Ok(receivers) => assert_eq!((*receivers, *n_received), (1, 1), "message {n}"),
+            Err(error) if error.may_have_been_delivered() => {
+                n_uncertain += 1;
+                assert!(*n_received <= 1, "message {n} came {n_received} times: {error:?}");
+            }
+            Err(error) => assert_eq!(*n_received, 0, "message {n}: {error:?}"),
+        }
+    }
+    println!("{n_uncertain} of {} outcomes unknown", outcomes.len());
+    Ok(())
+}
+
+async fn many_subscriptions_are_restored_before_up(server: Target) -> TestResult {
+    const N: usize = 5_000;
+    let fanfare = server.connect().await?;
+    let names: Vec<_> = (0..N).map(|n| format!("channel:{n}")).collect();
+    let mut all = fanfare.subscriber().channels(&names).connect().await?;
+    let mut half = fanfare.subscriber().channels(names.iter().take(N / 2)).connect().await?;
+    let mut events = fanfare.events();
+    server.say(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    wait_event(&mut events, is_up(Role::Subscriptions)).await?;
+    for name in &names {
+        assert_eq!(fanfare.publish(name, "x").await?, 1);
+    }
+    for name in &names {
+        assert_eq!(next(&mut all).await?.channel, *name);
+    }
+    for name in names.iter().take(N / 2) {
+        assert_eq!(next(&mut half).await?.channel, *name);
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Brokers to test on, and patience.
+
+use std::{
+    error::Error,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
+use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess};
+
+pub(crate) type TestResult = Result<(), Box<dyn Error>>;
+
+/// A server process of either kind.
+pub(crate) enum Target {
+    Redis(RedisServer),
+    Fanfare(FanfareServer),
+}
+
+impl Target {
+    /// A connection with the default options.
+    pub(crate) async fn connect(&self) -> Result<Fanfare, fanfare::Error> {
+        Fanfare::connect(&self.url()).await
+    }
+
+    /// Stops the process, and returns when it really answers no more: threads on other cores may
+    /// run on for a moment.
+    pub(crate) async fn freeze(&self) -> TestResult {
+        let probe = Fanfare::builder(&self.url())
+            .options(|options| options.request_timeout(Duration::from_millis(200)))
+            .connect()
+            .await?;
+        self.sigstop();
+        while probe.ping().await.is_ok() {}
+        Ok(())
+    }
+
+    /// A command by another client; its answer.
+    pub(crate) fn say(&self, args: &[&str]) -> String {
+        String::from_utf8_lossy(&self.client().call(args)).into_owned()
+    }
+}
+
+impl Deref for Target {
+    type Target = ServerProcess;
+
+    fn deref(&self) -> &ServerProcess {
+        match self {
+            Self::Redis(server) => server,
+            Self::Fanfare(server) => server,
+        }
+    }
+}
+
+impl DerefMut for Target {
+    fn deref_mut(&mut self) -> &mut ServerProcess {
+        match self {
+            Self::Redis(server) => server,
+            Self::Fanfare(server) => server,
+        }
+    }
+}
+
+/// Runs a test on a runtime of two threads, and fails it if it hangs.
+pub(crate) fn run(test: impl Future<Output = TestResult>) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(150), test).await })
+        }
+        Err(error) => panic!("no runtime: {error}"),
+    };
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("{error} ({error:?})"),
+        Err(_) => panic!("the test hangs"),
+    }
+}
+
+/// Makes of each `async fn name(Target) -> TestResult` one test for each kind of broker.
+macro_rules! on_every_broker {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn redis_server() {
+                let server = fanfare_testkit::RedisServer::start(&[]);
+                $crate::support::run(super::$name($crate::support::Target::Redis(server)));
+            }
+
+            #[test]
+            fn fanfare() {
+                let server = fanfare_testkit::FanfareServer::start(&[]);
+                $crate::support::run(super::$name($crate::support::Target::Fanfare(server)));
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_broker;
+
+/// The next message, within a minute.
+pub(crate) async fn next(subscription: &mut Subscription) -> Result<Message, Box<dyn Error>> {
+    match tokio::time::timeout(Duration::from_secs(60), subscription.next()).await {
+        Ok(Some(message)) => Ok(message),
+        Ok(None) => Err(format!("the subscription ended: {:?}", subscription.error()).into()),
+        Err(_) => Err(format!("no message within a minute: {:?}", subscription.stats()).into()),
+    }
+}
+
+/// All messages up to the next gap, and the gap.
+pub(crate) async fn next_gap(
+    subscription: &mut Subscription,
+) -> Result<(Vec<Message>, Gap), Box<dyn Error>> {
+    let mut messages = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_secs(60), subscription.next_delivery()).await {
+            Ok(Some(Delivery::Message(message))) => messages.push(message),
+            Ok(Some(Delivery::Gap(gap))) => return Ok((messages, gap)),
+            Ok(None) => return Err(format!("the end: {:?}", subscription.error()).into()),
+            Err(_) => return Err("no gap within a minute".into()),
+        }
+    }
+}
+
+/// Waits for an event that `wanted` accepts; earlier ones are returned with it.
+pub(crate) async fn wait_event(
+    events: &mut Events,
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<Vec<Event>, Box<dyn Error>> {
+    let mut seen = Vec::new();
+    while let Ok(event) = tokio::time::timeout(Duration::from_secs(90), events.next()).await {
+        let event = event.ok_or("the events ended")?;
+        let found = wanted(&event);
+        seen.push(event);
+        if found {
+            return Ok(seen);
+        }
+    }
+    Err(format!("the event did not come; there were {seen:?}").into())
+}
+
+pub(crate) fn is_up(role: Role) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Up { role: it } if *it == role)
+}
+
+pub(crate) fn is_down(role: Role) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Down { role: it, .. } if *it == role)
+}
+
+/// Waits, for at most a minute, until `done` says so.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
+    for _ in 0..6_000 {
+        if done() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Err(format!("not within a minute: {what}").into())
+}
+
+/// The seed of this run, printed.
+pub(crate) fn rng() -> fanfare_testkit::Rng {
+    fanfare_testkit::Rng::new(fanfare_testkit::seed())
+}

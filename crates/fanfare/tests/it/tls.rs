@@ -1,0 +1,102 @@
+//! `rediss://`: whom to trust, whom to be, and what people are told when it does not work.
+
+use std::{error::Error, fs, net::TcpListener, path::Path};
+
+use fanfare::{ErrorKind, Fanfare};
+use fanfare_testkit::{RedisServer, TempDir};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::support::{next, run};
+
+/// A folder with `ca.pem`, and `server.pem` and `client.pem` signed by it, with their keys. The
+/// server's certificate is for `localhost`.
+fn certificates() -> Result<TempDir, Box<dyn Error>> {
+    let dir = TempDir::new()?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    // A name of its own: what has its issuer's name looks self-signed.
+    params.distinguished_name.push(DnType::CommonName, "the authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    fs::write(dir.path().join("ca.pem"), ca.pem())?;
+    for (who, name) in [("server", "localhost"), ("client", "client")] {
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &ca)?;
+        fs::write(dir.path().join(format!("{who}.pem")), certificate.pem())?;
+        fs::write(dir.path().join(format!("{who}.key")), key.serialize_pem())?;
+    }
+    Ok(dir)
+}
+
+/// A server that speaks TLS on the returned port, and asks clients for a certificate or not.
+fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn Error>> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let file = |name: &str| dir.join(name).display().to_string();
+    let server = RedisServer::start(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &file("server.pem"),
+        "--tls-key-file",
+        &file("server.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+        "--tls-auth-clients",
+        auth_clients,
+    ]);
+    Ok((server, port))
+}
+
+async fn refused(url: &str) -> Result<fanfare::Error, Box<dyn Error>> {
+    Ok(Fanfare::connect(url).await.err().ok_or_else(|| format!("{url} was accepted"))?)
+}
+
+#[test]
+fn a_server_that_is_trusted_and_one_that_is_not() {
+    run(async {
+        let dir = certificates()?;
+        let (server, port) = start(dir.path(), "no")?;
+        let ca = format!("ca_file={}", dir.path().join("ca.pem").display());
+        let fanfare = Fanfare::connect(&format!("rediss://localhost:{port}?{ca}")).await?;
+        let mut subscription = fanfare.subscribe(["c"]).await?;
+        let large: Vec<u8> = (0..=255).cycle().take(8 << 20).collect();
+        for payload in [&b"small"[..], &large] {
+            assert_eq!(fanfare.publish("c", payload).await?, 1);
+            assert!(next(&mut subscription).await?.payload == payload);
+        }
+
+        let stranger = refused(&format!("rediss://localhost:{port}")).await?;
+        assert_eq!(stranger.kind(), ErrorKind::Tls, "{stranger:?}");
+        let other_name = refused(&format!("rediss://127.0.0.1:{port}?{ca}")).await?;
+        assert_eq!(other_name.kind(), ErrorKind::Tls, "{other_name:?}");
+        let named = format!("rediss://127.0.0.1:{port}?{ca}&server_name=localhost");
+        Fanfare::connect(&named).await?.ping().await?;
+        let any = format!("rediss://127.0.0.1:{port}?dangerous_accept_any_certificate=true");
+        Fanfare::connect(&any).await?.ping().await?;
+
+        let plain = refused(&format!("redis://localhost:{port}")).await?;
+        assert!(plain.to_string().contains("rediss://"), "{plain:?}");
+        let not_tls = refused(&format!("rediss://localhost:{}?{ca}", server.port())).await?;
+        assert_eq!(not_tls.kind(), ErrorKind::Tls, "{not_tls:?}");
+        let no_file = refused("rediss://h?ca_file=/nowhere/ca.pem").await?;
+        assert!(no_file.to_string().contains("/nowhere/ca.pem"), "{no_file:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_client_that_has_to_prove_itself() {
+    run(async {
+        let dir = certificates()?;
+        let (_server, port) = start(dir.path(), "yes")?;
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let base = format!("rediss://localhost:{port}?ca_file={}", file("ca.pem"));
+        refused(&base).await?;
+        let (cert, key) = (file("client.pem"), file("client.key"));
+        let fanfare = Fanfare::connect(&format!("{base}&cert_file={cert}&key_file={key}")).await?;
+        fanfare.ping().await?;
+        let wrong_key = file("server.key");
+        let unfit = refused(&format!("{base}&cert_file={cert}&key_file={wrong_key}")).await?;
+        assert_eq!(unfit.kind(), ErrorKind::Tls, "{unfit:?}");
+        Ok(())
+    });
+}

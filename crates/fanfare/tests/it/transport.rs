@@ -1,0 +1,110 @@
+//! Unix sockets, passwords, TLS, and what people are told when it does not work.
+
+use fanfare::{Address, ErrorKind, Fanfare};
+use fanfare_testkit::RedisServer;
+
+use crate::support::{Target, TestResult, next, on_every_broker, run};
+
+on_every_broker!(a_database_is_for_commands_only);
+
+async fn a_database_is_for_commands_only(server: Target) -> TestResult {
+    let two = Fanfare::connect(&format!("{}/2", server.url())).await?;
+    let mut subscription = two.subscribe(["c"]).await?;
+    two.command(["SET", "key", "in two"]).await?;
+    let zero = server.connect().await?;
+    assert!(zero.command(["GET", "key"]).await?.is_null());
+    assert_eq!(zero.publish("c", "same channel").await?, 1);
+    assert_eq!(next(&mut subscription).await?.payload, "same channel");
+    let error = Fanfare::connect(&format!("{}/99", server.url())).await.err();
+    assert!(error.is_some_and(|error| error.to_string().contains("database 99")));
+    Ok(())
+}
+
+#[test]
+fn a_unix_socket() {
+    let server = RedisServer::start(&["--unixsocket", "redis.sock"]);
+    run(async {
+        let path = server.dir().join("redis.sock");
+        let fanfare = Fanfare::connect(&format!("redis+unix://{}?db=1", path.display())).await?;
+        let mut subscription = fanfare.subscribe(["c"]).await?;
+        fanfare.publish("c", "x").await?;
+        assert_eq!(next(&mut subscription).await?.payload, "x");
+        let missing = Fanfare::connect("redis+unix:///nowhere/redis.sock").await.err();
+        let missing = missing.ok_or("it connected to nothing")?;
+        assert_eq!(missing.kind(), ErrorKind::Connect);
+        assert!(missing.to_string().contains("no such socket"), "{missing}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_password() {
+    let server = RedisServer::start(&["--requirepass", "p@ss/word"]);
+    run(async {
+        let with =
+            |userinfo: &str| server.url().replace("redis://", &format!("redis://{userinfo}@"));
+        for protocol in ["", "?protocol=2"] {
+            let url = format!("{}{protocol}", with(":p%40ss%2Fword"));
+            Fanfare::connect(&url).await?.ping().await?;
+            let url = format!("{}{protocol}", with("default:p%40ss%2Fword"));
+            let fanfare = Fanfare::connect(&url).await?;
+            assert!(!format!("{fanfare:?}").contains("ss"), "{fanfare:?}");
+        }
+        let wrong = Fanfare::connect(&with(":letmein")).await.err().ok_or("let in")?;
+        assert_eq!((wrong.kind(), wrong.code()), (ErrorKind::Auth, "FF-1103"));
+        assert!(!format!("{wrong} {wrong:?}").contains("letmein"));
+        let missing = Fanfare::connect(&server.url()).await.err().ok_or("let in")?;
+        assert!(missing.to_string().contains("asks for a password"), "{missing}");
+        Ok(())
+    });
+}
+
+#[test]
+fn errors_of_connecting_say_what_to_do() {
+    run(async {
+        // Bound, never accepting after it is dropped: nothing listens there.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        drop(listener);
+        let refused = Fanfare::connect(&format!("redis://127.0.0.1:{port}")).await.err();
+        let refused = refused.ok_or("it connected to nothing")?;
+        assert!(refused.is_retryable());
+        assert!(refused.to_string().contains("nothing listens there"), "{refused}");
+        let cluster = Fanfare::connect("redis+cluster://h").await.err().ok_or("connected")?;
+        assert_eq!(cluster.kind(), ErrorKind::Unsupported);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_peer_that_speaks_no_resp_is_told_apart() {
+    run(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        std::thread::spawn(move || {
+            use std::io::Write;
+            if let Ok((mut stream, _)) = listener.accept() {
+                // The client may have gone already.
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            }
+        });
+        let error = Fanfare::connect(&format!("redis://127.0.0.1:{port}")).await.err();
+        let error = error.ok_or("it spoke to a web server")?;
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_address_can_be_set_apart_from_the_url() {
+    let server = RedisServer::start(&[]);
+    run(async {
+        let address = Address::Tcp { host: "localhost".into(), port: server.port() };
+        let fanfare = Fanfare::builder("redis://elsewhere")
+            .options(|options| options.address(address))
+            .connect()
+            .await?;
+        fanfare.ping().await?;
+        Ok(())
+    });
+}
