@@ -1,0 +1,115 @@
+//! A plain blocking connection: handshakes and set-up, nothing that is measured.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use socket2::{Domain, Socket, Type};
+
+use super::wire;
+
+/// A server that is silent for this long has failed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Opens a connection to the server on this machine.
+pub(super) fn connect(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("failed to connect to port {port}"))?;
+    prepare(stream)
+}
+
+/// Opens a connection whose kernel buffers, at both ends, are so small that the server has to hold
+/// the rest: the sender's buffer follows the segment size, which on the loopback is 64 KiB.
+pub(super) fn connect_small(port: u16) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.set_tcp_mss(536)?;
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    prepare(socket.into())
+}
+
+fn prepare(stream: TcpStream) -> Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Sends `request` and fails unless the answer is `expected`, byte for byte.
+pub(super) fn exchange(stream: &mut TcpStream, request: &[u8], expected: &[u8]) -> Result<()> {
+    stream.write_all(request)?;
+    expect(stream, expected)
+}
+
+/// Reads `expected`, byte for byte.
+pub(super) fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result<()> {
+    let mut rest = expected;
+    let mut chunk = vec![0; 64 * 1024];
+    while !rest.is_empty() {
+        let room = rest.len().min(chunk.len());
+        let n_read = stream
+            .read(chunk.get_mut(..room).unwrap_or_default())
+            .context("the server did not answer")?;
+        let got = chunk.get(..n_read).unwrap_or_default();
+        if got.is_empty() {
+            bail!("the server closed the connection");
+        }
+        if !rest.starts_with(got) {
+            bail!(
+                "the server answered {:?} instead of {:?}",
+                String::from_utf8_lossy(got),
+                String::from_utf8_lossy(rest.get(..got.len()).unwrap_or_default())
+            );
+        }
+        rest = rest.get(got.len()..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// `SUBSCRIBE` or `PSUBSCRIBE`.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// By name.
+    Channel,
+    /// By glob pattern.
+    Pattern,
+}
+
+/// Subscribes to all `names`, a hundred per command, and waits for every confirmation.
+pub(super) fn subscribe(stream: &mut TcpStream, kind: Kind, names: &[Vec<u8>]) -> Result<()> {
+    let (verb, confirmation): (&[u8], &[u8]) = match kind {
+        Kind::Channel => (b"SUBSCRIBE", b"subscribe"),
+        Kind::Pattern => (b"PSUBSCRIBE", b"psubscribe"),
+    };
+    let mut n_subscribed = 0;
+    for chunk in names.chunks(100) {
+        let mut words: Vec<&[u8]> = vec![verb];
+        let mut expected = Vec::new();
+        for name in chunk {
+            n_subscribed += 1;
+            words.push(name);
+            expected.extend_from_slice(b"*3\r\n");
+            wire::push_bulk(&mut expected, confirmation);
+            wire::push_bulk(&mut expected, name);
+            expected.extend_from_slice(format!(":{n_subscribed}\r\n").as_bytes());
+        }
+        exchange(stream, &wire::command(&words), &expected)?;
+    }
+    Ok(())
+}
+
+/// Opens `count` connections that subscribe to `name`.
+pub(super) fn subscribers(
+    port: u16,
+    count: usize,
+    kind: Kind,
+    name: &[u8],
+) -> Result<Vec<TcpStream>> {
+    (0..count)
+        .map(|_| {
+            let mut stream = connect(port)?;
+            subscribe(&mut stream, kind, &[name.to_vec()])?;
+            Ok(stream)
+        })
+        .collect()
+}

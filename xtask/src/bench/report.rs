@@ -1,0 +1,94 @@
+//! `docs/benchmarks.md`: the results with all that one needs to judge them.
+
+use std::fmt::Write as _;
+
+use super::machine::Machine;
+use super::results::Line;
+use super::table;
+
+/// The document.
+pub(super) fn markdown(machine: &Machine, command: &str, lines: &[Line]) -> String {
+    let mut out = String::from(INTRODUCTION);
+    let facts = [
+        ("date", machine.date.clone()),
+        ("command", format!("`{command}`")),
+        ("processor", format!("{} × {}", machine.n_processors, machine.processor)),
+        ("kernel", machine.kernel.clone()),
+        ("redis-server", machine.redis.clone()),
+        ("fanfare", format!("{} (commit {})", machine.fanfare, machine.commit)),
+        ("compiler", machine.rustc.clone()),
+    ];
+    out.push_str("| | |\n|---|---|\n");
+    for (name, value) in facts {
+        let _ = writeln!(out, "| {name} | {value} |");
+    }
+    let n_met = lines.iter().filter(|line| line.is_met == Some(true)).count();
+    let n_targets = lines.iter().filter(|line| line.is_met.is_some()).count();
+    let _ = writeln!(out, "\n{n_met} of {n_targets} targets are met.");
+    for (group, title) in TITLES {
+        let chosen: Vec<Line> = lines.iter().filter(|line| line.group == group).cloned().collect();
+        if !chosen.is_empty() {
+            let _ = write!(out, "\n## {title}\n\n{}", table::markdown(&chosen));
+        }
+    }
+    out.push_str(&generator(lines));
+    out
+}
+
+const TITLES: [(&str, &str); 7] = [
+    ("fanout", "Fan-out"),
+    ("pattern", "Patterns"),
+    ("publish", "PUBLISH without subscribers"),
+    ("setget", "SET and GET"),
+    ("memory", "Memory"),
+    ("latency", "Latency"),
+    ("reactors", "Two reactors"),
+];
+
+/// How much more the load generator could have taken.
+fn generator(lines: &[Line]) -> String {
+    let mut out = String::from(
+        "\n## Is the load generator the bottleneck?\n\nDeliveries per second that it took from the \
+         bare sender, and from the fastest server:\n\n| workload | ceiling/s | fastest server/s | \
+         headroom |\n|---|--:|--:|--:|\n",
+    );
+    for line in lines.iter().filter(|line| line.setup == "1 reactor") {
+        let Some(ceiling) = line.ceiling_rate else { continue };
+        let rates = [line.baseline_rate, line.fanfare_rate];
+        let fastest = rates.into_iter().flatten().fold(0.0, f64::max);
+        let _ = writeln!(
+            out,
+            "| {} | {ceiling:.0} | {fastest:.0} | {:.2} × |",
+            line.name,
+            ceiling / fastest
+        );
+    }
+    out
+}
+
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Written by `cargo xtask bench`; do not edit. Fanfare and redis-server were measured in turn on the
+same machine, each time with a fresh server; the figures are medians of all rounds.
+
+* **µs CPU/op**: processor time of the server (user and system, all threads) per delivery, or per
+  command where nothing is delivered. On a machine whose processors serve both sides this is the
+  figure to trust; rates depend on the load generator too.
+* **1 reactor**: `fanfare serve --reactors 1` pinned to the first processor, the load generator to
+  the second, redis-server likewise. **default**: no option, nothing pinned, redis-server likewise;
+  the load generator, which polls without rest, runs at the lowest priority.
+* **in flight**: messages that the publisher sends at once; it goes on when all of them have arrived
+  at all subscribers. The payload is 64 bytes unless said.
+* **idle patterns**: a channel with 10 pattern subscribers and 16 messages in flight, while another
+  connection holds 10,000 patterns that do not match: `00042:*` (distinct prefixes), `bench:00042:*`
+  (one head, which the channel `bench:00` shares), `bench:*:00042` (one shared prefix), `*:00042`.
+* **PUBLISH**, **SET and GET** come from 50 connections, each with that many in flight.
+* **null**: a single-threaded server that only finds the frames and writes ready-made bytes.
+  **ceiling**: a bare sender, one write per subscriber and batch, no broker at all.
+* **latency**: fan-out to 100 at half of the rate that redis-server reached in the same round with 16
+  in flight, open loop, counted from when a message was due.
+* **after a while**: redis-server is told to shrink its buffers and to return memory, so that it is
+  compared at its best.
+
+";
