@@ -9,8 +9,10 @@ mod fanout;
 mod host;
 mod input;
 mod mailbox;
+mod output;
 mod state;
 mod thread;
+mod time;
 
 pub(crate) use mailbox::{Item, Mailbox};
 pub(crate) use thread::{Handles, spawn_all};

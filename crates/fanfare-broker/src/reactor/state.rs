@@ -15,8 +15,8 @@ use slab::Slab;
 use super::conn::{Conn, KINDS, Session};
 use super::input::UNREAD_BYTES_MAX;
 use super::mailbox::{Item, Mailbox, Queue};
+use super::time::QUIET_TICKS;
 use crate::client::{BufferPool, Facts, Place, Press, flag};
-use crate::config::BufferLimit;
 use crate::net::Incoming;
 use crate::observe::Stats;
 use crate::shared::{Live, Shared, unix_us};
@@ -68,14 +68,14 @@ pub(crate) struct Reactor {
     /// Hard limit of subscribers' outboxes; `usize::MAX`: none.
     pub(super) pubsub_hard_max: usize,
     /// Turns since the last tick, and ticks without any.
-    n_turns: u32,
+    pub(super) n_turns: u32,
     /// The broker ends: nothing is read any more.
     pub(super) is_stopping: bool,
     /// A session is parked because of CLIENT PAUSE.
     pub(super) paused: bool,
-    n_quiet_ticks: u32,
+    pub(super) n_quiet_ticks: u32,
     /// Connections whose sockets are full.
-    n_blocked: usize,
+    pub(super) n_blocked: usize,
     turn_waker: Option<Waker>,
     turn_scheduled: bool,
     adopted: Vec<u32>,
@@ -488,133 +488,6 @@ impl Reactor {
         self.schedule_turn();
     }
 
-    // --- output -----------------------------------------------------------------------------------------------
-
-    fn flush_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for slot in dirty.drain(..) {
-            if let Some(conn) = self.conns.get_mut(slot as usize) {
-                conn.dirty = false;
-                if !conn.blocked {
-                    self.flush(slot);
-                }
-            }
-        }
-        if self.dirty.is_empty() {
-            // Keeps its memory for the next turn.
-            self.dirty = dirty;
-        }
-    }
-
-    /// Writes what the socket takes.
-    pub(super) fn flush(&mut self, slot: u32) {
-        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
-        let Some(socket) = &conn.socket else { return };
-        if conn.holds_back() {
-            return;
-        }
-        let mut n_sent = 0;
-        let n_waiting = conn.outbox.n_bytes() as u64;
-        let flushed = conn.outbox.write_to(&mut self.pool, socket, &mut n_sent);
-        let closing = conn.closing;
-        if let Some(stats) = self.shared.stats.get(usize::from(self.id.0)) {
-            stats.n_writes.add(1);
-            stats.n_bytes_written.add(n_sent);
-            stats.output_bytes_peak.raise_to(n_waiting);
-        }
-        match flushed {
-            Ok(true) => {
-                if std::mem::take(&mut conn.blocked) {
-                    self.n_blocked = self.n_blocked.saturating_sub(1);
-                    conn.note_unsent();
-                }
-                conn.over_soft_since_ms = None;
-                if let Some(waker) = conn.waker.as_ref().filter(|_| conn.resumed) {
-                    // Requests wait for this.
-                    waker.wake_by_ref();
-                }
-                if closing {
-                    self.doom(slot);
-                }
-            }
-            Ok(false) => {
-                let was_blocked = std::mem::replace(&mut conn.blocked, true);
-                if !was_blocked {
-                    self.n_blocked += 1;
-                    conn.outbox.settle_last(&mut self.pool);
-                    conn.note_unsent();
-                    if let Some(waker) = &conn.waker {
-                        waker.wake_by_ref();
-                    }
-                }
-                self.check_output_limit(slot);
-            }
-            Err(error) => {
-                tracing::debug!(%error, slot, "failed to write");
-                self.close(slot);
-            }
-        }
-    }
-
-    fn close_overflowing(&mut self) {
-        let mut overflowing = std::mem::take(&mut self.overflowing);
-        overflowing.sort_unstable();
-        overflowing.dedup();
-        for slot in overflowing {
-            // The socket may take it all: a limit is about who does not read.
-            if self.conn(slot).is_some_and(|it| !it.blocked) {
-                self.flush(slot);
-            }
-            self.check_output_limit(slot);
-        }
-    }
-
-    /// Applies `client-output-buffer-limit`.
-    pub(super) fn check_output_limit(&mut self, slot: u32) {
-        let uptime_ms = self.shared.uptime_ms();
-        let limits = self.live.output;
-        let Some(conn) = self.conn(slot) else { return };
-        let n_bytes = conn.outbox.n_bytes();
-        let (class, limit) = if conn.is_subscribed() {
-            ("pubsub", limits.pubsub)
-        } else {
-            ("normal", limits.normal)
-        };
-        let BufferLimit { hard_bytes, soft_bytes, soft_seconds } = limit;
-        let over = |max: u64| max != 0 && max < n_bytes as u64;
-        let over_soft_for_ms = if over(soft_bytes) {
-            uptime_ms - *conn.over_soft_since_ms.get_or_insert(uptime_ms)
-        } else {
-            conn.over_soft_since_ms = None;
-            0
-        };
-        // What a monitor is shown was not asked for one by one, so not reading from it bounds nothing.
-        let is_monitor = conn.facts.seen.flags.load(Ordering::Relaxed) & flag::MONITOR != 0;
-        let over_monitor = is_monitor && UNREAD_BYTES_MAX < n_bytes;
-        let why = if over(hard_bytes) || over_monitor {
-            "hard"
-        } else if u64::from(soft_seconds) * 1000 < over_soft_for_ms {
-            "soft"
-        } else {
-            return;
-        };
-        let facts = Arc::clone(&conn.facts);
-        conn.facts.seen.flags.fetch_or(flag::CLOSE_AFTER_REPLY, Ordering::Relaxed);
-        tracing::warn!(
-            client = facts.id,
-            addr = facts.addr,
-            class,
-            limit = why,
-            unsent_bytes = n_bytes,
-            "client closed: it does not read as fast as it is sent to; see client-output-buffer-limit"
-        );
-        if let Some(stats) = self.stats() {
-            stats.n_output_kills.add(1);
-            stats.n_output_bytes_lost.add(n_bytes as u64);
-        }
-        self.close(slot);
-    }
-
     // --- parking ----------------------------------------------------------------------------------------------
 
     /// Stops a session until it is resumed.
@@ -650,110 +523,4 @@ impl Reactor {
             }
         }
     }
-
-    // --- time -------------------------------------------------------------------------------------------------
-
-    /// Ten times a second: limits that depend on time.
-    pub(super) fn tick(&mut self) {
-        self.rest_if_quiet();
-        self.refresh();
-        // Whoever waits for room or for other reactors is told by them.
-        if self.paused && self.shared.pause.until(self.now.unix_ms()).is_none() {
-            self.paused = false;
-            self.resume_parked();
-        }
-        let uptime_ms = self.shared.uptime_ms();
-        let timeout_ms = self.live.timeout_ms;
-        let soft_limits =
-            self.live.output.normal.soft_bytes != 0 || self.live.output.pubsub.soft_bytes != 0;
-        let mut late = Vec::new();
-        let mut full = Vec::new();
-        let look = timeout_ms != 0 || self.n_blocked != 0;
-        for (slot, conn) in self.conns.iter().filter(|_| look) {
-            let idle_ms =
-                uptime_ms.saturating_sub(conn.facts.seen.active_ms.load(Ordering::Relaxed));
-            let exempt = conn.is_subscribed()
-                || conn.session.as_ref().is_some_and(|it| it.client.monitoring);
-            if timeout_ms != 0 && timeout_ms < idle_ms && !exempt && conn.socket.is_some() {
-                late.push(u32::try_from(slot).unwrap_or(u32::MAX));
-            }
-            if conn.blocked {
-                conn.note_unsent();
-                if soft_limits {
-                    full.push(u32::try_from(slot).unwrap_or(u32::MAX));
-                }
-            }
-        }
-        for slot in late {
-            if let Some(stats) = self.stats() {
-                stats.n_timeouts.add(1);
-            }
-            self.close(slot);
-        }
-        for slot in full {
-            self.check_output_limit(slot);
-        }
-        if self.id == ReactorId(0) {
-            self.shared.sample();
-        }
-        if self.id == ReactorId(0) && self.shared.active_expire.load(Ordering::Relaxed) {
-            self.shared.keyspace.expire_due(self.now, EXPIRED_PER_TICK_MAX);
-        }
-    }
-
-    /// After about a second without work: gives back what the last rush took.
-    fn rest_if_quiet(&mut self) {
-        // The tick itself ends one turn.
-        if 1 < std::mem::take(&mut self.n_turns) {
-            self.n_quiet_ticks = 0;
-            return;
-        }
-        self.n_quiet_ticks = self.n_quiet_ticks.saturating_add(1);
-        if self.n_quiet_ticks == QUIET_TICKS {
-            self.pool = BufferPool::default();
-            self.press = Press::default();
-            if let Some(hook) = &self.shared.hooks.idle {
-                hook();
-            }
-        }
-    }
-
-    /// Sends what waits; returns whether that was all.
-    pub(super) fn flush_all(&mut self) -> bool {
-        let waiting: Vec<u32> = self
-            .conns
-            .iter()
-            .filter(|(_, conn)| conn.socket.is_some() && conn.outbox.n_bytes() != 0)
-            .filter_map(|(slot, _)| u32::try_from(slot).ok())
-            .collect();
-        waiting.iter().for_each(|slot| self.flush(*slot));
-        waiting.into_iter().all(|slot| self.conn(slot).is_none_or(|it| it.outbox.n_bytes() == 0))
-    }
-
-    /// After a panic in a command of the connection at `slot`: what the command left half done is put right and the
-    /// connection is closed.
-    pub(super) fn recover(&mut self, slot: u32) {
-        tracing::error!(slot, "a command panicked: its connection is closed; please report this");
-        self.scratch.resize(READ_LEN, 0);
-        self.wants = Wants::default();
-        self.full = ReactorSet::default();
-        self.last_command = None;
-        self.close(slot);
-    }
-
-    /// Closes everything, after one more attempt to send what waits.
-    pub(super) fn close_all(&mut self) {
-        let slots: Vec<u32> =
-            self.conns.iter().filter_map(|(slot, _)| u32::try_from(slot).ok()).collect();
-        for slot in slots {
-            self.flush(slot);
-            self.close(slot);
-        }
-    }
 }
-
-/// Ticks without work after which a reactor counts as idle.
-const QUIET_TICKS: u32 = 10;
-
-/// Keys that one tick removes at most: 20 ms of work or so, ten times a second.
-const EXPIRED_PER_TICK_MAX: usize = 50_000;

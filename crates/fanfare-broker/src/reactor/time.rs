@@ -1,0 +1,114 @@
+//! What depends on time: limits, expiry, rest, and the end.
+
+use std::sync::atomic::Ordering;
+
+use fanfare_engine::pubsub::{ReactorId, ReactorSet};
+
+use super::state::{READ_LEN, Reactor, Wants};
+use crate::client::{BufferPool, Press};
+
+/// Ticks without work after which a reactor counts as idle.
+pub(super) const QUIET_TICKS: u32 = 10;
+
+/// Keys that one tick removes at most: 20 ms of work or so, ten times a second.
+const EXPIRED_PER_TICK_MAX: usize = 50_000;
+
+impl Reactor {
+    /// Ten times a second: limits that depend on time.
+    pub(super) fn tick(&mut self) {
+        self.rest_if_quiet();
+        self.refresh();
+        // Whoever waits for room or for other reactors is told by them.
+        if self.paused && self.shared.pause.until(self.now.unix_ms()).is_none() {
+            self.paused = false;
+            self.resume_parked();
+        }
+        let uptime_ms = self.shared.uptime_ms();
+        let timeout_ms = self.live.timeout_ms;
+        let soft_limits =
+            self.live.output.normal.soft_bytes != 0 || self.live.output.pubsub.soft_bytes != 0;
+        let mut late = Vec::new();
+        let mut full = Vec::new();
+        let look = timeout_ms != 0 || self.n_blocked != 0;
+        for (slot, conn) in self.conns.iter().filter(|_| look) {
+            let idle_ms =
+                uptime_ms.saturating_sub(conn.facts.seen.active_ms.load(Ordering::Relaxed));
+            let exempt = conn.is_subscribed()
+                || conn.session.as_ref().is_some_and(|it| it.client.monitoring);
+            if timeout_ms != 0 && timeout_ms < idle_ms && !exempt && conn.socket.is_some() {
+                late.push(u32::try_from(slot).unwrap_or(u32::MAX));
+            }
+            if conn.blocked {
+                conn.note_unsent();
+                if soft_limits {
+                    full.push(u32::try_from(slot).unwrap_or(u32::MAX));
+                }
+            }
+        }
+        for slot in late {
+            if let Some(stats) = self.stats() {
+                stats.n_timeouts.add(1);
+            }
+            self.close(slot);
+        }
+        for slot in full {
+            self.check_output_limit(slot);
+        }
+        if self.id == ReactorId(0) {
+            self.shared.sample();
+        }
+        if self.id == ReactorId(0) && self.shared.active_expire.load(Ordering::Relaxed) {
+            self.shared.keyspace.expire_due(self.now, EXPIRED_PER_TICK_MAX);
+        }
+    }
+
+    /// After about a second without work: gives back what the last rush took.
+    fn rest_if_quiet(&mut self) {
+        // The tick itself ends one turn.
+        if 1 < std::mem::take(&mut self.n_turns) {
+            self.n_quiet_ticks = 0;
+            return;
+        }
+        self.n_quiet_ticks = self.n_quiet_ticks.saturating_add(1);
+        if self.n_quiet_ticks == QUIET_TICKS {
+            self.pool = BufferPool::default();
+            self.press = Press::default();
+            if let Some(hook) = &self.shared.hooks.idle {
+                hook();
+            }
+        }
+    }
+
+    /// Sends what waits; returns whether that was all.
+    pub(super) fn flush_all(&mut self) -> bool {
+        let waiting: Vec<u32> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.socket.is_some() && conn.outbox.n_bytes() != 0)
+            .filter_map(|(slot, _)| u32::try_from(slot).ok())
+            .collect();
+        waiting.iter().for_each(|slot| self.flush(*slot));
+        waiting.into_iter().all(|slot| self.conn(slot).is_none_or(|it| it.outbox.n_bytes() == 0))
+    }
+
+    /// After a panic in a command of the connection at `slot`: what the command left half done is put right and the
+    /// connection is closed.
+    pub(super) fn recover(&mut self, slot: u32) {
+        tracing::error!(slot, "a command panicked: its connection is closed; please report this");
+        self.scratch.resize(READ_LEN, 0);
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
+        self.last_command = None;
+        self.close(slot);
+    }
+
+    /// Closes everything, after one more attempt to send what waits.
+    pub(super) fn close_all(&mut self) {
+        let slots: Vec<u32> =
+            self.conns.iter().filter_map(|(slot, _)| u32::try_from(slot).ok()).collect();
+        for slot in slots {
+            self.flush(slot);
+            self.close(slot);
+        }
+    }
+}
