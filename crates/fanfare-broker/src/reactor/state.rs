@@ -451,9 +451,10 @@ impl Reactor {
         self.forget_connection();
         if let Some(mut session) = session {
             session.client.unwatch(&self.shared.keyspace);
-            if session.client.monitoring {
-                self.shared.monitors.remove(facts.id);
-            }
+        }
+        // Whatever the session says: after a panic in a command there is none.
+        if self.shared.monitors.any() {
+            self.shared.monitors.remove(facts.id);
         }
         match subscriptions {
             None => {
