@@ -240,9 +240,9 @@ mod tests {
     use crate::bench::{null, wire};
 
     /// Three subscribers of the null server, whose publisher expects `delivery` for each message.
-    fn fan_out(delivery: &[u8]) -> Load {
+    fn fan_out(n_threads: usize, delivery: &[u8]) -> Load {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        thread::spawn(move || null::serve(port));
+        thread::spawn(move || null::serve(port, n_threads));
         while client::connect(port).is_err() {
             thread::yield_now();
         }
@@ -256,20 +256,22 @@ mod tests {
 
     #[test]
     fn all_deliveries_are_counted() {
-        let mut load = fan_out(&wire::message(wire::CHANNEL, b"x"));
-        load.verify().unwrap();
-        let tally = load.run(Duration::from_millis(20)).unwrap();
-        load.check_no_surplus().unwrap();
-        assert!(tally.n_batches > 0);
-        let n_bytes = tally.n_batches * 4 * wire::message(wire::CHANNEL, b"x").len() as u64;
-        assert!(load.members[1..].iter().all(|member| member.received == n_bytes));
+        for n_threads in [1, 2] {
+            let mut load = fan_out(n_threads, &wire::message(wire::CHANNEL, b"x"));
+            load.verify().unwrap();
+            let tally = load.run(Duration::from_millis(20)).unwrap();
+            load.check_no_surplus().unwrap();
+            assert!(tally.n_batches > 0);
+            let n_bytes = tally.n_batches * 4 * wire::message(wire::CHANNEL, b"x").len() as u64;
+            assert!(load.members[1..].iter().all(|member| member.received == n_bytes));
+        }
     }
 
     #[test]
     fn other_bytes_and_other_lengths_are_errors() {
-        let error = fan_out(&wire::message(wire::CHANNEL, b"y")).verify().unwrap_err();
+        let error = fan_out(1, &wire::message(wire::CHANNEL, b"y")).verify().unwrap_err();
         assert!(error.to_string().contains("instead of"), "{error}");
-        let error = fan_out(b"short").run(Duration::from_millis(20)).err().unwrap();
+        let error = fan_out(1, b"short").run(Duration::from_millis(20)).err().unwrap();
         assert!(error.to_string().contains("more than was published"), "{error}");
     }
 }

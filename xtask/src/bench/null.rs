@@ -1,50 +1,127 @@
-//! `null`: the least that a single-threaded server can do.
+//! `null`: the least that a server can do, on one thread or on several.
 //!
 //! It reads, finds the frames and writes ready-made bytes: no keyspace, no limits, no channels (all
-//! subscribers get all messages). What a broker costs above this is the broker's own doing.
+//! subscribers get all messages). Several threads share the connections evenly and hand each other
+//! what their subscribers get, once per turn. What a broker costs above this is the broker's own
+//! doing.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, Result};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
 
 use super::wire;
 
-/// Serves until it is killed.
-pub(super) fn serve(port: u16) -> Result<()> {
+/// Serves with `n_threads` threads until it is killed.
+pub(super) fn serve(port: u16, n_threads: usize) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let peers = (0..n_threads).map(|_| Peer::new()).collect::<Result<Vec<_>>>()?;
+    let shared = Arc::new(Shared { peers, n_subscribers: AtomicUsize::new(0) });
+    for index in 1..n_threads {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            if let Err(error) = run(&shared, index, None) {
+                eprintln!("thread {index}: {error:#}");
+                std::process::exit(1);
+            }
+        });
+    }
+    run(&shared, 0, Some(&listener))
+}
+
+/// What the threads know of each other.
+struct Shared {
+    peers: Vec<Peer>,
+    n_subscribers: AtomicUsize,
+}
+
+/// What one thread is handed by the others.
+struct Peer {
+    inbox: Mutex<Inbox>,
+    /// It was woken and has not looked yet.
+    awake: AtomicBool,
+    event: OwnedFd,
+}
+
+#[derive(Default)]
+struct Inbox {
+    connections: Vec<TcpStream>,
+    messages: Vec<u8>,
+}
+
+impl Peer {
+    fn new() -> Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { inbox: Mutex::default(), awake: AtomicBool::new(false), event })
+    }
+
+    fn post(&self, post: impl FnOnce(&mut Inbox)) -> Result<()> {
+        post(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            rustix::io::write(&self.event, &1_u64.to_ne_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Inbox {
+        self.awake.store(false, Ordering::Release);
+        std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn run(shared: &Shared, index: usize, listener: Option<&TcpListener>) -> Result<()> {
+    let me = shared.peers.get(index).context("no such thread")?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let mut server = Server::default();
+    // Edge by edge, so that the counter need not be read.
+    epoll::add(&epoll, &me.event, EventData::new_u64(EVENT), EventFlags::IN | EventFlags::ET)?;
+    if let Some(listener) = listener {
+        epoll::add(&epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+    }
+    let mut server = Server::new(shared, index);
     let mut scratch = vec![0; 256 * 1024];
     let mut events = Vec::with_capacity(1024);
-    let mut next_token = LISTENER + 1;
+    let mut next_token = EVENT + 1;
+    let mut n_accepted = 0;
     loop {
         events.clear();
         epoll::wait(&epoll, spare_capacity(&mut events), None)?;
         for event in &events {
-            let token = event.data.u64();
-            if token == LISTENER {
-                let (stream, _) = listener.accept()?;
-                stream.set_nodelay(true)?;
-                epoll::add(&epoll, &stream, EventData::new_u64(next_token), EventFlags::IN)?;
-                server.clients.insert(next_token, Client::new(stream));
-                next_token += 1;
-            } else {
-                server.read(token, &mut scratch)?;
+            match (event.data.u64(), listener) {
+                (LISTENER, Some(listener)) => {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nodelay(true)?;
+                    let peer = shared.peers.get(n_accepted % shared.peers.len());
+                    peer.context("no thread")?.post(|it| it.connections.push(stream))?;
+                    n_accepted += 1;
+                }
+                (LISTENER | EVENT, _) => {}
+                (token, _) => server.read(token, &mut scratch)?,
             }
         }
-        server.flush()?;
+        let posted = if me.awake.load(Ordering::Acquire) { me.take() } else { Inbox::default() };
+        for stream in posted.connections {
+            epoll::add(&epoll, &stream, EventData::new_u64(next_token), EventFlags::IN)?;
+            server.clients.insert(next_token, Client::new(stream));
+            next_token += 1;
+        }
+        server.flush(&posted.messages)?;
     }
 }
 
 const LISTENER: u64 = 0;
+const EVENT: u64 = 1;
 
-#[derive(Default)]
-struct Server {
+struct Server<'a> {
+    shared: &'a Shared,
+    index: usize,
     clients: HashMap<u64, Client>,
     subscribers: Vec<u64>,
     /// What all subscribers get at the end of the turn.
@@ -64,7 +141,18 @@ impl Client {
     }
 }
 
-impl Server {
+impl<'a> Server<'a> {
+    fn new(shared: &'a Shared, index: usize) -> Self {
+        Self {
+            shared,
+            index,
+            clients: HashMap::new(),
+            subscribers: Vec::new(),
+            messages: Vec::new(),
+            dirty: Vec::new(),
+        }
+    }
+
     fn read(&mut self, token: u64, scratch: &mut [u8]) -> Result<()> {
         let client = self.clients.get_mut(&token).context("unknown client")?;
         let n_read = client.stream.read(scratch).unwrap_or(0);
@@ -83,10 +171,12 @@ impl Server {
                     self.messages.extend_from_slice(b"*3\r\n$7\r\nmessage\r\n");
                     // The channel and the payload are on the wire already as they will be sent.
                     self.messages.extend_from_slice(frame.get(PUBLISH_HEAD..).unwrap_or_default());
-                    write!(client.replies, ":{}\r\n", self.subscribers.len())?;
+                    let n_subscribers = self.shared.n_subscribers.load(Ordering::Relaxed);
+                    write!(client.replies, ":{n_subscribers}\r\n")?;
                 }
                 b"SUBSCRIBE" => {
                     self.subscribers.push(token);
+                    self.shared.n_subscribers.fetch_add(1, Ordering::Relaxed);
                     client.replies.extend_from_slice(b"*3\r\n$9\r\nsubscribe\r\n");
                     client.replies.extend_from_slice(frame.get(SUBSCRIBE_HEAD..).unwrap_or(b""));
                     client.replies.extend_from_slice(b":1\r\n");
@@ -103,7 +193,16 @@ impl Server {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Sends what this turn brought and what the other threads posted.
+    fn flush(&mut self, posted: &[u8]) -> Result<()> {
+        if !self.messages.is_empty() {
+            for (index, peer) in self.shared.peers.iter().enumerate() {
+                if index != self.index {
+                    peer.post(|it| it.messages.extend_from_slice(&self.messages))?;
+                }
+            }
+        }
+        self.messages.extend_from_slice(posted);
         if !self.messages.is_empty() {
             for token in &self.subscribers {
                 if let Some(client) = self.clients.get_mut(token) {

@@ -50,7 +50,18 @@ impl Results {
         let figure = |workload, server| self.figure(workload, server, row.metric);
         let baseline = figure(base_workload, base);
         let fanfare = figure(row.workload, contender);
-        let ratio = baseline.zip(fanfare).map(|(baseline, fanfare)| fanfare / baseline);
+        let null = figure(row.workload, contender.null());
+        let to_baseline = |figure: Option<f64>| Some(figure? / baseline?);
+        let (ratio, null_ratio) = (to_baseline(fanfare), to_baseline(null));
+        let verdict = row.target.zip(ratio).map(|(target, ratio)| {
+            if target.is_met(contender, ratio) {
+                Verdict::Met
+            } else if null_ratio.is_some_and(|it| !target.is_met(contender, it)) {
+                Verdict::BeyondNull
+            } else {
+                Verdict::Missed
+            }
+        });
         Line {
             group: row.group,
             name: row.name.clone(),
@@ -60,8 +71,9 @@ impl Results {
             fanfare,
             ratio,
             target: row.target.map(|target| target.text(contender)),
-            is_met: row.target.zip(ratio).map(|(target, ratio)| target.is_met(contender, ratio)),
-            null: figure(row.workload, Contender::NULL),
+            verdict,
+            null,
+            null_ratio,
             ceiling: figure(row.workload, Contender::CEILING),
             ceiling_rate: self.median(row.workload, Contender::CEILING, |sample| sample.rate),
             baseline_rate: theirs(|sample| sample.rate),
@@ -91,6 +103,16 @@ impl Results {
     }
 }
 
+/// What became of a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    Met,
+    Missed,
+    /// Missed, but by a server that does the least possible too: on this machine it is out of reach.
+    BeyondNull,
+}
+
 /// One line of the table; figures are medians.
 #[derive(Clone, Serialize)]
 pub(super) struct Line {
@@ -102,8 +124,9 @@ pub(super) struct Line {
     pub(super) fanfare: Option<f64>,
     pub(super) ratio: Option<f64>,
     pub(super) target: Option<String>,
-    pub(super) is_met: Option<bool>,
+    pub(super) verdict: Option<Verdict>,
     pub(super) null: Option<f64>,
+    pub(super) null_ratio: Option<f64>,
     pub(super) ceiling: Option<f64>,
     pub(super) ceiling_rate: Option<f64>,
     pub(super) baseline_rate: Option<f64>,

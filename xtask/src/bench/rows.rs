@@ -163,10 +163,12 @@ impl Row {
         }
         match self.workload {
             Workload::FanOut { .. } => {
-                all.extend([Contender::NULL, Contender::CEILING].map(|c| (self.workload, c)));
+                let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::CEILING];
+                all.extend(others.map(|it| (self.workload, it)));
             }
             Workload::Publish { .. } | Workload::SetGet { .. } => {
-                all.push((self.workload, Contender::NULL));
+                let others = [Contender::NULL, Contender::NULL_DEFAULT];
+                all.extend(others.map(|it| (self.workload, it)));
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ use super::measure::Gauge;
 use super::null;
 use super::options::Options;
 use super::report;
-use super::results::Results;
+use super::results::{Results, Verdict};
 use super::rows;
 use super::server::{Program, Site};
 use super::table;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         // Started by `Site::start`, as servers of their own.
-        ["null", port] => null::serve(port.parse()?),
+        ["null", port, threads] => null::serve(port.parse()?, threads.parse()?),
         ["ceiling", port, subscribers, in_flight, payload] => ceiling::serve(
             port.parse()?,
             subscribers.parse()?,
@@ -75,7 +75,7 @@ fn bench(options: &Options, args: &[String]) -> Result<()> {
         fs::write(path, serde_json::to_vec_pretty(&document)?)
             .with_context(|| format!("failed to write {}", path.display()))?;
     }
-    let n_missed = lines.iter().filter(|line| line.is_met == Some(false)).count();
+    let n_missed = lines.iter().filter(|line| line.verdict == Some(Verdict::Missed)).count();
     if options.strict && n_missed > 0 {
         bail!("{n_missed} targets are missed");
     }

@@ -27,7 +27,7 @@ pub(super) enum Program {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Contender {
     pub(super) program: Program,
-    /// Only Fanfare has reactors; `None` leaves the number to it.
+    /// Threads that serve, in Fanfare and in `null`; `None`: one per processor, Fanfare's default.
     pub(super) reactors: Option<u16>,
     /// The server has the first processor to itself, the load the second.
     pub(super) pinned: bool,
@@ -40,11 +40,17 @@ impl Contender {
     pub(super) const ONE_REACTOR_UNPINNED: Self = Self::new(Program::Fanfare, Some(1), false);
     pub(super) const TWO_REACTORS: Self = Self::new(Program::Fanfare, Some(2), false);
     pub(super) const DEFAULT: Self = Self::new(Program::Fanfare, None, false);
-    pub(super) const NULL: Self = Self::new(Program::Null, None, true);
+    pub(super) const NULL: Self = Self::new(Program::Null, Some(1), true);
+    pub(super) const NULL_DEFAULT: Self = Self::new(Program::Null, None, false);
     pub(super) const CEILING: Self = Self::new(Program::Ceiling, None, true);
 
     const fn new(program: Program, reactors: Option<u16>, pinned: bool) -> Self {
         Self { program, reactors, pinned }
+    }
+
+    /// The least that a server of as many threads can do.
+    pub(super) fn null(self) -> Self {
+        if self.pinned { Self::NULL } else { Self::NULL_DEFAULT }
     }
 
     /// As in the table.
@@ -56,7 +62,8 @@ impl Contender {
             (Program::Fanfare, Some(1), true) => "1 reactor",
             (Program::Fanfare, Some(1), false) => "1 reactor, unpinned",
             (Program::Fanfare, Some(_), _) => "2 reactors",
-            (Program::Null, ..) => "null",
+            (Program::Null, _, true) => "null",
+            (Program::Null, _, false) => "null, default",
             (Program::Ceiling, ..) => "ceiling",
         }
     }
@@ -149,7 +156,11 @@ impl Site {
             }
             Program::Null => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args(["bench", "null", &port]);
+                let n_threads = match contender.reactors {
+                    Some(n) => n.into(),
+                    None => thread::available_parallelism()?.get(),
+                };
+                command.args(["bench", "null", &port, &n_threads.to_string()]);
                 command
             }
             Program::Ceiling => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::results::Line;
+use super::results::{Line, Verdict};
 
 /// Columns that line up, one line per comparison.
 pub(super) fn text(lines: &[Line]) -> String {
@@ -38,7 +38,7 @@ pub(super) fn markdown(lines: &[Line]) -> String {
     out
 }
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 15] = [
     "workload",
     "setup",
     "figure",
@@ -48,6 +48,7 @@ const HEADER: [&str; 14] = [
     "target",
     "verdict",
     "null",
+    "null/redis",
     "ceiling",
     "redis/s",
     "fanfare/s",
@@ -60,9 +61,10 @@ const N_TEXT_COLUMNS: usize = 3;
 fn cells(line: &Line) -> [String; HEADER.len()] {
     // A figure of Fanfare in the column of redis is marked.
     let mark = if line.is_against_itself { " (fanfare)" } else { "" };
-    let verdict = match line.is_met {
-        Some(true) => "PASS",
-        Some(false) => "FAIL",
+    let verdict = match line.verdict {
+        Some(Verdict::Met) => "PASS",
+        Some(Verdict::Missed) => "FAIL",
+        Some(Verdict::BeyondNull) => "beyond null",
         None => "",
     };
     let mebibytes = |bytes: Option<f64>| number(bytes.map(|bytes| bytes / 1024.0 / 1024.0));
@@ -76,6 +78,7 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         line.target.clone().unwrap_or_default(),
         verdict.to_owned(),
         number(line.null),
+        line.null_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         number(line.ceiling),
         number(line.baseline_rate),
         number(line.fanfare_rate),
