@@ -2,6 +2,31 @@
 
 use crate::request::Span;
 
+/// Splits a line typed by hand, or one of a `redis.conf`, into arguments as redis-server does.
+///
+/// Blanks separate arguments. Double quotes take the escapes `\n`, `\r`, `\t`, `\b`, `\a`, `\xff`,
+/// and a backslash before any other byte stands for that byte; single quotes take only `\'`. A
+/// closing quote must end its argument. A NUL byte hides the rest of the line.
+///
+/// `None` if a quote is not closed, or not followed by a blank.
+///
+/// ```
+/// let args = fanfare_resp::split_args(br#"SET greeting "hello\x21 \"you\"" ''"#);
+/// let expected = [&b"SET"[..], b"greeting", b"hello! \"you\"", b""];
+/// assert_eq!(args.unwrap(), expected);
+///
+/// assert_eq!(fanfare_resp::split_args(b"  "), Some(vec![]));
+/// assert_eq!(fanfare_resp::split_args(b"SET 'a b"), None);
+/// assert_eq!(fanfare_resp::split_args(b"SET 'a'b"), None);
+/// ```
+pub fn split_args(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    let (mut out, mut spans) = (Vec::with_capacity(line.len()), Vec::new());
+    split(line, &mut out, &mut spans)?;
+    let arg = |span: &Span| out.get(span.start..span.end).unwrap_or_default().to_vec();
+    Some(spans.iter().map(arg).collect())
+}
+
 /// Splits `line`, which holds no NUL byte, into arguments: their bytes go to `out`, their places
 /// in `out` to `spans`. `None` if a quote is not closed or not followed by a space.
 pub(crate) fn split(line: &[u8], out: &mut Vec<u8>, spans: &mut Vec<Span>) -> Option<()> {

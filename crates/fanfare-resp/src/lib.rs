@@ -79,6 +79,7 @@ mod value;
 pub use decode::Decoder;
 pub use encode::{Version, Writer, bulk_header, bulk_header_len, bulk_len, command, value};
 pub use error::{DecodeError, DecodeErrorKind, RequestError};
+pub use inline::split_args;
 pub use limits::Limits;
 pub use request::{Progress, Request, RequestDecoder, Span};
 pub use value::Value;

@@ -27,109 +27,13 @@ pub(super) fn statements(text: &[u8]) -> impl Iterator<Item = Statement> {
     })
 }
 
-/// Splits at spaces. Double quotes take escapes (`\n`, `\xff`, `\"`), single quotes only `\'`, and
-/// a closing quote must end its word.
+/// Splits a line into words, by Redis's rules for quotes and escapes.
 pub(super) fn split_words(line: &[u8]) -> Result<Vec<String>, &'static str> {
     const UNBALANCED: &str = "unbalanced quotes; close each quote and put a space after it";
     const NOT_UTF8: &str = "not UTF-8 text";
 
-    let mut rest = line;
-    let mut words = Vec::new();
-    loop {
-        rest = rest.trim_ascii_start();
-        if rest.is_empty() {
-            return Ok(words);
-        }
-        let (word, tail) = take_word(rest).ok_or(UNBALANCED)?;
-        words.push(String::from_utf8(word).map_err(|_| NOT_UTF8)?);
-        rest = tail;
-    }
-}
-
-/// The first word of `rest`, which does not start with a space, and what follows it.
-fn take_word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut word = Vec::new();
-    loop {
-        rest = match rest {
-            [] => return Some((word, rest)),
-            [space, ..] if is_space(*space) => return Some((word, rest)),
-            [b'"', tail @ ..] => {
-                let tail = take_double_quoted(tail, &mut word)?;
-                return ends_word(tail).then_some((word, tail));
-            }
-            [b'\'', tail @ ..] => {
-                let tail = take_single_quoted(tail, &mut word)?;
-                return ends_word(tail).then_some((word, tail));
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        };
-    }
-}
-
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0 || byte == 0x0b
-}
-
-fn ends_word(tail: &[u8]) -> bool {
-    tail.first().is_none_or(|it| is_space(*it))
-}
-
-fn take_double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        rest = match rest {
-            [] => return None,
-            [b'"', tail @ ..] => return Some(tail),
-            [b'\\', b'x', high, low, tail @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                word.push(hex(*high) << 4 | hex(*low));
-                tail
-            }
-            [b'\\', escaped, tail @ ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        };
-    }
-}
-
-fn take_single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        rest = match rest {
-            [] => return None,
-            [b'\'', tail @ ..] => return Some(tail),
-            [b'\\', b'\'', tail @ ..] => {
-                word.push(b'\'');
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        };
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit.to_ascii_uppercase().saturating_sub(b'A') + 10,
-    }
+    let words = fanfare_resp::split_args(line).ok_or(UNBALANCED)?;
+    words.into_iter().map(|it| String::from_utf8(it).map_err(|_| NOT_UTF8)).collect()
 }
 
 /// The files that an `include` names: itself, or in order of name what its wildcards match. Nothing
