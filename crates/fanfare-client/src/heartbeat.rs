@@ -55,13 +55,21 @@ impl Heartbeat {
         }
     }
 
+    /// Whether the peer's time to answer is over.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        match self.phase {
+            Phase::Waiting { since } => since + self.deadline <= now,
+            Phase::Quiet { .. } | Phase::Paused => false,
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Beat {
         match self.phase {
             Phase::Quiet { since } if since + self.interval <= now => {
                 self.phase = Phase::Waiting { since: now };
                 Beat::Ping
             }
-            Phase::Waiting { since } if since + self.deadline <= now => Beat::Dead,
+            Phase::Waiting { .. } if self.is_overdue(now) => Beat::Dead,
             Phase::Quiet { .. } | Phase::Waiting { .. } | Phase::Paused => Beat::Nothing,
         }
     }
@@ -89,6 +97,7 @@ mod tests {
         assert_eq!(heart.handle_timeout(start + 5 * SECOND), Beat::Ping);
         assert_eq!(heart.poll_timeout(), Some(start + 8 * SECOND));
         assert_eq!(heart.handle_timeout(start + 7 * SECOND), Beat::Nothing);
+        assert!(!heart.is_overdue(start + 7 * SECOND) && heart.is_overdue(start + 8 * SECOND));
         assert_eq!(heart.handle_timeout(start + 8 * SECOND), Beat::Dead);
     }
 

@@ -18,7 +18,7 @@ use crate::{
     connection::{
         commands::Caller,
         core::Request,
-        driver::{Status, now},
+        driver::{Status, now, until},
     },
     request::{Answers, Pipeline, check_shareable},
     subscription::Subscription,
@@ -182,11 +182,10 @@ impl Link {
         if let Ok(permit) = permits.clone().try_acquire_many_owned(cost) {
             return Ok(permit);
         }
-        let deadline = tokio::time::Instant::from_std(deadline);
-        match tokio::time::timeout_at(deadline, permits.clone().acquire_many_owned(cost)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(Error::closed()),
-            Err(_) => Err(Error::new(
+        match until(deadline, permits.clone().acquire_many_owned(cost)).await {
+            Some(Ok(permit)) => Ok(permit),
+            Some(Err(_)) => Err(Error::closed()),
+            None => Err(Error::new(
                 ErrorKind::Overloaded,
                 format!(
                     "requests without an answer filled in_flight_max ({n_max} requests, \

@@ -193,7 +193,8 @@ impl Options {
     }
 
     /// Silence after which the server is pinged, and how long it then has to send a byte.
-    /// Default: 5 s and 5 s, so that a hung server is noticed after 10 s.
+    /// Default: 5 s and 5 s, so that a hung server is noticed after 10 s. What has arrived is read
+    /// before the server is given up, however long the program kept the runtime from reading it.
     #[must_use]
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
         self.heartbeat_interval = interval;

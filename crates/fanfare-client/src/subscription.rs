@@ -15,7 +15,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     Delivery, Error, ErrorKind, Kind, Link, Message, SubscriptionStats,
-    connection::{driver::now, subscriber::Wish},
+    connection::{
+        driver::{now, until},
+        subscriber::Wish,
+    },
     queue::Queue,
     subscriptions::Target,
     topology::standalone::Hub,
@@ -115,7 +118,7 @@ impl Subscription {
             ));
         }
         let timeout = self.link.options().request_timeout;
-        let deadline = tokio::time::Instant::from_std(now() + timeout);
+        let deadline = now() + timeout;
         let (ready, confirmed) = oneshot::channel();
         let wish =
             Wish::Join { id: self.id, queue: self.queue.clone(), targets: targets.clone(), ready };
@@ -124,9 +127,9 @@ impl Subscription {
             self.hub.wishes.send(wish).await.map_err(|_| ended())?;
             confirmed.await.map_err(|_| ended())?
         };
-        match tokio::time::timeout_at(deadline, join).await {
-            Ok(result) => result,
-            Err(_) => {
+        match until(deadline, join).await {
+            Some(result) => result,
+            None => {
                 let status = &self.hub.status;
                 self.part(targets).await;
                 Err(if status.is_up() {

@@ -76,8 +76,8 @@ pub static CATALOGUE: &[Entry] = &[
         kind: "Tls",
         name: "TLS failed",
         meaning: "The encrypted session could not be set up.",
-        cause: "An unknown certificate authority, a certificate for another name, or a port without TLS.",
-        cure: "Name the authority with ?ca_file=…, the certificate's name with ?server_name=…, or use redis:// if the port does not speak TLS.",
+        cause: "An unknown certificate authority, a certificate for another name, a port without TLS, or a server that asks for a client certificate.",
+        cure: "Name the authority with ?ca_file=…, the certificate's name with ?server_name=…, your own certificate with ?cert_file=… and ?key_file=…, or use redis:// if the port does not speak TLS.",
     },
     Entry {
         code: "FF-1103",

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::{
     Error, ErrorKind, WhileDown,
     connection::{
-        core::{Output, Replies, Request},
+        core::{Core, Output, Replies, Request},
         driver::{Alarm, Connection, Context, now},
     },
 };
@@ -26,6 +26,10 @@ pub(crate) type Call = Request<Caller>;
 
 /// Requests taken from the callers at once.
 const TAKE_MAX: usize = 256;
+
+/// Reads before requests expire whose time is over: enough for all that a socket keeps, and an end
+/// if the server never stops sending.
+const CATCH_UPS_MAX: usize = 128;
 
 /// See the module.
 pub(crate) struct Commands {
@@ -94,12 +98,11 @@ impl Commands {
                 () = alarm.ring() => {}
                 () = &mut closed => break End::Closed,
             }
-            let now = now();
-            if let Err(error) = settle(now, &mut connection) {
+            if let Err(error) = settle(&mut connection).await {
                 break End::Lost(error);
             }
-            self.expire_backlog(now, || {
-                Error::new(ErrorKind::Timeout, "the server takes no requests")
+            self.expire_backlog(now(), || {
+                Error::new(ErrorKind::Timeout, "the request could not be sent in time")
             });
         };
         let error = match &end {
@@ -192,9 +195,23 @@ impl Commands {
 }
 
 /// Hands out what has come, and keeps deadlines and heartbeat.
-fn settle(now: Instant, connection: &mut Connection<Caller>) -> Result<(), Error> {
-    connection.core.handle_timeout(now)?;
-    while let Some(output) = connection.core.poll_output()? {
+async fn settle(connection: &mut Connection<Caller>) -> Result<(), Error> {
+    hand_out(&mut connection.core)?;
+    // Judged as of a time before the last look at the socket.
+    let mut at = now();
+    for _ in 0..CATCH_UPS_MAX {
+        if !connection.core.is_overdue(at) || !connection.catch_up().await? {
+            break;
+        }
+        hand_out(&mut connection.core)?;
+        at = now();
+    }
+    connection.core.handle_timeout(at)?;
+    hand_out(&mut connection.core)
+}
+
+fn hand_out(core: &mut Core<Caller>) -> Result<(), Error> {
+    while let Some(output) = core.poll_output()? {
         match output {
             // Whoever asked may have gone.
             Output::Replies { token, replies } => drop(token.reply.send(replies)),

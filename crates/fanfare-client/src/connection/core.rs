@@ -196,6 +196,13 @@ impl<T> Core<T> {
         self.heartbeat.handle_pause(paused, now);
     }
 
+    /// Whether [`handle_timeout`](Self::handle_timeout) may give something up. What has arrived
+    /// and was not read yet could save it, so the driver should read that first, and hand out what
+    /// comes of it.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.no_deadline_before.is_some_and(|at| at <= now) || self.heartbeat.is_overdue(now)
+    }
+
     /// Time has passed: expires requests and keeps the heartbeat.
     ///
     /// # Errors

@@ -110,11 +110,12 @@ impl Context {
         let mut handshake = Handshake::new(&options.url);
         let mut decoder = Decoder::new(options.limits);
         let mut input = BytesMut::new();
+        let (mut unsent, mut has_spoken) = (None, false);
         while !handshake.is_done() {
-            let transmit = handshake.poll_transmit();
-            if !transmit.is_empty() {
-                transport.write_all(&transmit).await.map_err(lost_in_handshake)?;
-                transport.flush().await.map_err(lost_in_handshake)?;
+            // A server that refuses us may close before we have sent anything. It says why first,
+            // so what it said is read all the same.
+            if let Err(error) = send(&mut transport, &handshake.poll_transmit()).await {
+                unsent = Some(error);
             }
             let reply = decoder.decode(&mut input).map_err(|source| {
                 Error::new(
@@ -125,10 +126,16 @@ impl Context {
             })?;
             match reply {
                 Some(reply) => handshake.handle_reply(reply)?,
-                None if transport.read_buf(&mut input).await.map_err(lost_in_handshake)? == 0 => {
-                    return Err(lost_in_handshake(io::ErrorKind::UnexpectedEof.into()));
-                }
-                None => {}
+                None => match transport.read_buf(&mut input).await {
+                    Ok(1..) => has_spoken = true,
+                    Ok(0) => {
+                        let source = unsent.unwrap_or(io::ErrorKind::UnexpectedEof.into());
+                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                    }
+                    Err(source) => {
+                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                    }
+                },
             }
         }
         let now = now();
@@ -183,19 +190,32 @@ impl Context {
     }
 }
 
-fn lost_in_handshake(source: io::Error) -> Error {
-    // With TLS 1.3 the server judges our certificate only after its own handshake is done.
-    #[cfg(feature = "tls")]
-    if source.get_ref().is_some_and(|source| source.is::<rustls::Error>()) {
-        let message = "the server ended the TLS session: does it ask for a client certificate?";
-        return Error::new(ErrorKind::Tls, message).with_source(source);
+async fn send(transport: &mut Transport, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
     }
-    Error::new(
-        ErrorKind::Connect,
-        "the server closed the connection during the handshake: does it need TLS (`rediss://`), \
-         or is its protected mode on?",
-    )
-    .with_source(source)
+    transport.write_all(bytes).await?;
+    transport.flush().await
+}
+
+fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error) -> Error {
+    // With TLS 1.3 the server judges our certificate only after we think that the session is set
+    // up: it is not before the server has used it. An alert that tells more may be lost on the way.
+    let (kind, message) = match (transport.is_tls(), has_spoken) {
+        (true, false) => (
+            ErrorKind::Tls,
+            "the server ended the TLS session: does it ask for a client certificate?",
+        ),
+        (true, true) => {
+            (ErrorKind::Connect, "the server closed the connection during the handshake")
+        }
+        (false, _) => (
+            ErrorKind::Connect,
+            "the server closed the connection during the handshake: does it need TLS \
+             (`rediss://`), or is its protected mode on?",
+        ),
+    };
+    Error::new(kind, message).with_source(source)
 }
 
 /// A socket and the protocol on it.
@@ -212,13 +232,20 @@ impl<T> Connection<T> {
     /// # Cancel safety
     /// No byte is lost if the future is dropped.
     pub(crate) async fn turn(&mut self, read: bool) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_turn(cx, read)).await.map_err(|source| {
-            let message = match source.kind() {
-                io::ErrorKind::UnexpectedEof => "the server closed the connection",
-                _ => "the connection was lost",
-            };
-            Error::new(ErrorKind::Disconnected, message).with_source(source)
-        })
+        poll_fn(|cx| self.poll_turn(cx, read)).await.map_err(lost)
+    }
+
+    /// Moves the bytes that can be moved at once, and returns whether there were any.
+    ///
+    /// A program may block the thread that this runs on. Then time limits pass while answers wait
+    /// in the socket, so nobody is given up before this was called.
+    pub(crate) async fn catch_up(&mut self) -> Result<bool, Error> {
+        // The runtime looks at its sockets only between tasks.
+        tokio::task::yield_now().await;
+        match poll_fn(|cx| Poll::Ready(self.poll_turn(cx, true))).await {
+            Poll::Ready(moved) => moved.map(|()| true).map_err(lost),
+            Poll::Pending => Ok(false),
+        }
     }
 
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>, read: bool) -> Poll<io::Result<()>> {
@@ -255,6 +282,14 @@ impl<T> Connection<T> {
     }
 }
 
+fn lost(source: io::Error) -> Error {
+    let message = match source.kind() {
+        io::ErrorKind::UnexpectedEof => "the server closed the connection",
+        _ => "the connection was lost",
+    };
+    Error::new(ErrorKind::Disconnected, message).with_source(source)
+}
+
 /// A timer that is moved only when it has to ring earlier, or has rung: timeouts move later with
 /// almost every byte, and each move would cost a lock.
 pub(crate) struct Alarm(Pin<Box<Sleep>>);
@@ -275,6 +310,22 @@ impl Alarm {
 
     pub(crate) async fn ring(&mut self) {
         self.0.as_mut().await;
+    }
+}
+
+/// Waits for `future` until `deadline`; `None`: it was not ready by then.
+///
+/// If the alarm rings late, the program has blocked the runtime and with it the tasks that were to
+/// bring the future about: they get that time back.
+pub(crate) async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let in_time = tokio::time::timeout_at(deadline.into(), &mut future).await;
+    match in_time {
+        Ok(output) => Some(output),
+        Err(_) => {
+            let late = now().saturating_duration_since(deadline);
+            tokio::time::timeout(late, future).await.ok()
+        }
     }
 }
 

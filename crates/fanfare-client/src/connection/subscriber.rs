@@ -174,7 +174,7 @@ impl Subscriber {
                 () = alarm.ring() => {}
                 () = &mut closed => return End::Closed,
             }
-            match self.settle(&mut connection) {
+            match self.settle(&mut connection).await {
                 Ok(0) => {}
                 // On a runtime of one thread the subscribers get their turn only now.
                 Ok(_) => tokio::task::yield_now().await,
@@ -184,11 +184,15 @@ impl Subscriber {
     }
 
     /// Hands out what has come, and keeps all timeouts. Returns how many messages there were.
-    fn settle(&mut self, connection: &mut Connection<()>) -> Result<usize, Error> {
-        let core = &mut connection.core;
+    async fn settle(&mut self, connection: &mut Connection<()>) -> Result<usize, Error> {
         let now = now();
         self.retry_held();
-        core.handle_pause(!self.held.is_empty(), now);
+        connection.core.handle_pause(!self.held.is_empty(), now);
+        // Only the heartbeat can be overdue here: anything that is read saves it.
+        if connection.core.is_overdue(now) {
+            connection.catch_up().await?;
+        }
+        let core = &mut connection.core;
         core.handle_timeout(now)?;
         for event in self.registry.handle_timeout(now) {
             self.context.announcer.announce(event);

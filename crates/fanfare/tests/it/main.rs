@@ -9,6 +9,7 @@ mod handler;
 mod loss;
 mod pubsub;
 mod recovery;
+mod stall;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;

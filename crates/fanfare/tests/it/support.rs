@@ -8,6 +8,7 @@ use std::{
 
 use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
 use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess};
+use tokio::runtime::Builder;
 
 pub(crate) type TestResult = Result<(), Box<dyn Error>>;
 
@@ -63,9 +64,16 @@ impl DerefMut for Target {
 
 /// Runs a test on a runtime of two threads, and fails it if it hangs.
 pub(crate) fn run(test: impl Future<Output = TestResult>) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = match runtime {
+    run_on(Builder::new_multi_thread().worker_threads(2), test);
+}
+
+/// Runs a test on a runtime that has only the test's own thread.
+pub(crate) fn run_on_one_thread(test: impl Future<Output = TestResult>) {
+    run_on(&mut Builder::new_current_thread(), test);
+}
+
+fn run_on(builder: &mut Builder, test: impl Future<Output = TestResult>) {
+    let result = match builder.enable_all().build() {
         Ok(runtime) => {
             runtime.block_on(async { tokio::time::timeout(Duration::from_secs(150), test).await })
         }

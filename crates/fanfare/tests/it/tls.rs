@@ -1,10 +1,18 @@
 //! `rediss://`: whom to trust, whom to be, and what people are told when it does not work.
 
-use std::{error::Error, fs, net::TcpListener, path::Path};
+use std::{
+    error::Error, fs, io::Read, net::TcpListener, path::Path, sync::Arc, thread, time::Duration,
+};
 
 use fanfare::{ErrorKind, Fanfare};
 use fanfare_testkit::{RedisServer, TempDir};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{
+    ServerConfig, ServerConnection, Stream,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use socket2::SockRef;
 
 use crate::support::{next, run};
 
@@ -29,11 +37,8 @@ fn certificates() -> Result<TempDir, Box<dyn Error>> {
 
 /// A server that speaks TLS on the returned port, and asks clients for a certificate or not.
 fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn Error>> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let file = |name: &str| dir.join(name).display().to_string();
     let server = RedisServer::start(&[
-        "--tls-port",
-        &port.to_string(),
         "--tls-cert-file",
         &file("server.pem"),
         "--tls-key-file",
@@ -43,7 +48,16 @@ fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn E
         "--tls-auth-clients",
         auth_clients,
     ]);
-    Ok((server, port))
+    let mut answer = Vec::new();
+    // Somebody else may take the port between the look and the server's bind.
+    for _ in 0..10 {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        answer = server.client().call(&["CONFIG", "SET", "tls-port", &port.to_string()]);
+        if answer == b"+OK\r\n" {
+            return Ok((server, port));
+        }
+    }
+    Err(format!("no port for TLS: {}", String::from_utf8_lossy(&answer)).into())
 }
 
 async fn refused(url: &str) -> Result<fanfare::Error, Box<dyn Error>> {
@@ -90,13 +104,64 @@ fn a_client_that_has_to_prove_itself() {
         let (_server, port) = start(dir.path(), "yes")?;
         let file = |name: &str| dir.path().join(name).display().to_string();
         let base = format!("rediss://localhost:{port}?ca_file={}", file("ca.pem"));
-        refused(&base).await?;
+        let nobody = refused(&base).await?;
+        assert_eq!(nobody.kind(), ErrorKind::Tls, "{nobody:?}");
         let (cert, key) = (file("client.pem"), file("client.key"));
         let fanfare = Fanfare::connect(&format!("{base}&cert_file={cert}&key_file={key}")).await?;
         fanfare.ping().await?;
         let wrong_key = file("server.key");
         let unfit = refused(&format!("{base}&cert_file={cert}&key_file={wrong_key}")).await?;
         assert_eq!(unfit.kind(), ErrorKind::Tls, "{unfit:?}");
+        Ok(())
+    });
+}
+
+/// Shakes hands with a client and turns it away: before or after its first command, by an ordinary
+/// end or by a reset.
+fn turn_away(
+    listener: &TcpListener,
+    config: Arc<ServerConfig>,
+    listens_first: bool,
+    resets: bool,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let (mut socket, _) = listener.accept()?;
+    if resets {
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    }
+    let mut session = ServerConnection::new(config)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut socket)?;
+    }
+    if listens_first {
+        Stream::new(&mut session, &mut socket).read_exact(&mut [0])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_that_turns_a_client_away_without_a_word() {
+    run(async {
+        let dir = certificates()?;
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(dir.path().join("server.pem"))?],
+                PrivateKeyDer::from_pem_file(dir.path().join("server.key"))?,
+            )?;
+        let config = Arc::new(config);
+        let ca = dir.path().join("ca.pem");
+        for (listens_first, resets) in [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let port = listener.local_addr()?.port();
+            let config = Arc::clone(&config);
+            let server = thread::spawn(move || turn_away(&listener, config, listens_first, resets));
+            let url = format!("rediss://localhost:{port}?ca_file={}", ca.display());
+            let error = refused(&url).await?;
+            assert_eq!(error.kind(), ErrorKind::Tls, "{listens_first} {resets} {error:?}");
+            server.join().map_err(|_| "the server panicked")?.map_err(|error| error.to_string())?;
+        }
         Ok(())
     });
 }

@@ -109,6 +109,21 @@ fn a_late_answer_belongs_to_nobody_else() {
 }
 
 #[test]
+fn an_answer_that_came_in_time_may_be_read_late() {
+    let mut script = Script::new(Role::Commands);
+    script.submit(1, 1, 1);
+    script.submit(2, 1, 1);
+    assert!(!script.core.is_overdue(script.now));
+    script.now += 2 * SECOND;
+    assert!(script.core.is_overdue(script.now));
+    script.receive("+arrived");
+    assert_eq!(script.outputs(), ["1: arrived"]);
+    script.core.handle_timeout(script.now).unwrap();
+    assert_eq!(script.outputs(), ["2: Timeout"]);
+    assert!(!script.core.is_overdue(script.now));
+}
+
+#[test]
 fn every_deadline_is_kept_whatever_their_order() {
     let mut script = Script::new(Role::Commands);
     for (token, timeout) in [(1, 4), (2, 1), (3, 3), (4, 2)] {
