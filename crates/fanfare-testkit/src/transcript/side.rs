@@ -16,8 +16,10 @@ const BARRIER_TOKEN: &str = "testkit-barrier";
 /// How long a server may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// A silence after which a step is over where no barrier may be sent.
-const QUIET: Duration = Duration::from_millis(40);
+/// How long an answer may take where only its absence could tell that there is none: a busy machine needs time.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The silence behind an answer that ends a step.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// One server with the clients of the running script.
 pub(crate) struct Side {
@@ -96,9 +98,9 @@ impl Side {
     /// The same for scripts that would see the question: an answer, then a short silence.
     pub(crate) fn settle_quietly(&mut self, client: &str) {
         if let Some(client) = self.clients.get_mut(client) {
-            client.wait_for_frames(1, QUIET);
+            client.wait_for_frames(1, ANSWER);
         }
-        thread::sleep(QUIET / 4);
+        thread::sleep(QUIET);
         self.drain();
     }
 
