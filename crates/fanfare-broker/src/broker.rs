@@ -15,13 +15,13 @@ use crate::config::{Config, LogLevel};
 use crate::error::StartError;
 use crate::net;
 use crate::observe::{Latency, Monitors, Sampler, SlowLog, Stats};
-use crate::reactor::{self, Handles, Mailbox};
+use crate::reactor::{self, Handles, Lazyfree, Mailbox};
 use crate::shared::{Hooks, Identity, Live, Pause, Shared, Stop, unix_us};
 
 /// A running broker. Dropping the handle stops it and waits for its threads.
 #[derive(Debug)]
 pub struct Broker {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     handles: Option<Handles>,
     addresses: Vec<SocketAddr>,
     unix_path: Option<PathBuf>,
@@ -112,8 +112,14 @@ impl Builder {
     }
 }
 
-fn share(config: Config, table: CommandTable, identity: Identity, hooks: Hooks) -> Shared {
-    let n_reactors = n_reactors(&config);
+/// What the reactors of a broker share, before they run.
+pub(crate) fn share(
+    config: Config,
+    table: CommandTable,
+    identity: Identity,
+    hooks: Hooks,
+) -> Shared {
+    let n_reactors = config.n_reactors();
     let n_commands = table.specs().len();
     let mailbox_max = usize::try_from(config.mailbox_bytes_max).unwrap_or(usize::MAX);
     let databases = u16::try_from(config.databases).unwrap_or(u16::MAX);
@@ -135,21 +141,11 @@ fn share(config: Config, table: CommandTable, identity: Identity, hooks: Hooks) 
         monitors: Monitors::default(),
         pause: Pause::default(),
         active_expire: AtomicBool::new(true),
+        lazyfree: Lazyfree::default(),
         identity,
         hooks,
         stop: Stop::default(),
     }
-}
-
-/// One per core by default; a [`fanfare_engine::pubsub::ReactorId`] has eight bits.
-fn n_reactors(config: &Config) -> usize {
-    let asked = usize::try_from(config.reactors).unwrap_or(usize::MAX);
-    let n = if asked == 0 {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    } else {
-        asked
-    };
-    n.clamp(1, 255)
 }
 
 /// 40 hexadecimal digits, another one with each start, as in Redis.
@@ -218,6 +214,7 @@ impl Broker {
         self.shared.stop.ask();
         if let Some(handles) = self.handles.take() {
             handles.join();
+            self.shared.lazyfree.end();
         }
         if let Some(path) = self.unix_path.take() {
             // Somebody may have removed or replaced it; that is theirs.

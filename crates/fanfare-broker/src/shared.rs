@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::client::Clients;
 use crate::config::{Config, LogLevel, OutputLimits};
 use crate::observe::{Count, Latency, Monitors, Sample, Sampler, SlowLog, Stats};
-use crate::reactor::Mailbox;
+use crate::reactor::{Lazyfree, Mailbox};
 
 /// The broker's common state. What is not atomic is behind short locks.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) monitors: Monitors,
     pub(crate) pause: Pause,
     pub(crate) active_expire: AtomicBool,
+    pub(crate) lazyfree: Lazyfree,
     pub(crate) identity: Identity,
     pub(crate) hooks: Hooks,
     pub(crate) stop: Stop,
@@ -209,6 +210,7 @@ impl Shared {
     pub(crate) fn reset_stats(&self) {
         self.stats.iter().for_each(Stats::reset);
         self.sampler.reset(self.keyspace.totals());
+        self.lazyfree.reset();
     }
 
     /// Replaces what the hot path knows of the configuration.

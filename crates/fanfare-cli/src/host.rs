@@ -12,8 +12,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::hinted;
 
-/// Files that the broker needs beside those of its clients, as in Redis.
-const RESERVED_FILES: u64 = 32;
+/// Files that the broker needs beside those of its clients: no fewer than redis-server.
+fn reserved_files(config: &Config) -> u64 {
+    // An event loop each, and what the process and its listeners need.
+    let used = 4 * config.n_reactors() as u64 + 16;
+    used.max(32)
+}
 
 /// Raises the limit on open files to what `maxclients` needs. Where the system refuses, lowers
 /// `maxclients` and returns a warning.
@@ -22,17 +26,18 @@ const RESERVED_FILES: u64 = 32;
 /// If not even one client would fit.
 pub(crate) fn fit_maxclients(config: &mut Config) -> anyhow::Result<Option<String>> {
     let asked = config.maxclients;
-    let needed = u64::from(asked) + RESERVED_FILES;
+    let reserved = reserved_files(config);
+    let needed = u64::from(asked) + reserved;
     let allowed = raise_open_files(needed);
     if needed <= allowed {
         return Ok(None);
     }
-    let fits = allowed.saturating_sub(RESERVED_FILES);
+    let fits = allowed.saturating_sub(reserved);
     config.maxclients = u32::try_from(fits).unwrap_or(asked);
     if fits == 0 {
         let error =
             anyhow!("this process may open only {allowed} files, which leaves none for clients");
-        return Err(hinted(error, "raise the limit with `ulimit -n 10032`"));
+        return Err(hinted(error, format!("raise the limit with `ulimit -n {needed}`")));
     }
     Ok(Some(format!(
         "maxclients is {fits} instead of {asked}: it needs {needed} open files and the system \

@@ -334,7 +334,8 @@ fn maxclients_follows_the_limit_on_open_files() {
     let addr = free_addr();
     let binary = env!("CARGO_BIN_EXE_fanfare");
     let port = addr.port();
-    let script = format!("ulimit -n 100 && exec {binary} serve --bind 127.0.0.1 --port {port}");
+    let serve = format!("{binary} serve --bind 127.0.0.1 --port {port} --reactors 2");
+    let script = format!("ulimit -n 100 && exec {serve}");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let server = Server::spawn(command, addr);

@@ -71,7 +71,13 @@ impl Ctx<'_> {
         self.keys.put(self.client.db, key, value, expires_at_ms)
     }
 
-    /// Removes `key`.
+    /// Removes `key` and frees its value, elsewhere if it is large; returns whether there was one.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let value = self.remove(key);
+        value.map(|it| self.keys.discard(it)).is_some()
+    }
+
+    /// Removes `key`; returns what it held. What is not kept of it goes to [`Locked::discard`].
     pub fn remove(&mut self, key: &[u8]) -> Option<Value> {
         self.keys.remove(self.client.db, key, self.now.unix_ms())
     }

@@ -141,9 +141,13 @@ fn allowed_while_subscribed(spec: &Spec) -> bool {
     )
 }
 
-/// Keeps a copy of the request for `EXEC`.
+/// Keeps a copy of the request for `EXEC`, unless it is certain by now that `EXEC` runs nothing.
 pub fn queue(client: &mut Client, command: Command, request: Request<'_>) -> Reply {
-    if let Mode::Multi { queued, n_bytes, .. } = &mut client.mode {
+    let changed = client.watch.is_dirty();
+    if let Mode::Multi { queued, n_bytes, doomed } = &mut client.mode
+        && !*doomed
+        && !changed
+    {
         let command = Queued::new(command, request);
         *n_bytes += command.n_bytes();
         queued.push(command);
@@ -151,7 +155,7 @@ pub fn queue(client: &mut Client, command: Command, request: Request<'_>) -> Rep
     Reply::Simple("QUEUED".into())
 }
 
-/// Locks what `command` needs and calls it.
+/// Locks what `command` needs and calls it; what is to be freed goes to the host when the locks are gone.
 ///
 /// # Errors
 /// What the client is told instead of a reply; then nothing was changed.
@@ -167,7 +171,12 @@ pub fn call<'a>(
     plan_for(&mut plan, client, keyspace, command.spec, request);
     let keys = keyspace.lock(plan);
     let mut ctx = Ctx { now, spec: command.spec, client, keys, keyspace, table, host };
-    run(&mut ctx, command, request)
+    let result = run(&mut ctx, command, request);
+    let Ctx { keys, host, .. } = ctx;
+    if let Some(garbage) = keys.release() {
+        host.discard(garbage);
+    }
+    result
 }
 
 /// Calls a command whose stripes are already locked.

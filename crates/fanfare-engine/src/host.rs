@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::keyspace::Garbage;
 use crate::table::Command;
 use crate::{Request, WireError};
 
@@ -130,6 +131,11 @@ pub trait Host {
 
     /// Gives the server another replication id (`DEBUG CHANGE-REPL-ID`).
     fn debug_change_repl_id(&mut self) {}
+
+    /// Frees what a command threw away, or has it freed if it [is large](Garbage::is_large). No lock is held.
+    fn discard(&mut self, garbage: Garbage) {
+        drop(garbage);
+    }
 
     /// Called after each command that ran, those inside `EXEC` included.
     fn called(

@@ -130,6 +130,12 @@ impl Facts {
         }
     }
 
+    /// The mark, for as long as anybody else holds it.
+    #[cfg(test)]
+    pub(crate) fn watch_mark(&self) -> Option<std::sync::Weak<AtomicBool>> {
+        self.texts.lock().as_ref()?.watch_mark.as_ref().map(Arc::downgrade)
+    }
+
     pub(crate) fn is_subscribed(&self) -> bool {
         let seen = &self.seen;
         [&seen.n_channels, &seen.n_patterns, &seen.n_shards]

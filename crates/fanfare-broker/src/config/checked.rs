@@ -149,6 +149,19 @@ impl Config {
         Self::load_from(Sources { path, args, stdin }, env)
     }
 
+    /// How many reactors there will be: as many as `reactors` says, or one per core. At most 255.
+    #[must_use]
+    pub fn n_reactors(&self) -> usize {
+        let asked = usize::try_from(self.reactors).unwrap_or(usize::MAX);
+        let n = if asked == 0 {
+            std::thread::available_parallelism().map_or(1, usize::from)
+        } else {
+            asked
+        };
+        // A reactor's number has eight bits.
+        n.clamp(1, 255)
+    }
+
     pub(super) fn load_from(
         sources: Sources<'_>,
         env: impl Iterator<Item = (OsString, OsString)>,

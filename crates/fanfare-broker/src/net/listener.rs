@@ -23,8 +23,15 @@ pub(crate) struct Bound {
 /// Accepts connections of all listening sockets.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    tcp: Vec<TcpListener>,
-    unix: Option<UnixListener>,
+    listeners: Vec<Listener>,
+    /// The one that is asked first the next time.
+    next: usize,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
 /// Binds all that the configuration names, before anything runs.
@@ -106,30 +113,37 @@ impl Bound {
     /// # Errors
     /// The operating system's.
     pub(crate) fn register(self) -> io::Result<Acceptor> {
-        let tcp = self.tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
-        let unix = self.unix.map(|(it, _)| UnixListener::from_std(it)).transpose()?;
-        Ok(Acceptor { tcp, unix })
+        let tcp = self.tcp.into_iter().map(|it| TcpListener::from_std(it).map(Listener::Tcp));
+        let unix = self.unix.map(|(it, _)| UnixListener::from_std(it).map(Listener::Unix));
+        Ok(Acceptor { listeners: tcp.chain(unix).collect::<io::Result<_>>()?, next: 0 })
     }
 }
 
 impl Acceptor {
-    /// The next connection of any socket.
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming>> {
-        for listener in &self.tcp {
+    /// The next connection of any socket. They take turns: many who come to one do not keep those of another waiting.
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming>> {
+        let n_listeners = self.listeners.len();
+        for index in (self.next..n_listeners).chain(0..self.next) {
+            let Some(listener) = self.listeners.get(index) else { continue };
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(
-                    accepted.and_then(|(stream, _)| stream.into_std().map(Incoming::Tcp)),
-                );
+                self.next = (index + 1) % n_listeners;
+                return Poll::Ready(accepted);
             }
         }
-        if let Some(listener) = &self.unix
-            && let Poll::Ready(accepted) = listener.poll_accept(cx)
-        {
-            return Poll::Ready(
-                accepted.and_then(|(stream, _)| stream.into_std().map(Incoming::Unix)),
-            );
-        }
         Poll::Pending
+    }
+}
+
+impl Listener {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map(|accepted| {
+                accepted.and_then(|(stream, _)| stream.into_std().map(Incoming::Tcp))
+            }),
+            Self::Unix(listener) => listener.poll_accept(cx).map(|accepted| {
+                accepted.and_then(|(stream, _)| stream.into_std().map(Incoming::Unix))
+            }),
+        }
     }
 }
 
@@ -152,5 +166,45 @@ impl Incoming {
             Self::Tcp(mut stream) => stream.write(line),
             Self::Unix(mut stream) => stream.write(line),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn listeners_take_turns() {
+        let bind =
+            |text: &str| BindAddress { host: BindHost::Ip(text.parse().unwrap()), optional: false };
+        let config = Config {
+            port: 0,
+            bind: vec![bind("127.0.0.1"), bind("127.0.0.2")],
+            ..Config::default()
+        };
+        let bound = bind_all(&config, true).unwrap();
+        let addresses = bound.addresses();
+        let connect = |address: &SocketAddr| TcpStream::connect(address).unwrap();
+        // Six are waiting for the first listener and three for the second when it begins to accept.
+        let first: Vec<_> = (0..6).map(|_| connect(&addresses[0])).collect();
+        let second: Vec<_> = (0..3).map(|_| connect(&addresses[1])).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let accepted: Vec<usize> = runtime.block_on(async {
+            let mut acceptor = bound.register().unwrap();
+            let mut accepted = Vec::new();
+            for _ in 0..first.len() + second.len() {
+                let incoming = poll_fn(|cx| acceptor.poll_accept(cx)).await.unwrap();
+                let Incoming::Tcp(stream) = incoming else { panic!("there is no Unix socket") };
+                let address = stream.local_addr().unwrap();
+                accepted.push(addresses.iter().position(|it| *it == address).unwrap());
+            }
+            accepted
+        });
+        let (turns, rest) = accepted.split_at(6);
+        assert!(turns.windows(2).all(|it| it[0] != it[1]), "{accepted:?}");
+        assert_eq!(rest, [0; 3]);
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare_engine::pubsub::ReactorId;
+use fanfare_engine::pubsub::{ReactorId, ReactorSet};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::reactor::{Item, Mailbox};
+use crate::reactor::Mailbox;
 
 /// The clients that monitor. Their lock gives the lines one order over all reactors.
 #[derive(Debug, Default)]
@@ -52,15 +52,18 @@ impl Monitors {
 }
 
 impl Held<'_> {
-    /// Posts a line to all monitors.
-    pub(crate) fn show(&self, mailboxes: &[Mailbox], line: &Arc<[u8]>) {
+    /// Posts a line to all monitors; returns the reactors whose mailboxes are beyond their bound now.
+    pub(crate) fn show(&self, mailboxes: &[Mailbox], line: &Arc<[u8]>) -> ReactorSet {
+        let mut full = ReactorSet::default();
         for monitor in &*self.0 {
             if let Some(mailbox) = mailboxes.get(usize::from(monitor.reactor.0)) {
-                let Monitor { slot, client_id, .. } = *monitor;
-                mailbox.post(Item::Line { slot, client_id, line: Arc::clone(line) });
+                if mailbox.show(monitor.slot, monitor.client_id, line) {
+                    full.insert(monitor.reactor);
+                }
                 mailbox.wake();
             }
         }
+        full
     }
 }
 

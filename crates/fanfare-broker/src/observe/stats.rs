@@ -24,11 +24,15 @@ pub(crate) struct Stats {
     pub(crate) n_published: Count,
     /// Messages handed to subscribers of this reactor.
     pub(crate) n_delivered: Count,
+    /// Messages that subscribers of this reactor may not have got because handing them out panicked.
+    pub(crate) n_messages_lost: Count,
     /// Clients cut because they did not read, and the bytes that they lost with it.
     pub(crate) n_output_kills: Count,
     pub(crate) n_output_bytes_lost: Count,
     /// Clients cut because they sent too much at once.
     pub(crate) n_query_kills: Count,
+    /// Clients cut because a command of theirs panicked.
+    pub(crate) n_panic_kills: Count,
     pub(crate) n_protocol_errors: Count,
     pub(crate) n_timeouts: Count,
     pub(crate) n_auth_failures: Count,
@@ -98,9 +102,11 @@ impl Stats {
             n_bytes_written: Count::default(),
             n_published: Count::default(),
             n_delivered: Count::default(),
+            n_messages_lost: Count::default(),
             n_output_kills: Count::default(),
             n_output_bytes_lost: Count::default(),
             n_query_kills: Count::default(),
+            n_panic_kills: Count::default(),
             n_protocol_errors: Count::default(),
             n_timeouts: Count::default(),
             n_auth_failures: Count::default(),
@@ -176,9 +182,11 @@ impl Stats {
             &self.n_bytes_written,
             &self.n_published,
             &self.n_delivered,
+            &self.n_messages_lost,
             &self.n_output_kills,
             &self.n_output_bytes_lost,
             &self.n_query_kills,
+            &self.n_panic_kills,
             &self.n_protocol_errors,
             &self.n_timeouts,
             &self.n_auth_failures,

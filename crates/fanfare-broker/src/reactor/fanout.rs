@@ -74,9 +74,9 @@ impl<'a> Message<'a> {
 }
 
 impl Reactor {
-    /// Fans out the message at `from` and those of the same channel that follow it directly; returns where it stopped.
-    pub(super) fn fan_out(&mut self, queue: &Queue, from: usize) -> usize {
-        let Some(first) = Message::at(queue, from) else { return from + 1 };
+    /// Fans out the message at `from`, and those of the same channel that follow it directly.
+    pub(super) fn fan_out(&mut self, queue: &Queue, from: usize) {
+        let Some(first) = Message::at(queue, from) else { return };
         let mut lists: SmallVec<[(ListId, bool); 8]> = SmallVec::new();
         if let Some(list) = self.index.find(first.kind, first.channel) {
             lists.push((list, false));
@@ -86,14 +86,15 @@ impl Reactor {
         }
         if let [(list, is_pattern)] = *lists.as_slice() {
             let to = batch_end(queue, from, first);
+            // Before anybody gets one: none is handed out twice, whatever happens.
+            self.inbox.take_in_hand(to);
             self.deliver(queue, from..to, list, is_pattern);
-            return to;
+            return;
         }
         // Several lists: message by message, so that a client on two of them gets them in Redis's order.
         for (list, is_pattern) in lists {
             self.deliver(queue, from..from + 1, list, is_pattern);
         }
-        from + 1
     }
 
     fn deliver(

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
+use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Request, WireError, glob, wire_error};
@@ -423,6 +424,10 @@ impl Host for Turn<'_> {
         self.shared.active_expire.store(on, Ordering::Relaxed);
     }
 
+    fn discard(&mut self, garbage: Garbage) {
+        self.shared.lazyfree.discard(garbage);
+    }
+
     #[inline]
     fn called(
         &mut self,
@@ -451,7 +456,11 @@ impl Host for Turn<'_> {
                 addr,
                 &observe::shown(command, request),
             );
-            held.unwrap_or_else(|| monitors.hold()).show(&self.shared.mailboxes, &line);
+            let held = held.unwrap_or_else(|| monitors.hold());
+            for id in held.show(&self.shared.mailboxes, &line).iter() {
+                self.reactor.full.insert(id);
+                self.reactor.wants.room = true;
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From bytes to commands: what one connection has sent is decoded, checked and run.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,26 +168,16 @@ impl Reactor {
         self.refresh();
         let scratch = std::mem::take(&mut self.scratch);
         let arrived = scratch.get(..n).unwrap_or_default();
-        if session.input.is_empty() {
-            let used = self.run(slot, &mut session, arrived);
-            let rest = arrived.get(used.n_bytes..).unwrap_or_default();
-            if !rest.is_empty() {
-                session.input.reserve(rest.len() + used.read_ahead);
-                session.input.extend_from_slice(rest);
-            }
-        } else {
-            session.input.extend_from_slice(arrived);
-            let mut input = std::mem::take(&mut session.input);
-            let used = self.run(slot, &mut session, &input);
-            if used.n_bytes == input.len() {
-                input = Vec::new();
-            } else {
-                input.drain(..used.n_bytes);
-                input.reserve(used.read_ahead);
-            }
-            session.input = input;
-        }
+        let run = || self.run_arrived(slot, &mut session, arrived);
+        let ran = catch_unwind(AssertUnwindSafe(run));
         self.scratch = scratch;
+        if let Err(panic) = ran {
+            // Whoever catches it closes the connection, and needs to know what it watches.
+            if let Some(conn) = self.conns.get_mut(slot as usize) {
+                conn.session = Some(session);
+            }
+            resume_unwind(panic);
+        }
         if let Some(stats) = self.stats() {
             stats.n_reads.add(1);
             stats.n_bytes_read.add(n as u64);
@@ -200,6 +191,29 @@ impl Reactor {
             note(&conn.facts, &session, last_command, uptime_ms);
             note_subscriptions(conn);
             conn.session = Some(session);
+        }
+    }
+
+    /// Runs the requests in what was kept and `arrived`, and keeps the rest.
+    fn run_arrived(&mut self, slot: u32, session: &mut Session, arrived: &[u8]) {
+        if session.input.is_empty() {
+            let used = self.run(slot, session, arrived);
+            let rest = arrived.get(used.n_bytes..).unwrap_or_default();
+            if !rest.is_empty() {
+                session.input.reserve(rest.len() + used.read_ahead);
+                session.input.extend_from_slice(rest);
+            }
+        } else {
+            session.input.extend_from_slice(arrived);
+            let mut input = std::mem::take(&mut session.input);
+            let used = self.run(slot, session, &input);
+            if used.n_bytes == input.len() {
+                input = Vec::new();
+            } else {
+                input.drain(..used.n_bytes);
+                input.reserve(used.read_ahead);
+            }
+            session.input = input;
         }
     }
 
@@ -250,10 +264,6 @@ impl Reactor {
                         }
                     }
                     decoder.set_authenticated(session.client.authenticated);
-                }
-                Err(RequestError::TotalTooLong) => {
-                    self.refuse_input(slot, data.len());
-                    at = data.len();
                 }
                 Err(error) => {
                     self.protocol_error(slot, &session.client, &error);
@@ -357,6 +367,7 @@ impl Reactor {
         if command.has(Flag::Admin) || is_exec {
             self.note_before(slot, client, command);
         }
+        self.last_command = Some(command.id);
         let (keyspace, table) = (&shared.keyspace, &shared.table);
         let mut turn = Turn::new(self, shared, slot);
         let result =
@@ -364,7 +375,6 @@ impl Reactor {
         drop(turn);
         let reply = result.unwrap_or_else(Reply::Error);
         self.reply_unless_silent(slot, client, &reply);
-        self.last_command = Some(command.id);
         if command.spec.group == Group::Connection || is_exec {
             self.note_connection(slot, client);
         }

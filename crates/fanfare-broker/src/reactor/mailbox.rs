@@ -112,7 +112,20 @@ impl Mailbox {
                 channel.len() + bytes.len()
             }
         };
-        // Only changed under the lock, so no read-modify-write is needed.
+        self.count(cost)
+    }
+
+    /// Appends a line for a monitor. Returns whether the mailbox is beyond its bound; the line is in it all the same.
+    pub(crate) fn show(&self, slot: u32, client_id: u64, line: &Arc<[u8]>) -> bool {
+        let mut queue = self.queue.lock();
+        queue.items.push(Item::Line { slot, client_id, line: Arc::clone(line) });
+        self.count(line.len())
+    }
+
+    /// Counts an item that refers to so many bytes, while the queue is locked: so no read-modify-write is needed.
+    /// Returns whether the mailbox is beyond its bound.
+    #[inline]
+    fn count(&self, cost: usize) -> bool {
         let n_bytes = self.n_bytes.load(Ordering::Relaxed) + cost + size_of::<Item>();
         self.n_bytes.store(n_bytes, Ordering::Relaxed);
         self.bytes_max.load(Ordering::Relaxed) < n_bytes
@@ -168,6 +181,13 @@ impl Mailbox {
         self.n_bytes.store(0, Ordering::SeqCst);
         drop(mine);
         self.awaited.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Item {
+    #[inline]
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::PublishLarge { .. })
     }
 }
 

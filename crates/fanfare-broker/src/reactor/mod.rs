@@ -7,12 +7,17 @@
 mod conn;
 mod fanout;
 mod host;
+mod inbox;
 mod input;
+mod lazyfree;
+mod mail;
 mod mailbox;
 mod output;
+mod recovery;
 mod state;
 mod thread;
 mod time;
 
+pub(crate) use lazyfree::Lazyfree;
 pub(crate) use mailbox::{Item, Mailbox};
 pub(crate) use thread::{Handles, spawn_all};

@@ -13,8 +13,8 @@ use fanfare_resp::{Limits, RequestDecoder};
 use slab::Slab;
 
 use super::conn::{Conn, KINDS, Session};
-use super::input::UNREAD_BYTES_MAX;
-use super::mailbox::{Item, Mailbox, Queue};
+use super::inbox::Inbox;
+use super::mailbox::{Item, Mailbox};
 use super::time::QUIET_TICKS;
 use crate::client::{BufferPool, Facts, Place, Press, flag};
 use crate::net::Incoming;
@@ -47,11 +47,7 @@ pub(crate) struct Reactor {
     /// When the last command ended: the next one's start. Read from the processor's counter where that is steady: a
     /// system clock would be a tenth of a small command's cost.
     pub(super) clock: quanta::Instant,
-    /// Posted items that are being handled, and how far.
-    inbox: Queue,
-    inbox_at: usize,
-    /// Items that came up while a command ran.
-    deferred: Vec<Item>,
+    pub(super) inbox: Inbox,
     /// Connections to flush, to close because they are over a limit, to close because somebody said so.
     pub(super) dirty: Vec<u32>,
     pub(super) overflowing: Vec<u32>,
@@ -63,7 +59,7 @@ pub(crate) struct Reactor {
     pub(super) full: ReactorSet,
     /// What the command in progress asked for beyond its reply.
     pub(super) wants: Wants,
-    /// The last command of the session that runs.
+    /// The command of the session that runs, or its last one.
     pub(super) last_command: Option<u16>,
     /// Hard limit of subscribers' outboxes; `usize::MAX`: none.
     pub(super) pubsub_hard_max: usize,
@@ -111,9 +107,7 @@ impl Reactor {
             scratch: vec![0; READ_LEN],
             now: Now { unix_us: unix_us() },
             clock: quanta::Instant::now(),
-            inbox: Queue::default(),
-            inbox_at: 0,
-            deferred: Vec::new(),
+            inbox: Inbox::default(),
             dirty: Vec::new(),
             overflowing: Vec::new(),
             doomed: Vec::new(),
@@ -154,7 +148,7 @@ impl Reactor {
     }
 
     #[inline]
-    fn refresh_live(&mut self) {
+    pub(super) fn refresh_live(&mut self) {
         if self.live_version != self.shared.live_version.load(Ordering::Acquire) {
             self.live_version = self.shared.live_version.load(Ordering::Acquire);
             self.live = Arc::clone(&self.shared.live.read());
@@ -218,107 +212,6 @@ impl Reactor {
         self.close_overflowing();
         self.flush_dirty();
         self.close_doomed();
-    }
-
-    /// Handles everything that was posted until now.
-    pub(super) fn drain(&mut self) {
-        for item in std::mem::take(&mut self.deferred) {
-            self.handle(item);
-        }
-        self.handle_inbox(false, |_| false);
-        let Some(mailbox) = self.shared.mailbox(self.id) else { return };
-        let somebody_waits = mailbox.take(&mut self.inbox);
-        self.handle_inbox(false, |_| false);
-        if somebody_waits {
-            self.shared.resume_all();
-        }
-    }
-
-    /// Handles the messages and markers that were posted up to and including the marker that takes `slot` off a list.
-    ///
-    /// This happens inside a command, which may hold key stripes and the monitors' lock. Everything else that was
-    /// posted, such as closing a client, may take those locks itself and waits for the end of the turn.
-    pub(super) fn drain_until(&mut self, list: fanfare_engine::pubsub::ListId, slot: u32) {
-        let is_marker = |item: &Item| matches!(item, Item::Unsubscribe { list: l, slot: s } if *l == list && *s == slot);
-        if self.handle_inbox(true, is_marker) {
-            return;
-        }
-        let Some(mailbox) = self.shared.mailbox(self.id) else { return };
-        if mailbox.take(&mut self.inbox) {
-            self.shared.resume_all();
-        }
-        self.handle_inbox(true, is_marker);
-        self.schedule_turn();
-    }
-
-    /// Handles what was taken from the mailbox, to the end or to the item that `is_last` names, putting off what a
-    /// command must not do; returns whether that item was met.
-    fn handle_inbox(&mut self, in_command: bool, is_last: impl Fn(&Item) -> bool) -> bool {
-        let mut queue = std::mem::take(&mut self.inbox);
-        let mut at = std::mem::take(&mut self.inbox_at);
-        let mut met = false;
-        while !met {
-            let Some(item) = queue.items.get_mut(at) else { break };
-            met = is_last(item);
-            if matches!(item, Item::Publish { .. } | Item::PublishLarge { .. }) {
-                at = self.fan_out(&queue, at);
-                continue;
-            }
-            let item = std::mem::replace(item, Item::Resume);
-            at += 1;
-            if in_command && !matches!(item, Item::Subscribe { .. } | Item::Unsubscribe { .. }) {
-                self.deferred.push(item);
-            } else {
-                self.handle(item);
-            }
-        }
-        if queue.items.len() <= at {
-            queue.clear();
-            at = 0;
-        }
-        self.inbox = queue;
-        self.inbox_at = at;
-        met
-    }
-
-    fn handle(&mut self, item: Item) {
-        match item {
-            Item::Publish { .. } | Item::PublishLarge { .. } => {}
-            Item::Subscribe { list, slot } => self.index.add(list, slot),
-            Item::Unsubscribe { list, slot } => self.index.remove(list, slot),
-            Item::Free { slot } => {
-                self.conns.try_remove(slot as usize);
-            }
-            Item::Adopt(incoming) => self.adopt(*incoming),
-            Item::Close { slot, client_id } => {
-                if self.conn(slot).is_some_and(|it| it.facts.id == client_id) {
-                    self.doom(slot);
-                }
-            }
-            Item::Line { slot, client_id, line } => {
-                let pool = &mut self.pool;
-                let conn = self
-                    .conns
-                    .get_mut(slot as usize)
-                    .filter(|it| it.facts.id == client_id && !it.closing);
-                if let Some(conn) = conn {
-                    conn.outbox.copy(&line, pool);
-                    if UNREAD_BYTES_MAX < conn.outbox.n_bytes() {
-                        self.overflowing.push(slot);
-                    }
-                    self.mark_dirty(slot);
-                }
-            }
-            Item::Resume => self.resume_parked(),
-            Item::Sleep(time) => std::thread::sleep(time),
-            Item::Barrier(barrier) => {
-                self.refresh_live();
-                self.close_doomed();
-                if barrier.n_missing.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    self.shared.resume_all();
-                }
-            }
-        }
     }
 
     // --- connections ------------------------------------------------------------------------------------------
@@ -447,12 +340,10 @@ impl Reactor {
             unsent_bytes = n_lost,
             "connection closed"
         );
-        self.shared.clients.remove(facts.id);
-        self.forget_connection();
         if let Some(mut session) = session {
             session.client.unwatch(&self.shared.keyspace);
         }
-        // Whatever the session says: after a panic in a command there is none.
+        // Whatever the session says: its command may have panicked halfway.
         if self.shared.monitors.any() {
             self.shared.monitors.remove(facts.id);
         }
@@ -472,6 +363,9 @@ impl Reactor {
                 self.schedule_turn();
             }
         }
+        // Last: who no longer finds the client in a list does not find its subscriptions either.
+        self.shared.clients.remove(facts.id);
+        self.forget_connection();
         if let Some(waker) = waker {
             waker.wake();
         }

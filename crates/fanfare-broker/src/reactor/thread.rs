@@ -17,7 +17,7 @@ use tokio::runtime::LocalRuntime;
 
 use super::mailbox::Item;
 use super::state::Reactor;
-use crate::net::{Bound, Incoming};
+use crate::net::{Bound, Failure, Incoming, Outage};
 use crate::shared::Shared;
 
 /// How often limits that depend on time are looked at.
@@ -173,8 +173,8 @@ impl Future for Serve {
         // One client's command must not take the others of its reactor along.
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(polled) => polled,
-            Err(_) => {
-                self.reactor.borrow_mut().recover(self.slot);
+            Err(panic) => {
+                self.reactor.borrow_mut().recover(self.slot, self.client_id, &*panic);
                 Poll::Ready(())
             }
         }
@@ -183,7 +183,7 @@ impl Future for Serve {
 
 /// Accepts connections and gives each to the reactor that has the fewest.
 async fn accept(reactor: Rc<RefCell<Reactor>>, bound: Bound) {
-    let acceptor = match bound.register() {
+    let mut acceptor = match bound.register() {
         Ok(acceptor) => acceptor,
         Err(error) => {
             tracing::error!(%error, "failed to listen; the broker ends");
@@ -191,9 +191,11 @@ async fn accept(reactor: Rc<RefCell<Reactor>>, bound: Bound) {
             return;
         }
     };
+    let mut outage = Outage::default();
     loop {
         match poll_fn(|cx| acceptor.poll_accept(cx)).await {
             Ok(incoming) => {
+                outage.end();
                 let adopted = {
                     let mut this = reactor.borrow_mut();
                     place(&mut this, incoming);
@@ -201,11 +203,28 @@ async fn accept(reactor: Rc<RefCell<Reactor>>, bound: Bound) {
                 };
                 spawn_conns(&reactor, adopted);
             }
+            Err(error) if Failure::of(&error) == Failure::Passing => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
+            }
             Err(error) => {
-                // Most often: too many open files. Trying again at once would only burn the processor.
-                tracing::warn!(%error, "failed to accept a connection");
+                let now_ms = reactor.borrow().shared.uptime_ms();
+                if outage.begin(now_ms) {
+                    tell_outage(&error);
+                }
                 tokio::time::sleep(TICK).await;
             }
+        }
+    }
+}
+
+fn tell_outage(error: &io::Error) {
+    match Failure::of(error) {
+        Failure::Exhausted { what, cure } => tracing::error!(
+            %error,
+            "no connections are accepted, {what} is used up: {cure}. Who is connected is served"
+        ),
+        Failure::Passing | Failure::Unknown => {
+            tracing::error!(%error, "failed to accept a connection; trying again");
         }
     }
 }

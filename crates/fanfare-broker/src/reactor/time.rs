@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use fanfare_engine::pubsub::{ReactorId, ReactorSet};
+use fanfare_engine::pubsub::ReactorId;
 
-use super::state::{READ_LEN, Reactor, Wants};
+use super::state::Reactor;
 use crate::client::{BufferPool, Press};
 
 /// Ticks without work after which a reactor counts as idle.
@@ -89,17 +89,6 @@ impl Reactor {
             .collect();
         waiting.iter().for_each(|slot| self.flush(*slot));
         waiting.into_iter().all(|slot| self.conn(slot).is_none_or(|it| it.outbox.n_bytes() == 0))
-    }
-
-    /// After a panic in a command of the connection at `slot`: what the command left half done is put right and the
-    /// connection is closed.
-    pub(super) fn recover(&mut self, slot: u32) {
-        tracing::error!(slot, "a command panicked: its connection is closed; please report this");
-        self.scratch.resize(READ_LEN, 0);
-        self.wants = Wants::default();
-        self.full = ReactorSet::default();
-        self.last_command = None;
-        self.close(slot);
     }
 
     /// Closes everything, after one more attempt to send what waits.

@@ -128,6 +128,36 @@ fn kills_reach_every_reactor_and_hit_nobody_else() {
 }
 
 #[test]
+fn who_is_gone_is_not_counted_by_publish_on_any_reactor() {
+    let broker = broker(|config| config.reactors = N_REACTORS);
+    let addr = addr_of(&broker);
+    let mut admin = Peer::connect(addr);
+    let mut publishers: Vec<Peer> = (0..N_CLIENTS).map(|_| Peer::connect(addr)).collect();
+    // So many that giving them up takes a while.
+    let channels: Vec<String> = (0..500).map(|it| format!("c{it}")).collect();
+    let subscribe: Vec<&str> =
+        ["SUBSCRIBE"].into_iter().chain(channels.iter().map(String::as_str)).collect();
+    for round in 0..50 {
+        let (mut peer, peer_id) = subscriber(addr, "c");
+        peer.send(&subscribe);
+        peer.send(&["PSUBSCRIBE", "c*"]);
+        (0..=channels.len()).for_each(|_| assert!(peer.read().kind().is_some()));
+        assert_eq!(publishers[0].call(&["PUBLISH", "c", "p"]), Frame::Int(2));
+        if round % 2 == 0 {
+            assert_eq!(admin.call(&["CLIENT", "KILL", "ID", &peer_id]), Frame::Int(1));
+        } else {
+            drop(peer);
+            // As soon as anybody can see that it is gone.
+            while !admin.call(&["CLIENT", "LIST", "ID", &peer_id]).text().is_empty() {}
+        }
+        assert_eq!(admin.call(&["PUBSUB", "CHANNELS"]), Frame::Array(Vec::new()), "{round}");
+        for (publisher, channel) in publishers.iter_mut().zip(channels.iter().step_by(60)) {
+            assert_eq!(publisher.call(&["PUBLISH", channel, "p"]), Frame::Int(0), "{round}");
+        }
+    }
+}
+
+#[test]
 fn after_the_reply_to_a_pause_nothing_is_published_anywhere() {
     let broker = broker(|config| config.reactors = N_REACTORS);
     let addr = addr_of(&broker);

@@ -22,6 +22,7 @@ const ADDED: &[(&str, &str)] = &[
     ("acl_access_denied_channel", "of 7.2, read by exporters"),
     ("client_query_buffer_limit_disconnections", "of 7.4: who is cut off"),
     ("client_output_buffer_limit_disconnections", "of 7.4: who is cut off"),
+    ("client_panic_disconnections", "who is cut off by a bug of ours"),
 ];
 
 /// Fields whose values have another form, and why.
@@ -275,6 +276,7 @@ fn subscriptions_and_messages_are_counted() {
         ("pubsub_clients", "1"),
         ("pubsub_messages_published", "3"),
         ("pubsub_messages_delivered", "3"),
+        ("pubsub_messages_lost_to_panics", "0"),
         ("pubsub_output_limit_kills", "0"),
         ("pubsub_output_bytes_lost", "0"),
         ("pubsub_mailbox_bytes", "0"),

@@ -1,5 +1,6 @@
 //! A subscriber that does not read costs nobody else anything: it is cut, counted, and its memory comes back.
 
+use std::io::Read as _;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -150,4 +151,83 @@ fn one_that_reads_too_slowly_for_too_long_is_cut() {
     assert!(slow.read_to_end().len() < 3000);
     assert_eq!(publish(&mut publisher, 0..1), 1);
     assert!(matches!(late.poll(PATIENCE), Poll::Frame(_)));
+}
+
+/// What may wait for a client that does not read before nothing more of it runs, or a monitor is cut.
+const UNREAD_BYTES_MAX: u64 = 256 << 20;
+const LARGE_LEN: usize = 1 << 20;
+/// More than the bound and what sockets keep.
+const N_LARGE: usize = 280;
+
+/// Reads so many bytes, without looking at frames: there are hundreds of megabytes.
+fn read_bytes(peer: &Peer, n_bytes: usize) {
+    assert!(peer.stream().set_read_timeout(Some(PATIENCE)).is_ok());
+    let mut expected = peer.stream().take(n_bytes as u64);
+    let n_read = std::io::copy(&mut expected, &mut std::io::sink());
+    assert_eq!(n_read.ok(), Some(n_bytes as u64));
+}
+
+#[test]
+fn a_monitor_that_never_reads_is_cut_and_nobody_else_notices() {
+    // docs/differences.md: D12
+    let server = FanfareServer::start(&["--reactors", "2"]);
+    let addr = server.addr();
+    let monitor = || {
+        let mut peer = Peer::connect(addr);
+        assert!(SockRef::from(peer.stream()).set_recv_buffer_size(64 * 1024).is_ok());
+        assert_eq!(peer.call(&["MONITOR"]), Frame::Simple(b"OK".to_vec()));
+        peer
+    };
+    let (mut admin, mut publisher) = (Peer::connect(addr), Peer::connect(addr));
+    let mut subscriber = Peer::connect(addr);
+    subscribe(&mut subscriber);
+    let (mut reading, deaf) = (monitor(), monitor());
+    let payload = "x".repeat(LARGE_LEN);
+    let message_len = b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1048576\r\n\r\n".len() + LARGE_LEN;
+
+    assert_eq!(publisher.call(&["PUBLISH", "news", &payload]), Frame::Int(1));
+    // Every line is as long as the first: the time has as many digits for centuries.
+    let line_len = reading.read().text().len() + "+\r\n".len();
+    thread::scope(|scope| {
+        scope.spawn(|| read_bytes(&subscriber, N_LARGE * message_len));
+        scope.spawn(|| read_bytes(&reading, (N_LARGE - 1) * line_len));
+        for _ in 1..N_LARGE {
+            assert_eq!(publisher.call(&["PUBLISH", "news", &payload]), Frame::Int(1));
+        }
+    });
+    wait_until("the deaf one is cut", || {
+        info(&mut admin, "client_output_buffer_limit_disconnections") == 1
+    });
+    assert!(UNREAD_BYTES_MAX <= info(&mut admin, "pubsub_output_bytes_lost"));
+    let log = server.log();
+    assert_eq!(log.matches("it does not read as fast as it is sent to").count(), 1, "{log}");
+    let mut rest = Vec::new();
+    assert!(deaf.stream().read_to_end(&mut rest).is_ok());
+    assert!(rest.len() < (N_LARGE - 1) * line_len, "the deaf one got everything");
+    // The other one goes on, and so do those whose commands are shown.
+    assert_eq!(publisher.call(&["PUBLISH", "news", "last"]), Frame::Int(1));
+    while !reading.read().text().ends_with("\"last\"") {}
+    assert_eq!(subscriber.read().items().last().map(Frame::text), Some("last".to_owned()));
+}
+
+#[test]
+fn replies_that_are_not_read_stop_their_client_until_they_are() {
+    // docs/differences.md: D12
+    let broker = broker(|config| config.reactors = 1);
+    let (mut greedy, mut other) = (Peer::of(&broker), Peer::of(&broker));
+    assert!(SockRef::from(greedy.stream()).set_recv_buffer_size(64 * 1024).is_ok());
+    let ok = Frame::Simple(b"OK".to_vec());
+    assert_eq!(other.call(&["SET", "large", &"x".repeat(LARGE_LEN)]), ok);
+    greedy.write(&crate::peer::command(&["GET", "large"]).repeat(N_LARGE));
+    greedy.send(&["SET", "done", "1"]);
+    let n_run = |other: &mut Peer| info(other, "keyspace_hits");
+    wait_until("the bound is reached", || UNREAD_BYTES_MAX <= n_run(&mut other) * LARGE_LEN as u64);
+    for _ in 0..100 {
+        assert_eq!(other.call(&["PING"]), Frame::Simple(b"PONG".to_vec()));
+    }
+    assert!(n_run(&mut other) < N_LARGE as u64, "everything ran although nothing was read");
+    assert_eq!(other.call(&["EXISTS", "done"]), Frame::Int(0));
+    read_bytes(&greedy, N_LARGE * (b"$1048576\r\n\r\n".len() + LARGE_LEN));
+    assert_eq!(greedy.read(), ok);
+    assert_eq!(info(&mut other, "client_output_buffer_limit_disconnections"), 0);
 }

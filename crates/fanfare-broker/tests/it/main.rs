@@ -1,11 +1,14 @@
 //! The broker over its sockets, held to redis-server where that is the oracle.
 
+mod accept;
 mod everywhere;
 mod full_mailbox;
 mod info;
 mod isolation;
+mod lazyfree;
 mod load;
 mod order;
+mod panic;
 mod peer;
 mod resident;
 mod shutdown;

@@ -1,4 +1,5 @@
-//! Model checks of what reactors share: the mailbox and the registry, under schedules that shuttle chooses.
+//! Model checks of what reactors share, the mailbox and the registry, and of the order in which a mailbox is read, under
+//! schedules that shuttle chooses.
 //!
 //! Their sources are compiled here a second time, with shuttle's locks and atomics in the place of the real
 //! ones, so what is checked is what runs. A lost wake-up shows as a deadlock. Shuttle explores interleavings, not
@@ -6,6 +7,8 @@
 
 #[path = "../../../fanfare-engine/src/pubsub/counted.rs"]
 mod counted;
+#[path = "../../src/reactor/inbox.rs"]
+mod inbox;
 #[path = "../../src/reactor/mailbox.rs"]
 #[expect(dead_code, reason = "the models use what has an order to keep")]
 mod mailbox;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::Index;
-use shuttle::sync::Mutex;
+use shuttle::sync::{Mutex, MutexGuard};
 use shuttle::thread;
 
 use crate::check;
+use crate::inbox::{self, Inbox, Recipient};
 use crate::mailbox::{Item, Mailbox, Payload, Queue};
 use crate::registry::{ReactorId, Registry};
 
@@ -20,7 +21,8 @@ const N_REACTORS: u8 = 2;
 struct World {
     registry: Registry,
     mailboxes: Vec<Mailbox>,
-    /// Messages that were answered.
+    /// Messages whose PUBLISH was begun, and those whose PUBLISH was answered.
+    begun: Mutex<Vec<Vec<u8>>>,
     answered: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -29,6 +31,7 @@ struct Reactor {
     id: ReactorId,
     world: Arc<World>,
     index: Index,
+    inbox: Inbox,
     received: Vec<Vec<u8>>,
 }
 
@@ -37,6 +40,7 @@ impl World {
         Arc::new(Self {
             registry: Registry::new(1),
             mailboxes: (0..N_REACTORS).map(|_| Mailbox::new(usize::MAX)).collect(),
+            begun: Mutex::default(),
             answered: Mutex::default(),
         })
     }
@@ -50,18 +54,19 @@ impl World {
 
     /// PUBLISH: what it is answered.
     fn publish(&self, payload: &[u8]) -> usize {
+        lock(&self.begun).push(payload.to_vec());
         let n = self.registry.publish(Kind::Channel, CHANNEL, |interested| {
             for id in interested.iter() {
                 self.mailbox(id).publish(Kind::Channel, CHANNEL, &Payload::Small(payload));
             }
         });
-        self.lock_answered().push(payload.to_vec());
+        lock(&self.answered).push(payload.to_vec());
         n
     }
+}
 
-    fn lock_answered(&self) -> shuttle::sync::MutexGuard<'_, Vec<Vec<u8>>> {
-        self.answered.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+fn lock(messages: &Mutex<Vec<Vec<u8>>>) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Reactor {
@@ -70,6 +75,7 @@ impl Reactor {
             id: ReactorId(id),
             world: Arc::clone(world),
             index: Index::default(),
+            inbox: Inbox::default(),
             received: Vec::new(),
         }
     }
@@ -88,27 +94,59 @@ impl Reactor {
         self.world
             .registry
             .unsubscribe(kind, name, self.id, || mailbox.post(Item::Unsubscribe { list, slot: 0 }));
+        inbox::drain_until(self, list, 0);
     }
 
     fn drain(&mut self) {
-        let mut queue = Queue::default();
-        self.world.mailbox(self.id).take(&mut queue);
-        for item in &queue.items {
-            match item {
-                Item::Subscribe { list, slot } => self.index.add(*list, *slot),
-                Item::Unsubscribe { list, slot } => self.index.remove(*list, *slot),
-                Item::Publish { kind, start, channel_len, payload_len } => {
-                    let channel = queue.slice(*start, *channel_len as usize);
-                    let mut lists: Vec<_> = self.index.find(*kind, channel).into_iter().collect();
-                    self.index.for_each_match(channel, |it| lists.push(it));
-                    let payload =
-                        queue.slice(*start + *channel_len as usize, *payload_len as usize);
-                    let n = lists.into_iter().map(|it| self.index.subscribers(it).len()).sum();
-                    self.received.extend(std::iter::repeat_n(payload.to_vec(), n));
-                }
-                other => panic!("nobody posts {other:?}"),
-            }
+        inbox::drain(self);
+    }
+
+    /// Sends a message to the subscriber, once for each list that it is on.
+    fn receive(&mut self, queue: &Queue, message: &Item) {
+        let Item::Publish { kind, start, channel_len, payload_len } = message else {
+            panic!("no small message: {message:?}")
+        };
+        let channel = queue.slice(*start, *channel_len as usize);
+        let mut lists: Vec<_> = self.index.find(*kind, channel).into_iter().collect();
+        self.index.for_each_match(channel, |it| lists.push(it));
+        let payload = queue.slice(*start + *channel_len as usize, *payload_len as usize);
+        let n = lists.into_iter().map(|it| self.index.subscribers(it).len()).sum();
+        self.received.extend(std::iter::repeat_n(payload.to_vec(), n));
+    }
+}
+
+impl Recipient for Reactor {
+    fn mailbox(&self) -> Option<&Mailbox> {
+        Some(self.world.mailbox(self.id))
+    }
+
+    fn inbox(&mut self) -> &mut Inbox {
+        &mut self.inbox
+    }
+
+    fn fan_out(&mut self, queue: &Queue, at: usize) {
+        // All are of one channel, so those behind it go out with it.
+        let messages = queue.items.iter().skip(at).take_while(|it| it.is_message());
+        self.inbox.take_in_hand(at + messages.clone().count());
+        messages.for_each(|it| self.receive(queue, it));
+    }
+
+    fn handle(&mut self, item: Item) {
+        match item {
+            Item::Subscribe { list, slot } => self.index.add(list, slot),
+            Item::Unsubscribe { list, slot } => self.index.remove(list, slot),
+            other => panic!("nobody posts {other:?}"),
         }
+    }
+
+    fn schedule_turn(&mut self) {}
+
+    fn resume_all(&self) {
+        panic!("nobody waits for room");
+    }
+
+    fn count_lost(&self, n_messages: usize) {
+        panic!("{n_messages} messages are lost");
     }
 }
 
@@ -146,19 +184,27 @@ fn reactors_agree_on_order_and_counts() {
 
 /// Subscribes, looks, leaves; what was received.
 fn visit(reactor: &mut Reactor, kind: Kind, name: &[u8]) -> Vec<Vec<u8>> {
-    let too_early = reactor.world.lock_answered().clone();
+    let too_early = lock(&reactor.world.answered).clone();
     reactor.subscribe(kind, name);
+    // The confirmation is sent here.
+    let perhaps = lock(&reactor.world.begun).clone();
     reactor.drain();
-    let before_end = reactor.world.lock_answered().clone();
+    let before_end = lock(&reactor.world.answered).clone();
     reactor.unsubscribe(kind, name);
-    reactor.drain();
+    // And here that of the end.
     let received = std::mem::take(&mut reactor.received);
     assert!(
         too_early.iter().all(|it| !received.contains(it)),
         "answered before SUBSCRIBE: {too_early:?} {received:?}"
     );
-    // Between the first and the last that came nothing is missing, so what was answered before the end is in it
-    // once anything is.
+    let sent_meanwhile = before_end.iter().filter(|it| !perhaps.contains(it));
+    for message in sent_meanwhile {
+        assert!(
+            received.contains(message),
+            "{message:?} was sent after the confirmation: {received:?}"
+        );
+    }
+    // Nor is anything missing behind the first that came.
     if let Some(first) = received.first() {
         let from = before_end.iter().position(|it| it == first).unwrap_or(before_end.len());
         let later = before_end.iter().skip(from).filter(|it| it.first() == first.first());

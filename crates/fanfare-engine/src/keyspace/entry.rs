@@ -40,7 +40,18 @@ impl Value {
             Self::Text(_) => "string",
         }
     }
+
+    /// About how many small allocations it takes as long to free as this.
+    pub(super) fn effort(&self) -> usize {
+        match self {
+            Self::Text(Text::Int(_)) => 0,
+            // The system takes large ones back page by page.
+            Self::Text(Text::Raw(bytes)) => 1 + bytes.len() / PAGE_LEN,
+        }
+    }
 }
+
+const PAGE_LEN: usize = 4096;
 
 /// Length of the longest decimal form of an `i64`.
 const INT_LEN_MAX: usize = 20;

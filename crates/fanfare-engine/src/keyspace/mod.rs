@@ -3,13 +3,16 @@
 //! Single-key commands on different cores rarely meet; a command that touches several keys takes their stripes in
 //! ascending order ([`Locked`]), so no two commands can wait for each other.
 
+mod count;
 mod entry;
+mod garbage;
 mod locked;
 mod stripe;
 
+pub use count::StripeCounts;
 pub use entry::{Entry, Text, Value};
+pub use garbage::Garbage;
 pub use locked::{Locked, Plan};
-pub use stripe::StripeCounts;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -109,7 +112,6 @@ impl Keyspace {
                 && let Some(mut stripe) = slot.try_lock()
             {
                 n_removed += stripe.expire_due(now.unix_ms(), EXPIRED_PER_LOCK_MAX);
-                slot.publish(&stripe);
             }
         }
         n_removed
@@ -117,8 +119,9 @@ impl Keyspace {
 
     /// Takes a client's mark off a key it watched.
     pub(crate) fn unwatch(&self, db: u16, key: &[u8], mark: &Arc<AtomicBool>) {
-        if let Some(slot) = self.slot(self.stripe_of(db, self.hash(key))) {
-            slot.lock().unwatch(key, mark);
+        let hash = self.hash(key);
+        if let Some(slot) = self.slot(self.stripe_of(db, hash)) {
+            slot.lock().unwatch(hash, key, mark);
         }
     }
 
@@ -134,6 +137,7 @@ impl Keyspace {
         StripeId { db, index }
     }
 
+    /// The stripe; its database is made if it was never used.
     pub(crate) fn slot(&self, id: StripeId) -> Option<&Slot> {
         let database = self.databases.get(usize::from(id.db))?;
         let database = database
@@ -145,6 +149,11 @@ impl Keyspace {
     fn existing(&self, db: u16) -> &[Slot] {
         let database = self.databases.get(usize::from(db)).and_then(OnceLock::get);
         database.map(|it| &*it.slots).unwrap_or_default()
+    }
+
+    /// How many databases were ever used; they never become fewer.
+    fn n_existing(&self) -> usize {
+        self.databases.iter().filter(|it| it.get().is_some()).count()
     }
 }
 

@@ -1,127 +1,97 @@
 //! One stripe: a hash table, its expiries, and who watches its keys.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::count::{Counters, StripeCounts};
 use super::entry::{Entry, Text, Value};
 
 /// A stripe behind its lock, with counts that can be read without it.
+///
+/// Two cache lines: a lookup that finds its key needs only the first.
 #[derive(Debug, Default)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 pub(crate) struct Slot {
     stripe: Mutex<Stripe>,
-    n_keys: AtomicUsize,
-    n_expires: AtomicUsize,
-    n_hits: AtomicU64,
-    n_misses: AtomicU64,
-    n_expired: AtomicU64,
-    n_changes: AtomicU64,
+    counters: Counters,
 }
 
-/// What happened to a stripe since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StripeCounts {
-    /// Lookups that found a key.
-    pub n_hits: u64,
-    /// Lookups that found none.
-    pub n_misses: u64,
-    /// Keys removed because their time had come.
-    pub n_expired: u64,
-    /// Writes.
-    pub n_changes: u64,
+/// What is seldom there is boxed, so that what every command looks at lies together.
+#[derive(Debug, Default)]
+struct Stripe {
+    table: HashTable<Entry>,
+    watched: Option<Box<HashTable<Watched>>>,
+    schedule: Option<Box<Schedule>>,
 }
 
-impl std::ops::AddAssign for StripeCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.n_hits += other.n_hits;
-        self.n_misses += other.n_misses;
-        self.n_expired += other.n_expired;
-        self.n_changes += other.n_changes;
-    }
+/// `(when in ms, hash of the key)`, soonest first; entries that no longer hold are skipped when they come up.
+type Schedule = BinaryHeap<Reverse<(u64, u64)>>;
+
+#[derive(Debug)]
+struct Watched {
+    hash: u64,
+    key: Box<[u8]>,
+    /// Of the clients that watch it.
+    marks: Vec<Arc<AtomicBool>>,
+}
+
+/// A stripe that is locked. Its holder is the only one who writes its counts.
+#[derive(Debug)]
+pub(crate) struct StripeGuard<'a> {
+    stripe: MutexGuard<'a, Stripe>,
+    counters: &'a Counters,
 }
 
 impl Slot {
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Stripe> {
-        self.stripe.lock()
+    pub(crate) fn lock(&self) -> StripeGuard<'_> {
+        StripeGuard { stripe: self.stripe.lock(), counters: &self.counters }
     }
 
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Stripe>> {
-        self.stripe.try_lock()
-    }
-
-    /// Makes the counts of the locked stripe readable for everyone.
-    #[inline]
-    pub(crate) fn publish(&self, stripe: &Stripe) {
-        self.n_keys.store(stripe.table.len(), Ordering::Relaxed);
-        self.n_expires.store(stripe.n_expires, Ordering::Relaxed);
-        self.n_hits.store(stripe.counts.n_hits, Ordering::Relaxed);
-        self.n_misses.store(stripe.counts.n_misses, Ordering::Relaxed);
-        self.n_expired.store(stripe.counts.n_expired, Ordering::Relaxed);
-        self.n_changes.store(stripe.counts.n_changes, Ordering::Relaxed);
+    pub(crate) fn try_lock(&self) -> Option<StripeGuard<'_>> {
+        let stripe = self.stripe.try_lock()?;
+        Some(StripeGuard { stripe, counters: &self.counters })
     }
 
     pub(crate) fn n_keys(&self) -> usize {
-        self.n_keys.load(Ordering::Relaxed)
+        self.counters.n_keys.get()
     }
 
     pub(crate) fn n_expires(&self) -> usize {
-        self.n_expires.load(Ordering::Relaxed)
+        self.counters.n_expires.get()
     }
 
     pub(crate) fn counts(&self) -> StripeCounts {
-        StripeCounts {
-            n_hits: self.n_hits.load(Ordering::Relaxed),
-            n_misses: self.n_misses.load(Ordering::Relaxed),
-            n_expired: self.n_expired.load(Ordering::Relaxed),
-            n_changes: self.n_changes.load(Ordering::Relaxed),
-        }
+        self.counters.events()
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Stripe {
-    table: HashTable<Entry>,
-    n_expires: usize,
-    /// `(when in ms, hash of the key)`, soonest first; entries that no longer hold are skipped when they come up.
-    schedule: BinaryHeap<Reverse<(u64, u64)>>,
-    watched: HashMap<Box<[u8]>, Vec<Arc<AtomicBool>>>,
-    counts: StripeCounts,
-}
-
-impl Stripe {
+impl StripeGuard<'_> {
     /// The entry of `key`, after removing it if its time has come.
     #[inline]
     pub(crate) fn get(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        if self.n_expires != 0 {
-            let due =
-                self.table.find(hash, |it| *it.key == *key).is_some_and(|it| it.is_due(now_ms));
-            if due {
-                self.remove(hash, key);
-                self.counts.n_expired += 1;
-                self.touch(key);
-            }
+        let Stripe { table, watched, schedule } = &mut *self.stripe;
+        let found = table.find_entry(hash, |it| *it.key == *key).ok()?;
+        if found.get().is_due(now_ms) {
+            let (entry, _) = found.remove();
+            expired(self.counters, schedule, watched.as_deref(), hash, entry);
+            return None;
         }
-        self.table.find_mut(hash, |it| *it.key == *key)
+        Some(found.into_mut())
     }
 
     /// As [`Self::get`], counted as hit or miss.
     #[inline]
     pub(crate) fn lookup(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        if self.n_expires != 0 {
-            self.get(hash, key, now_ms);
-        }
-        let found = self.table.find_mut(hash, |it| *it.key == *key);
-        if found.is_some() {
-            self.counts.n_hits += 1;
-        } else {
-            self.counts.n_misses += 1;
-        }
+        let counters = self.counters;
+        let found = self.get(hash, key, now_ms);
+        let count = if found.is_some() { &counters.n_hits } else { &counters.n_misses };
+        count.add(1);
         found
     }
 
@@ -135,7 +105,7 @@ impl Stripe {
         expires_at_ms: u64,
         rehash: impl Fn(&[u8]) -> u64,
     ) {
-        match self.table.find_mut(hash, |it| *it.key == *key) {
+        match self.stripe.table.find_mut(hash, |it| *it.key == *key) {
             Some(entry) => {
                 match &mut entry.value {
                     Value::Text(text) => text.assign(bytes),
@@ -152,7 +122,8 @@ impl Stripe {
 
     fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&[u8]) -> u64) {
         let expires_at_ms = entry.expires_at_ms;
-        self.table.insert_unique(hash, entry, |it| rehash(&it.key));
+        self.stripe.table.insert_unique(hash, entry, |it| rehash(&it.key));
+        self.counters.n_keys.add(1);
         self.account_expiry(hash, 0, expires_at_ms);
     }
 
@@ -166,7 +137,7 @@ impl Stripe {
         expires_at_ms: u64,
         rehash: impl Fn(&[u8]) -> u64,
     ) -> Option<Value> {
-        match self.table.find_mut(hash, |it| *it.key == *key) {
+        match self.stripe.table.find_mut(hash, |it| *it.key == *key) {
             Some(entry) => {
                 let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
                 let before = std::mem::replace(&mut entry.value, value);
@@ -181,15 +152,17 @@ impl Stripe {
     }
 
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Value> {
-        let found = self.table.find_entry(hash, |it| *it.key == *key).ok()?;
+        let found = self.stripe.table.find_entry(hash, |it| *it.key == *key).ok()?;
         let (entry, _) = found.remove();
+        self.counters.n_keys.sub(1);
         self.account_expiry(hash, entry.expires_at_ms, 0);
         Some(entry.value)
     }
 
     /// Changes when `key` expires (0: never); returns whether the key is there.
     pub(crate) fn set_expiry(&mut self, hash: u64, key: &[u8], expires_at_ms: u64) -> bool {
-        let Some(entry) = self.table.find_mut(hash, |it| *it.key == *key) else { return false };
+        let found = self.stripe.table.find_mut(hash, |it| *it.key == *key);
+        let Some(entry) = found else { return false };
         let before = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
         self.account_expiry(hash, before, expires_at_ms);
         true
@@ -197,27 +170,30 @@ impl Stripe {
 
     #[inline]
     fn account_expiry(&mut self, hash: u64, before_ms: u64, after_ms: u64) {
-        if before_ms == after_ms {
-            return;
+        if before_ms != after_ms {
+            self.reschedule(hash, before_ms, after_ms);
+        }
+    }
+
+    fn reschedule(&mut self, hash: u64, before_ms: u64, after_ms: u64) {
+        if after_ms != 0 {
+            self.counters.n_expires.add(1);
+            self.stripe.schedule.get_or_insert_default().push(Reverse((after_ms, hash)));
         }
         if before_ms != 0 {
-            self.n_expires -= 1;
+            forget_expiry(&mut self.stripe.schedule, self.counters);
         }
         if after_ms != 0 {
-            self.n_expires += 1;
-            self.schedule.push(Reverse((after_ms, hash)));
             self.prune_schedule();
-        }
-        if self.n_expires == 0 {
-            self.schedule = BinaryHeap::new();
         }
     }
 
     /// Keeps the schedule proportional to the keys that expire, however often their expiry is changed.
     fn prune_schedule(&mut self) {
-        if self.n_expires * 2 + 64 < self.schedule.len() {
-            let table = &self.table;
-            self.schedule.retain(|Reverse((at_ms, hash))| {
+        let Stripe { table, schedule, .. } = &mut *self.stripe;
+        let Some(schedule) = schedule else { return };
+        if self.counters.n_expires.get() * 2 + 64 < schedule.len() {
+            schedule.retain(|Reverse((at_ms, hash))| {
                 table.find(*hash, |it| it.expires_at_ms == *at_ms).is_some()
             });
         }
@@ -227,58 +203,117 @@ impl Stripe {
     pub(crate) fn expire_due(&mut self, now_ms: u64, n_max: usize) -> usize {
         let mut n_removed = 0;
         while n_removed < n_max {
-            match self.schedule.peek() {
-                Some(&Reverse((at_ms, hash))) if at_ms <= now_ms => {
-                    self.schedule.pop();
-                    let due = self.table.find_entry(hash, |it| it.expires_at_ms == at_ms);
-                    if let Ok(found) = due {
-                        let (entry, _) = found.remove();
-                        self.account_expiry(hash, entry.expires_at_ms, 0);
-                        self.counts.n_expired += 1;
-                        self.touch(&entry.key);
-                        n_removed += 1;
-                    }
-                }
-                _ => break,
+            let Some((at_ms, hash)) = self.pop_due(now_ms) else { break };
+            let due = self.stripe.table.find_entry(hash, |it| it.expires_at_ms == at_ms);
+            if let Ok(found) = due {
+                let (entry, _) = found.remove();
+                let Stripe { schedule, watched, .. } = &mut *self.stripe;
+                expired(self.counters, schedule, watched.as_deref(), hash, entry);
+                n_removed += 1;
             }
         }
         n_removed
     }
 
+    /// The soonest expiry if its time has come, taken off the schedule.
+    fn pop_due(&mut self, now_ms: u64) -> Option<(u64, u64)> {
+        let schedule = self.stripe.schedule.as_mut()?;
+        let &Reverse(soonest) = schedule.peek()?;
+        (soonest.0 <= now_ms).then(|| schedule.pop())?;
+        Some(soonest)
+    }
+
     /// Tells those who watch `key` that it changed.
     #[inline]
-    pub(crate) fn touch(&mut self, key: &[u8]) {
-        self.counts.n_changes += 1;
-        if !self.watched.is_empty() {
-            for mark in self.watched.get(key).into_iter().flatten() {
-                mark.store(true, Ordering::Release);
-            }
+    pub(crate) fn touch(&mut self, hash: u64, key: &[u8]) {
+        self.counters.n_changes.add(1);
+        mark(self.stripe.watched.as_deref(), hash, key);
+    }
+
+    pub(crate) fn watch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
+        let watched = self.stripe.watched.get_or_insert_default();
+        let watched = watched.entry(hash, |it| *it.key == *key, |it| it.hash);
+        let watched = watched.or_insert_with(|| Watched { hash, key: key.into(), marks: vec![] });
+        watched.into_mut().marks.push(Arc::clone(mark));
+    }
+
+    pub(crate) fn unwatch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
+        let Some(watched) = &mut self.stripe.watched else { return };
+        let Ok(mut found) = watched.find_entry(hash, |it| *it.key == *key) else { return };
+        found.get_mut().marks.retain(|it| !Arc::ptr_eq(it, mark));
+        if found.get().marks.is_empty() {
+            found.remove();
+        }
+        if watched.is_empty() {
+            self.stripe.watched = None;
         }
     }
 
-    pub(crate) fn watch(&mut self, key: &[u8], mark: &Arc<AtomicBool>) {
-        self.watched.entry(key.into()).or_default().push(Arc::clone(mark));
-    }
-
-    pub(crate) fn unwatch(&mut self, key: &[u8], mark: &Arc<AtomicBool>) {
-        if let Some(marks) = self.watched.get_mut(key) {
-            marks.retain(|it| !Arc::ptr_eq(it, mark));
-            if marks.is_empty() {
-                self.watched.remove(key);
-            }
-        }
+    /// Number of keys.
+    pub(crate) fn n_keys(&self) -> usize {
+        self.stripe.table.len()
     }
 
     /// Empties the stripe; what it held is returned, to be dropped outside the lock.
-    pub(crate) fn clear(&mut self, hash_of: impl Fn(&[u8]) -> u64) -> HashTable<Entry> {
-        for (key, marks) in &self.watched {
-            if self.table.find(hash_of(key), |it| it.key == *key).is_some() {
-                marks.iter().for_each(|mark| mark.store(true, Ordering::Release));
+    pub(crate) fn clear(&mut self) -> HashTable<Entry> {
+        let table = std::mem::take(&mut self.stripe.table);
+        for Watched { hash, key, marks } in self.stripe.watched.iter().flat_map(|it| it.iter()) {
+            if table.find(*hash, |it| it.key == *key).is_some() {
+                raise(marks);
             }
         }
-        self.n_expires = 0;
-        self.schedule = BinaryHeap::new();
-        self.counts.n_changes += self.table.len() as u64;
-        std::mem::take(&mut self.table)
+        self.stripe.schedule = None;
+        self.counters.n_keys.sub(table.len());
+        self.counters.n_expires.sub(self.counters.n_expires.get());
+        self.counters.n_changes.add(table.len() as u64);
+        table
+    }
+}
+
+/// An entry was taken out because its time had come.
+#[cold]
+fn expired(
+    counters: &Counters,
+    schedule: &mut Option<Box<Schedule>>,
+    watched: Option<&HashTable<Watched>>,
+    hash: u64,
+    entry: Entry,
+) {
+    counters.n_keys.sub(1);
+    counters.n_expired.add(1);
+    counters.n_changes.add(1);
+    forget_expiry(schedule, counters);
+    mark(watched, hash, &entry.key);
+}
+
+/// One key less that expires. Without any there is no schedule.
+#[inline]
+fn forget_expiry(schedule: &mut Option<Box<Schedule>>, counters: &Counters) {
+    counters.n_expires.sub(1);
+    if counters.n_expires.get() == 0 {
+        *schedule = None;
+    }
+}
+
+#[inline]
+fn mark(watched: Option<&HashTable<Watched>>, hash: u64, key: &[u8]) {
+    if let Some(found) = watched.and_then(|it| it.find(hash, |it| *it.key == *key)) {
+        raise(&found.marks);
+    }
+}
+
+fn raise(marks: &[Arc<AtomicBool>]) {
+    marks.iter().for_each(|mark| mark.store(true, Ordering::Release));
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::Slot;
+
+    #[test]
+    fn a_slot_has_two_cache_lines_and_what_lookups_need_is_in_the_first() {
+        assert_eq!(size_of::<Slot>(), 128);
+        // Whoever finds a key counts it: the first counter ends the first line.
+        assert_eq!(std::mem::offset_of!(Slot, counters), 56);
     }
 }

@@ -1,4 +1,6 @@
-//! Stripes, locks and expiry.
+//! Stripes, locks, expiry, and what is left to free.
+
+use std::sync::Barrier;
 
 use super::{Keyspace, Plan, Text, Value};
 use crate::Now;
@@ -64,4 +66,111 @@ fn flush_empties_one_database_only() {
     plan.database(1);
     assert_eq!(keyspace.lock(plan).flush(Some(1)), 1);
     assert_eq!((keyspace.counts(0).n_keys, keyspace.counts(1).n_keys), (1, 0));
+}
+
+/// Locks everything there is and flushes it; returns how many keys are gone.
+fn flush_all(keyspace: &Keyspace) -> usize {
+    let mut plan = Plan::default();
+    plan.everything(keyspace);
+    keyspace.lock(plan).flush(None)
+}
+
+#[test]
+fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
+    let keyspace = Keyspace::new(16, 7);
+    assert_eq!(flush_all(&keyspace), 0);
+    let mut plan = Plan::default();
+    plan.database(3);
+    {
+        let mut keys = keyspace.lock(plan);
+        assert_eq!(keys.n_keys(3), 0);
+        assert!(keys.get(3, b"a", 0).is_none());
+        assert!(keys.lookup(3, b"a", 0).is_none());
+        assert!(keys.remove(3, b"a", 0).is_none());
+        assert!(!keys.set_expiry(3, b"a", None));
+    }
+    assert_eq!(keyspace.counts(3), super::Counts::default());
+    assert_eq!(keyspace.expire_due(Now::default(), 100), 0);
+    assert_eq!(keyspace.n_existing(), 0);
+
+    let mut plan = Plan::default();
+    plan.key(&keyspace, 5, b"a");
+    plan.everything(&keyspace);
+    {
+        let mut keys = keyspace.lock(plan);
+        keys.put(5, b"a", text("1"), None);
+        // All of it is locked: any key can be reached.
+        keys.put(5, b"b", text("1"), None);
+        assert_eq!(keys.n_keys(5), 2);
+    }
+    assert_eq!(flush_all(&keyspace), 2);
+    assert_eq!(keyspace.n_existing(), 1);
+}
+
+#[test]
+fn a_flush_of_everything_misses_no_key_that_is_older_than_one_it_takes() {
+    for round in 0..2000 {
+        let keyspace = Keyspace::new(8, round);
+        locked(&keyspace, &["before"]).put(0, b"before", text("1"), None);
+        let start = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                for db in (0..8).rev() {
+                    let mut plan = Plan::default();
+                    plan.key(&keyspace, db, b"k");
+                    keyspace.lock(plan).put(db, b"k", text("1"), None);
+                }
+            });
+            start.wait();
+            flush_all(&keyspace);
+        });
+        // Written from the highest to the lowest: those that are left are the last ones.
+        let left: Vec<usize> = (0..8).map(|db| keyspace.counts(db).n_keys).collect();
+        assert!(left.is_sorted_by(|a, b| b <= a), "round {round}: {left:?}");
+    }
+}
+
+#[test]
+fn counts_are_seen_while_the_lock_is_held() {
+    let keyspace = Keyspace::new(1, 7);
+    let mut keys = locked(&keyspace, &["a"]);
+    keys.put(0, b"a", text("1"), Some(100));
+    assert!(keys.lookup(0, b"a", 99).is_some());
+    assert_eq!(keyspace.counts(0), super::Counts { n_keys: 1, n_expires: 1 });
+    assert!(keys.lookup(0, b"a", 100).is_none());
+    let totals = keyspace.totals();
+    assert_eq!((totals.n_hits, totals.n_misses, totals.n_expired), (1, 1, 1));
+    assert_eq!(keyspace.counts(0), super::Counts::default());
+}
+
+#[test]
+fn only_what_takes_long_to_free_is_left_as_garbage() {
+    let keyspace = Keyspace::new(1, 7);
+    let large = || Value::Text(Text::new(&vec![b'x'; 2 << 20]));
+    let mut keys = locked(&keyspace, &["a"]);
+    keys.discard(text("small"));
+    assert!(keys.release().is_none());
+
+    let mut keys = locked(&keyspace, &["a"]);
+    keys.discard(large());
+    let garbage = keys.release().expect("a large value is garbage");
+    assert!(garbage.is_large());
+    assert_eq!(garbage.n_objects(), 1);
+
+    // A table is large by its keys or by one of its values.
+    for (n_keys, value, is_large) in
+        [(256, text("1"), false), (257, text("1"), true), (1, large(), true)]
+    {
+        for number in 0..n_keys {
+            let key = format!("{number}");
+            locked(&keyspace, &[&key]).put(0, key.as_bytes(), value.clone(), None);
+        }
+        let mut plan = Plan::default();
+        plan.database(0);
+        let mut keys = keyspace.lock(plan);
+        assert_eq!(keys.flush(Some(0)), n_keys);
+        let garbage = keys.release().expect("its keys are to be freed");
+        assert_eq!((garbage.n_objects(), garbage.is_large()), (n_keys, is_large));
+    }
 }

@@ -250,3 +250,13 @@ fn help_is_a_list_of_status_lines() {
         assert!(help.ends_with("+HELP +    Prints this help."), "{help}");
     }
 }
+
+#[test]
+fn debug_object_in_a_database_that_was_never_used() {
+    let mut world = World::new(Version::Resp3);
+    world.host.allows_debug = true;
+    for database in ["SELECT 0", "SELECT 7"] {
+        world.line(database);
+        assert_eq!(world.line("DEBUG OBJECT nokey"), "-ERR no such key");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
+use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Request, WireError, glob, wire_error};
 
@@ -181,6 +182,10 @@ impl Host for FakeHost {
 
     fn debug_active_expire(&mut self, on: bool) {
         self.diary.push(format!("active expire {on}"));
+    }
+
+    fn discard(&mut self, garbage: Garbage) {
+        self.diary.push(format!("discard {}", garbage.n_objects()));
     }
 
     fn called(

@@ -1,6 +1,9 @@
 //! Commands on keys of any type, and on databases.
 
+use fanfare_engine::Version;
+
 use crate::check::check;
+use crate::world::World;
 
 #[test]
 fn del_and_exists_count() {
@@ -205,4 +208,38 @@ fn flush_empties_databases() {
 < -ERR wrong number of arguments for 'dbsize' command
 ",
     );
+}
+
+#[test]
+fn what_is_left_to_free_goes_to_the_host_once_per_command() {
+    let mut world = World::new(Version::Resp3);
+    let large = "x".repeat(2 << 20);
+    for line in ["DEL a", "FLUSHALL", "SET a 1", "UNLINK a"] {
+        world.line(line);
+    }
+    assert!(world.host.diary.is_empty(), "{:?}", world.host.diary);
+    for line in [
+        &format!("SET a {large}"),
+        &format!("SET b {large}"),
+        "SET c 1",
+        "UNLINK a b c",
+        &format!("SET a {large}"),
+        "EXPIRE a 0",
+        "SET a 1",
+        "SET b 1",
+        "FLUSHDB",
+        "SET a 1",
+        "SELECT 1",
+        "SET a 1",
+        "MULTI",
+        "FLUSHDB",
+        "SET b 1",
+        "FLUSHALL ASYNC",
+        "DBSIZE",
+        "EXEC",
+    ] {
+        world.line(line);
+    }
+    // Both values and not `c`; the value whose time had come; two keys; and all that the transaction took, at its end.
+    assert_eq!(world.host.diary, ["discard 2", "discard 1", "discard 2", "discard 3"]);
 }

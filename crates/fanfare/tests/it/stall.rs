@@ -69,11 +69,14 @@ async fn a_stalled_program_calls_no_server_dead(url: &str) -> TestResult {
 
 async fn an_answer_that_waits_in_the_socket_is_in_time(url: &str) -> TestResult {
     let fanfare = impatient(url).await?;
-    let batch = (0..500).map(|_| ("nobody", "x"));
-    let (outcomes, ()) = tokio::join!(fanfare.publish_batch(batch), stall());
-    assert_eq!(outcomes.len(), 500);
-    for outcome in outcomes {
-        assert_eq!(outcome?, 0);
+    // Whether the alarm or the socket is looked at first is left to chance.
+    for _ in 0..6 {
+        let batch = (0..500).map(|_| ("nobody", "x"));
+        let (outcomes, ()) = tokio::join!(fanfare.publish_batch(batch), stall());
+        assert_eq!(outcomes.len(), 500);
+        for outcome in outcomes {
+            assert_eq!(outcome?, 0);
+        }
     }
     Ok(())
 }

@@ -52,7 +52,10 @@ pub(super) fn memory(source: &Source<'_>, text: &mut Text) {
     text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     // The program that embeds the broker chooses it.
     text.field("mem_allocator", "unknown");
-    text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    text.field("active_defrag_running", 0);
+    let lazyfree = &source.shared.lazyfree;
+    text.field("lazyfree_pending_objects", lazyfree.n_pending());
+    text.field("lazyfreed_objects", lazyfree.n_freed());
 }
 
 fn no_scripts(text: &mut Text) {

@@ -13,6 +13,7 @@ pub(super) fn pubsub(source: &Source<'_>, text: &mut Text) {
     text.field("pubsub_clients", source.clients().n_subscribed);
     text.field("pubsub_messages_published", source.sum(|it| &it.n_published));
     text.field("pubsub_messages_delivered", source.sum(|it| &it.n_delivered));
+    text.field("pubsub_messages_lost_to_panics", source.sum(|it| &it.n_messages_lost));
     text.field("pubsub_output_limit_kills", source.sum(|it| &it.n_output_kills));
     text.field("pubsub_output_bytes_lost", source.sum(|it| &it.n_output_bytes_lost));
     text.field("pubsub_mailbox_bytes", waiting.sum::<usize>());

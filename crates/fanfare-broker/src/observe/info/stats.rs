@@ -75,4 +75,5 @@ fn refused(source: &Source<'_>, text: &mut Text) {
         (source.sum(|it| &it.n_query_kills), source.sum(|it| &it.n_output_kills));
     text.field("client_query_buffer_limit_disconnections", query_kills);
     text.field("client_output_buffer_limit_disconnections", output_kills);
+    text.field("client_panic_disconnections", source.sum(|it| &it.n_panic_kills));
 }

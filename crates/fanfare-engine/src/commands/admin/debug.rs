@@ -25,7 +25,7 @@ pub(crate) static DEBUG: Spec = Spec {
     run: debug,
 };
 
-/// The words of redis-server 7.0 for the subcommands that exist.
+/// The words of redis-server 7.0 for the subcommands that exist, but for what PANIC does.
 const HELP_LINES: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
@@ -36,6 +36,8 @@ const HELP_LINES: &[&str] = &[
     "    unit tests to simulate Redis errors.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "PANIC",
+    "    Panic inside the command: its client is closed, the server goes on.",
     "PROTOCOL <type>",
     "    Reply with a test value of the specified type. <type> can be: string,",
     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
@@ -63,6 +65,8 @@ fn debug(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         }
         (b"error", Some(line), 3) => Err(WireError::dictated(line)),
         (b"object", Some(key), 3) => object(ctx, key),
+        // Like Redis, it does not look at further arguments.
+        (b"panic", _, _) => panic!("DEBUG PANIC was called"),
         (b"protocol", Some(kind), 3) => protocol(ctx, kind),
         (b"set-active-expire", Some(on), 3) => {
             ctx.host.debug_active_expire(number::parse_int(on).is_some_and(|it| it != 0));

@@ -3,74 +3,65 @@
 //! Sources: <https://redis.io/docs/latest/commands/expire/>, <https://redis.io/docs/latest/commands/pexpireat/>. A
 //! time that has passed removes the key at once.
 
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
-pub(crate) static EXPIRE: Spec = Spec {
-    name: "expire",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "update"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Set a key's time to live in seconds", "1.0.0", "O(1)")
-        .history(HISTORY)
-        .args(&[Arg::key("key"), Arg::new("seconds", "integer"), CONDITION]),
-    subcommands: &[],
-    run: |ctx, request| expire(ctx, request, Time::Seconds),
-};
+pub(crate) static EXPIRE: Spec = spec(
+    "expire",
+    Docs::new("Set a key's time to live in seconds", "1.0.0", "O(1)").args(&[
+        Arg::key("key"),
+        Arg::new("seconds", "integer"),
+        CONDITION,
+    ]),
+    |ctx, request| expire(ctx, request, Time::Seconds),
+);
 
-pub(crate) static PEXPIRE: Spec = Spec {
-    name: "pexpire",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "update"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Set a key's time to live in milliseconds", "2.6.0", "O(1)")
-        .history(HISTORY)
-        .args(&[Arg::key("key"), Arg::new("milliseconds", "integer"), CONDITION]),
-    subcommands: &[],
-    run: |ctx, request| expire(ctx, request, Time::Milliseconds),
-};
+pub(crate) static PEXPIRE: Spec = spec(
+    "pexpire",
+    Docs::new("Set a key's time to live in milliseconds", "2.6.0", "O(1)").args(&[
+        Arg::key("key"),
+        Arg::new("milliseconds", "integer"),
+        CONDITION,
+    ]),
+    |ctx, request| expire(ctx, request, Time::Milliseconds),
+);
 
-pub(crate) static EXPIREAT: Spec = Spec {
-    name: "expireat",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "update"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Set the expiration for a key as a UNIX timestamp", "1.2.0", "O(1)")
-        .history(HISTORY)
-        .args(&[Arg::key("key"), Arg::new("unix-time-seconds", "unix-time"), CONDITION]),
-    subcommands: &[],
-    run: |ctx, request| expire(ctx, request, Time::UnixSeconds),
-};
+pub(crate) static EXPIREAT: Spec = spec(
+    "expireat",
+    Docs::new("Set the expiration for a key as a UNIX timestamp", "1.2.0", "O(1)").args(&[
+        Arg::key("key"),
+        Arg::new("unix-time-seconds", "unix-time"),
+        CONDITION,
+    ]),
+    |ctx, request| expire(ctx, request, Time::UnixSeconds),
+);
 
-pub(crate) static PEXPIREAT: Spec = Spec {
-    name: "pexpireat",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "update"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static PEXPIREAT: Spec = spec(
+    "pexpireat",
+    Docs::new(
         "Set the expiration for a key as a UNIX timestamp specified in milliseconds",
         "2.6.0",
         "O(1)",
     )
-    .history(HISTORY)
     .args(&[Arg::key("key"), Arg::new("unix-time-milliseconds", "unix-time"), CONDITION]),
-    subcommands: &[],
-    run: |ctx, request| expire(ctx, request, Time::UnixMilliseconds),
-};
+    |ctx, request| expire(ctx, request, Time::UnixMilliseconds),
+);
 
-const HISTORY: &[(&str, &str)] = &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")];
+/// What the family shares.
+const fn spec(name: &'static str, docs: Docs, run: Run) -> Spec {
+    Spec {
+        name,
+        arity: Arity::AtLeast(3),
+        flags: &[Flag::Write, Flag::Fast],
+        keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "update"] },
+        group: Group::Generic,
+        categories: &[],
+        tips: &[],
+        docs: docs.history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]),
+        subcommands: &[],
+        run,
+    }
+}
 
 const CONDITION: Arg = Arg::new("condition", "oneof").since("7.0.0").flags(&["optional"]).args(&[
     Arg::word("nx", "NX"),
@@ -104,7 +95,7 @@ fn expire(ctx: &mut Ctx<'_>, request: Request<'_>, time: Time) -> Result<Reply, 
             ctx.set_expiry(key, Some(at_ms));
         }
         Ok(_) | Err(_) => {
-            ctx.remove(key);
+            ctx.delete(key);
         }
     }
     Ok(Reply::Int(1))

@@ -3,7 +3,7 @@
 //! Source: <https://redis.io/docs/latest/commands/pubsub/>. A cluster node answers for itself only.
 
 use crate::host::Kind;
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static PUBSUB: Spec = Spec {
@@ -19,15 +19,10 @@ pub(crate) static PUBSUB: Spec = Spec {
     run: no_such_subcommand,
 };
 
-static CHANNELS: Spec = Spec {
-    name: "pubsub|channels",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+static CHANNELS: Spec = spec(
+    "pubsub|channels",
+    Arity::AtLeast(2),
+    Docs::new(
         "List active channels",
         "2.8.0",
         "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
@@ -35,63 +30,42 @@ static CHANNELS: Spec = Spec {
     .args(&[
         Arg::new("pattern", "pattern").flags(&["optional"]),
     ]),
-    subcommands: &[],
-    run: |ctx, request| active(ctx, Kind::Channel, request),
-};
+    |ctx, request| active(ctx, Kind::Channel, request),
+);
 
 static HELP: Spec = Spec {
-    name: "pubsub|help",
-    arity: Arity::Exactly(2),
     flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::Array(HELP_LINES.iter().map(|&it| Reply::Simple(it.into())).collect())),
+    ..spec(
+        "pubsub|help",
+        Arity::Exactly(2),
+        Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
+        |_, _| Ok(Reply::Array(HELP_LINES.iter().map(|&it| Reply::Simple(it.into())).collect())),
+    )
 };
 
-static NUMPAT: Spec = Spec {
-    name: "pubsub|numpat",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Get the count of unique patterns pattern subscriptions", "2.8.0", "O(1)"),
-    subcommands: &[],
-    run: |ctx, _| Ok(Reply::count(ctx.host.n_patterns())),
-};
+static NUMPAT: Spec = spec(
+    "pubsub|numpat",
+    Arity::Exactly(2),
+    Docs::new("Get the count of unique patterns pattern subscriptions", "2.8.0", "O(1)"),
+    |ctx, _| Ok(Reply::count(ctx.host.n_patterns())),
+);
 
-static NUMSUB: Spec = Spec {
-    name: "pubsub|numsub",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+static NUMSUB: Spec = spec(
+    "pubsub|numsub",
+    Arity::AtLeast(2),
+    Docs::new(
         "Get the count of subscribers for channels",
         "2.8.0",
         "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
     )
     .args(&[Arg::new("channel", "string").flags(&["optional", "multiple"])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(n_subscribers(ctx, Kind::Channel, request)),
-};
+    |ctx, request| Ok(n_subscribers(ctx, Kind::Channel, request)),
+);
 
-static SHARDCHANNELS: Spec = Spec {
-    name: "pubsub|shardchannels",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+static SHARDCHANNELS: Spec = spec(
+    "pubsub|shardchannels",
+    Arity::AtLeast(2),
+    Docs::new(
         "List active shard channels",
         "7.0.0",
         "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
@@ -99,27 +73,36 @@ static SHARDCHANNELS: Spec = Spec {
     .args(&[
         Arg::new("pattern", "pattern").flags(&["optional"]),
     ]),
-    subcommands: &[],
-    run: |ctx, request| active(ctx, Kind::Shard, request),
-};
+    |ctx, request| active(ctx, Kind::Shard, request),
+);
 
-static SHARDNUMSUB: Spec = Spec {
-    name: "pubsub|shardnumsub",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+static SHARDNUMSUB: Spec = spec(
+    "pubsub|shardnumsub",
+    Arity::AtLeast(2),
+    Docs::new(
         "Get the count of subscribers for shard channels",
         "7.0.0",
         "O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
     )
     .args(&[Arg::new("shardchannel", "string").flags(&["optional", "multiple"])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(n_subscribers(ctx, Kind::Shard, request)),
-};
+    |ctx, request| Ok(n_subscribers(ctx, Kind::Shard, request)),
+);
+
+/// What the subcommands share.
+const fn spec(name: &'static str, arity: Arity, docs: Docs, run: Run) -> Spec {
+    Spec {
+        name,
+        arity,
+        flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
+        keys: Keys::None,
+        group: Group::PubSub,
+        categories: &[],
+        tips: &[],
+        docs,
+        subcommands: &[],
+        run,
+    }
+}
 
 /// The words of redis-server 7.0.
 const HELP_LINES: &[&str] = &[

@@ -6,36 +6,27 @@
 //! together, shard channels apart.
 
 use crate::host::Kind;
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Client, Ctx, Reply, Request, Spec, WireError, wire_error};
 
-pub(crate) static SUBSCRIBE: Spec = Spec {
-    name: "subscribe",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static SUBSCRIBE: Spec = spec(
+    "subscribe",
+    Arity::AtLeast(2),
+    Keys::None,
+    Docs::new(
         "Listen for messages published to the given channels",
         "2.0.0",
         "O(N) where N is the number of channels to subscribe to.",
     )
     .args(&[Arg::new("channel", "string").flags(&["multiple"])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(subscribe(ctx, Kind::Channel, request)),
-};
+    |ctx, request| Ok(subscribe(ctx, Kind::Channel, request)),
+);
 
-pub(crate) static PSUBSCRIBE: Spec = Spec {
-    name: "psubscribe",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static PSUBSCRIBE: Spec = spec(
+    "psubscribe",
+    Arity::AtLeast(2),
+    Keys::None,
+    Docs::new(
         "Listen for messages published to channels matching the given patterns",
         "2.0.0",
         "O(N) where N is the number of patterns the client is already subscribed to.",
@@ -43,55 +34,40 @@ pub(crate) static PSUBSCRIBE: Spec = Spec {
     .args(&[Arg::new("pattern", "block")
         .flags(&["multiple"])
         .args(&[Arg::new("pattern", "pattern")])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(subscribe(ctx, Kind::Pattern, request)),
-};
+    |ctx, request| Ok(subscribe(ctx, Kind::Pattern, request)),
+);
 
-pub(crate) static SSUBSCRIBE: Spec = Spec {
-    name: "ssubscribe",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::ShardChannels { first: 1, last: -1 },
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static SSUBSCRIBE: Spec = spec(
+    "ssubscribe",
+    Arity::AtLeast(2),
+    Keys::ShardChannels { first: 1, last: -1 },
+    Docs::new(
         "Listen for messages published to the given shard channels",
         "7.0.0",
         "O(N) where N is the number of shard channels to subscribe to.",
     )
     .args(&[Arg::new("shardchannel", "string").flags(&["multiple"])]),
-    subcommands: &[],
-    run: ssubscribe,
-};
+    ssubscribe,
+);
 
-pub(crate) static UNSUBSCRIBE: Spec = Spec {
-    name: "unsubscribe",
-    arity: Arity::AtLeast(1),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static UNSUBSCRIBE: Spec = spec(
+    "unsubscribe",
+    Arity::AtLeast(1),
+    Keys::None,
+    Docs::new(
         "Stop listening for messages posted to the given channels",
         "2.0.0",
         "O(N) where N is the number of clients already subscribed to a channel.",
     )
     .args(&[Arg::new("channel", "string").flags(&["optional", "multiple"])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(unsubscribe(ctx, Kind::Channel, request)),
-};
+    |ctx, request| Ok(unsubscribe(ctx, Kind::Channel, request)),
+);
 
-pub(crate) static PUNSUBSCRIBE: Spec = Spec {
-    name: "punsubscribe",
-    arity: Arity::AtLeast(1),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static PUNSUBSCRIBE: Spec = spec(
+    "punsubscribe",
+    Arity::AtLeast(1),
+    Keys::None,
+    Docs::new(
         "Stop listening for messages posted to channels matching the given patterns",
         "2.0.0",
         "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
@@ -99,27 +75,37 @@ pub(crate) static PUNSUBSCRIBE: Spec = Spec {
     .args(&[
         Arg::new("pattern", "pattern").flags(&["optional", "multiple"]),
     ]),
-    subcommands: &[],
-    run: |ctx, request| Ok(unsubscribe(ctx, Kind::Pattern, request)),
-};
+    |ctx, request| Ok(unsubscribe(ctx, Kind::Pattern, request)),
+);
 
-pub(crate) static SUNSUBSCRIBE: Spec = Spec {
-    name: "sunsubscribe",
-    arity: Arity::AtLeast(1),
-    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::ShardChannels { first: 1, last: -1 },
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+pub(crate) static SUNSUBSCRIBE: Spec = spec(
+    "sunsubscribe",
+    Arity::AtLeast(1),
+    Keys::ShardChannels { first: 1, last: -1 },
+    Docs::new(
         "Stop listening for messages posted to the given shard channels",
         "7.0.0",
         "O(N) where N is the number of clients already subscribed to a shard channel.",
     )
     .args(&[Arg::new("shardchannel", "string").flags(&["optional", "multiple"])]),
-    subcommands: &[],
-    run: |ctx, request| Ok(unsubscribe(ctx, Kind::Shard, request)),
-};
+    |ctx, request| Ok(unsubscribe(ctx, Kind::Shard, request)),
+);
+
+/// What the family shares.
+const fn spec(name: &'static str, arity: Arity, keys: Keys, docs: Docs, run: Run) -> Spec {
+    Spec {
+        name,
+        arity,
+        flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
+        keys,
+        group: Group::PubSub,
+        categories: &[],
+        tips: &[],
+        docs,
+        subcommands: &[],
+        run,
+    }
+}
 
 fn ssubscribe(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     // Redis lets SUBSCRIBE and PSUBSCRIBE through here, for old clients.

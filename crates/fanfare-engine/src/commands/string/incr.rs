@@ -5,78 +5,64 @@
 
 use crate::keyspace::{Text, Value};
 use crate::long_double::LongDouble;
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
-pub(crate) static INCR: Spec = Spec {
-    name: "incr",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
-    group: Group::String,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Increment the integer value of a key by one", "1.0.0", "O(1)")
+pub(crate) static INCR: Spec = spec(
+    "incr",
+    Arity::Exactly(2),
+    Docs::new("Increment the integer value of a key by one", "1.0.0", "O(1)")
         .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: |ctx, request| add(ctx, request, 1),
-};
+    |ctx, request| add(ctx, request, 1),
+);
 
-pub(crate) static DECR: Spec = Spec {
-    name: "decr",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
-    group: Group::String,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Decrement the integer value of a key by one", "1.0.0", "O(1)")
+pub(crate) static DECR: Spec = spec(
+    "decr",
+    Arity::Exactly(2),
+    Docs::new("Decrement the integer value of a key by one", "1.0.0", "O(1)")
         .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: |ctx, request| add(ctx, request, -1),
-};
+    |ctx, request| add(ctx, request, -1),
+);
 
-pub(crate) static INCRBY: Spec = Spec {
-    name: "incrby",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
-    group: Group::String,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Increment the integer value of a key by the given amount", "1.0.0", "O(1)")
+pub(crate) static INCRBY: Spec = spec(
+    "incrby",
+    Arity::Exactly(3),
+    Docs::new("Increment the integer value of a key by the given amount", "1.0.0", "O(1)")
         .args(&[Arg::key("key"), Arg::new("increment", "integer")]),
-    subcommands: &[],
-    run: incrby,
-};
+    incrby,
+);
 
-pub(crate) static DECRBY: Spec = Spec {
-    name: "decrby",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
-    group: Group::String,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Decrement the integer value of a key by the given number", "1.0.0", "O(1)")
+pub(crate) static DECRBY: Spec = spec(
+    "decrby",
+    Arity::Exactly(3),
+    Docs::new("Decrement the integer value of a key by the given number", "1.0.0", "O(1)")
         .args(&[Arg::key("key"), Arg::new("decrement", "integer")]),
-    subcommands: &[],
-    run: decrby,
-};
+    decrby,
+);
 
-pub(crate) static INCRBYFLOAT: Spec = Spec {
-    name: "incrbyfloat",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
-    group: Group::String,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Increment the float value of a key by the given amount", "2.6.0", "O(1)")
+pub(crate) static INCRBYFLOAT: Spec = spec(
+    "incrbyfloat",
+    Arity::Exactly(3),
+    Docs::new("Increment the float value of a key by the given amount", "2.6.0", "O(1)")
         .args(&[Arg::key("key"), Arg::new("increment", "double")]),
-    subcommands: &[],
-    run: incrbyfloat,
-};
+    incrbyfloat,
+);
+
+/// What the family shares.
+const fn spec(name: &'static str, arity: Arity, docs: Docs, run: Run) -> Spec {
+    Spec {
+        name,
+        arity,
+        flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
+        keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RW", "access", "update"] },
+        group: Group::String,
+        categories: &[],
+        tips: &[],
+        docs,
+        subcommands: &[],
+        run,
+    }
+}
 
 fn incrby(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let increment = amount(request)?;

@@ -1,0 +1,56 @@
+//! What was taken out of the keyspace and is still to be freed.
+
+use hashbrown::HashTable;
+
+use super::entry::{Entry, Value};
+
+/// Freeing so much takes some tens of microseconds: no more than handing it to somebody else would cost both.
+const EFFORT_MAX: usize = 256;
+
+/// Entries and values that nobody can reach any more. Dropping it frees them, which takes long if it
+/// [is large](Self::is_large).
+#[derive(Debug, Default)]
+pub struct Garbage {
+    tables: Vec<HashTable<Entry>>,
+    values: Vec<Value>,
+}
+
+impl Value {
+    /// Whether freeing it takes longer than handing it to somebody else.
+    #[inline]
+    pub(super) fn is_large(&self) -> bool {
+        EFFORT_MAX < self.effort()
+    }
+}
+
+impl Garbage {
+    pub(super) fn add_table(&mut self, table: HashTable<Entry>) {
+        self.tables.push(table);
+    }
+
+    pub(super) fn add_value(&mut self, value: Value) {
+        self.values.push(value);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.values.is_empty()
+    }
+
+    /// How many keys, and values without a key.
+    #[must_use]
+    pub fn n_objects(&self) -> usize {
+        self.tables.iter().map(HashTable::len).sum::<usize>() + self.values.len()
+    }
+
+    /// Whether freeing it takes so long that another thread should do it.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        // So many keys need not be looked at one by one.
+        EFFORT_MAX < self.n_objects() || EFFORT_MAX < self.effort()
+    }
+
+    fn effort(&self) -> usize {
+        let entries = self.tables.iter().flat_map(|it| it.iter()).map(|it| it.value.effort());
+        entries.chain(self.values.iter().map(Value::effort)).sum()
+    }
+}
