@@ -24,12 +24,13 @@ impl Options {
     }
 }
 
-/// Runs each target for its time. Without cargo-fuzz there is nothing to run them with; the corpus
-/// is then covered by the tests of `fanfare-resp`, which feed the same constructs.
+/// Runs each target for its time; installs cargo-fuzz where it is missing.
 pub(crate) fn run(steps: &mut Steps, options: &Options) {
     if !has_subcommand("fuzz") {
-        steps.note("fuzz targets not run: cargo-fuzz is missing (cargo install cargo-fuzz)");
-        return;
+        let install = cargo(["install", "--quiet", "--locked", "cargo-fuzz"]);
+        if !steps.program("install cargo-fuzz", install) {
+            return;
+        }
     }
     for target in targets() {
         if options.target.as_ref().is_some_and(|it| *it != target) {
