@@ -201,6 +201,12 @@ fn plan_for(
 ) {
     match spec.keys {
         Keys::None | Keys::ShardChannels { .. } => {}
+        // Most commands have one key.
+        Keys::Range { first, last, .. } if u8::try_from(last) == Ok(first) => {
+            if let Some(key) = request.get(usize::from(first)) {
+                plan.key(keyspace, client.db, key);
+            }
+        }
         Keys::Range { .. } => plan_keys(plan, client.db, keyspace, spec, request),
         Keys::Database => plan.database(client.db),
         Keys::Everything => plan.everything(keyspace),

@@ -106,11 +106,11 @@ impl Reactor {
     ) {
         let Self { index, conns, press, pool, dirty, overflowing, .. } = self;
         let pattern = is_pattern.then(|| index.name(list));
-        let subscribers = index.subscribers(list);
         let n_messages = messages.len() as u64;
+        let mut n_delivered = 0;
         let mut frames: [Option<Frames>; 2] = [None, None];
         let [resp2, resp3] = &mut frames;
-        for &slot in subscribers {
+        for &slot in index.subscribers(list) {
             let Some(conn) = conns.get_mut(slot as usize).filter(|it| it.socket.is_some()) else {
                 continue;
             };
@@ -130,6 +130,7 @@ impl Reactor {
                     conn.outbox.push_slice(tail, pool);
                 }
             }
+            n_delivered += n_messages;
             if !conn.dirty {
                 conn.dirty = true;
                 dirty.push(slot);
@@ -138,7 +139,6 @@ impl Reactor {
                 overflowing.push(slot);
             }
         }
-        let n_delivered = n_messages * subscribers.len() as u64;
         if let Some(stats) = self.shared.stats.get(usize::from(self.id.0)) {
             stats.n_delivered.add(n_delivered);
         }

@@ -1,6 +1,7 @@
 //! What was posted behind something that panicked is handled all the same.
 
 use std::cell::Cell;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,17 +9,27 @@ use std::time::Instant;
 use fanfare_engine::CommandTable;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::{ListId, ReactorId};
+use tokio::runtime::Runtime;
 
 use super::super::mailbox::Payload;
 use super::*;
 use crate::broker::share;
 use crate::config::Config;
+use crate::net::Incoming;
 use crate::shared::{Hooks, Identity, Shared};
 
-const SLOT: u32 = 7;
+/// The slot of the only connection.
+const SLOT: u32 = 0;
 
-/// The first of two reactors, which does not run, and what it shares with the second.
-fn reactor() -> (Reactor, Arc<Shared>) {
+/// What must outlive a reactor with a connection.
+struct Around {
+    shared: Arc<Shared>,
+    _peer: UnixStream,
+    _runtime: Runtime,
+}
+
+/// The first of two reactors, which does not run, with a connection; and what is around it.
+fn reactor() -> (Reactor, Around) {
     let identity = Identity {
         run_id: String::new(),
         replication_id: String::new(),
@@ -30,7 +41,15 @@ fn reactor() -> (Reactor, Arc<Shared>) {
     let config = Config { reactors: 2, ..Config::default() };
     let table = CommandTable::new(&[]).unwrap();
     let shared = Arc::new(share(config, table, identity, Hooks::default()));
-    (Reactor::new(ReactorId(0), Arc::clone(&shared)), shared)
+    let mut reactor = Reactor::new(ReactorId(0), Arc::clone(&shared));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let (ours, peer) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let entered = runtime.enter();
+    reactor.adopt(Incoming::Unix(ours));
+    drop(entered);
+    assert_eq!(reactor.take_adopted(), [SLOT]);
+    (reactor, Around { shared, _peer: peer, _runtime: runtime })
 }
 
 /// Posts a subscriber to `c`, three messages that can not be handed out together, and the subscriber's end.
@@ -71,7 +90,7 @@ fn counts(reactor: &Reactor) -> (u64, u64) {
 #[test]
 fn a_panic_loses_what_is_in_hand_and_counts_it() {
     for in_command in [false, true] {
-        let (mut reactor, _shared) = reactor();
+        let (mut reactor, _around) = reactor();
         post(&mut reactor);
         panic_at_message(&mut reactor, 2, in_command);
         assert_eq!(counts(&reactor), (1, 1));
@@ -83,7 +102,7 @@ fn a_panic_loses_what_is_in_hand_and_counts_it() {
 
 #[test]
 fn messages_that_go_out_together_are_lost_together() {
-    let (mut reactor, _shared) = reactor();
+    let (mut reactor, _around) = reactor();
     let mailbox = reactor.mailbox().unwrap();
     for payload in [b"1", b"2", b"3"] {
         mailbox.publish(Kind::Channel, b"c", &Payload::Small(payload));
@@ -98,7 +117,7 @@ fn messages_that_go_out_together_are_lost_together() {
 
 #[test]
 fn what_is_posted_after_a_panic_comes_after_the_rest() {
-    let (mut reactor, _shared) = reactor();
+    let (mut reactor, _around) = reactor();
     let list = post(&mut reactor);
     panic_at_message(&mut reactor, 1, true);
     reactor.index.reserve(Kind::Channel, b"c");
@@ -114,7 +133,8 @@ fn what_is_posted_after_a_panic_comes_after_the_rest() {
 
 #[test]
 fn those_who_wait_for_room_are_told_in_spite_of_a_panic() {
-    let (mut reactor, shared) = reactor();
+    let (mut reactor, around) = reactor();
+    let shared = &around.shared;
     shared.mailboxes[0].set_bytes_max(1);
     post(&mut reactor);
     assert!(shared.mailboxes[0].must_wait());
