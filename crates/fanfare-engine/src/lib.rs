@@ -10,6 +10,8 @@
 //! | [`ctx`], [`host`], [`client`] | what a running command sees |
 //! | [`exec`] | from a request to a reply: checks, transactions, locks |
 //! | [`keyspace`] | databases, stripes, expiry, WATCH |
+//! | [`packed`] | small collections as Redis packs them: listpack, intset, the chunk of a list |
+//! | [`rdb`] | the parts of RDB: lengths, strings, compression, checksum, payloads of DUMP |
 //! | [`commands`] | one file per command family |
 //! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
 //! | [`glob`], [`number`], [`long_double`] | Redis's pattern and number rules |
@@ -24,7 +26,9 @@ pub mod host;
 pub mod keyspace;
 pub mod long_double;
 pub mod number;
+pub mod packed;
 pub mod pubsub;
+pub mod rdb;
 pub mod reply;
 pub mod spec;
 mod sync;

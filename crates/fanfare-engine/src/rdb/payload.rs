@@ -1,0 +1,80 @@
+//! What DUMP answers and RESTORE takes: a type, a value, and a footer of version and checksum.
+
+use super::{ReadError, ReadErrorKind, VERSION, crc64};
+
+const VERSION_LEN: usize = 2;
+const CHECKSUM_LEN: usize = 8;
+
+/// The types of values, which stand before them, as Redis 7.0 writes them.
+pub mod kind {
+    /// A string.
+    pub const STRING: u8 = 0;
+    /// A set of strings.
+    pub const SET: u8 = 2;
+    /// A hash of strings.
+    pub const HASH: u8 = 4;
+    /// A sorted set whose scores are doubles of 64 bits.
+    pub const ZSET_2: u8 = 5;
+    /// A set that is an intset.
+    pub const SET_INTSET: u8 = 11;
+    /// A hash that is a listpack.
+    pub const HASH_LISTPACK: u8 = 16;
+    /// A sorted set that is a listpack.
+    pub const ZSET_LISTPACK: u8 = 17;
+    /// A list: a count of nodes, and for each what it is ([`NODE_PLAIN`], [`NODE_PACKED`]) and a string.
+    pub const LIST_QUICKLIST_2: u8 = 18;
+
+    /// A node of a list that is one element.
+    pub const NODE_PLAIN: u64 = 1;
+    /// A node of a list that is a listpack.
+    pub const NODE_PACKED: u64 = 2;
+}
+
+/// Adds the footer to a type and a value.
+#[must_use]
+pub fn seal(mut payload: Vec<u8>) -> Vec<u8> {
+    payload.extend_from_slice(&VERSION.to_le_bytes());
+    let checksum = crc64(0, &payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// Checks the footer and returns the type and the value without it.
+///
+/// # Errors
+/// If there is no footer, if it is that of other bytes, or if its version is newer than [`VERSION`].
+pub fn open(payload: &[u8]) -> Result<&[u8], ReadError> {
+    let error = |offset, kind| ReadError { offset, kind };
+    let truncated = error(0, ReadErrorKind::Truncated);
+    let (signed, checksum) = payload.split_last_chunk::<CHECKSUM_LEN>().ok_or(truncated)?;
+    let (value, version) = signed.split_last_chunk::<VERSION_LEN>().ok_or(truncated)?;
+    if VERSION < u16::from_le_bytes(*version) {
+        return Err(error(value.len(), ReadErrorKind::NewerVersion));
+    }
+    if crc64(0, signed) != u64::from_le_bytes(*checksum) {
+        return Err(error(signed.len(), ReadErrorKind::BadChecksum));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReadErrorKind, open, seal};
+
+    #[test]
+    fn a_footer_belongs_to_its_bytes() {
+        let sealed = seal(b"\0\x01a".to_vec());
+        assert_eq!(open(&sealed), Ok(&b"\0\x01a"[..]));
+        let kind = |bytes: &[u8]| open(bytes).unwrap_err().kind;
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            let expected = match at {
+                3 | 4 => ReadErrorKind::NewerVersion,
+                _ => ReadErrorKind::BadChecksum,
+            };
+            assert_eq!(kind(&changed), expected, "{at}");
+        }
+        assert_eq!(kind(&sealed[..9]), ReadErrorKind::Truncated);
+    }
+}
