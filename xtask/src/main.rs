@@ -7,6 +7,7 @@ mod command;
 mod fuzz;
 mod setup;
 mod soak;
+mod spec;
 mod steps;
 mod suite;
 mod tidy;
@@ -41,6 +42,8 @@ enum Task {
         /// Only transcripts whose path contains this.
         filter: Option<String>,
     },
+    /// Print the Rust text of commands' specs, with the facts that redis-server tells.
+    Spec(spec::Options),
     /// Run the fuzz targets.
     Fuzz(fuzz::Options),
     /// Run the long tests: outages, blasts, load, random schedules, fuzz targets.
@@ -71,6 +74,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run(&mut steps)?,
         Task::Gen { check } => generate(&mut steps, check),
         Task::Oracle { filter } => oracle(&mut steps, filter.as_deref()),
+        Task::Spec(options) => {
+            spec::run(&options)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Task::Fuzz(options) => fuzz::run(&mut steps, &options),
         Task::Soak(options) => soak::run(&mut steps, &options),
         #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 
 use crate::client::{Mode, Queued};
 use crate::keyspace::Plan;
-use crate::spec::{Flag, Keys, Spec};
+use crate::spec::{Flag, Keys, Lock, Place, Spec};
 use crate::table::Command;
 use crate::{
     Client, CommandTable, Ctx, Host, Keyspace, Now, Reply, Request, WireError, number, wire_error,
@@ -207,16 +207,35 @@ fn plan_for(
                 plan.key(keyspace, client.db, key);
             }
         }
-        Keys::Range { .. } => plan_keys(plan, client.db, keyspace, spec, request),
-        Keys::Database => plan.database(client.db),
-        Keys::Everything => plan.everything(keyspace),
+        Keys::Range { .. }
+        | Keys::Specs(_)
+        | Keys::Planned { .. }
+        | Keys::Database
+        | Keys::Everything => plan_command(plan, client.db, keyspace, spec, request),
         Keys::Queued => plan_transaction(plan, client, keyspace),
     }
 }
 
-fn plan_keys(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, request: Request<'_>) {
-    for key in spec.keys_of(request) {
-        plan.key(keyspace, db, key);
+/// The stripes of any command but `EXEC`.
+fn plan_command(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, request: Request<'_>) {
+    let lock = match spec.keys {
+        Keys::None | Keys::ShardChannels { .. } | Keys::Queued => return,
+        Keys::Range { .. } | Keys::Specs(_) => {
+            spec.keys_of(request).for_each(|key| plan.key(keyspace, db, key));
+            return;
+        }
+        Keys::Planned { lock, .. } => lock,
+        Keys::Database => Lock::Database,
+        Keys::Everything => Lock::Everything,
+    };
+    match lock {
+        Lock::Database => plan.database(db),
+        Lock::Everything => plan.everything(keyspace),
+        Lock::Custom(places) => places(request, &mut |place| match place {
+            Place::Key(key) => plan.key(keyspace, db, key.name),
+            Place::Elsewhere { db, name } => plan.key(keyspace, db, name),
+            Place::Database => plan.database(db),
+        }),
     }
 }
 
@@ -230,12 +249,7 @@ fn plan_transaction(plan: &mut Plan, client: &Client, keyspace: &Keyspace) {
     for command in queued {
         let request = command.request();
         let spec = command.command.spec;
-        match spec.keys {
-            Keys::None | Keys::ShardChannels { .. } | Keys::Queued => {}
-            Keys::Range { .. } => plan_keys(plan, db, keyspace, spec, request),
-            Keys::Database => plan.database(db),
-            Keys::Everything => plan.everything(keyspace),
-        }
+        plan_command(plan, db, keyspace, spec, request);
         if spec.name == "select" {
             db = selected(request, keyspace).unwrap_or(db);
         }
@@ -247,3 +261,6 @@ pub(crate) fn selected(request: Request<'_>, keyspace: &Keyspace) -> Option<u16>
     let index = u16::try_from(number::parse_int(request.get(1)?)?).ok()?;
     (usize::from(index) < keyspace.n_databases()).then_some(index)
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,6 +281,9 @@ pub const NO_KEY_ARGUMENTS: WireError = WireError::new("ERR", "The command has n
 /// `COMMAND GETKEYS` of a command with too few or too many arguments.
 pub const INVALID_NUMBER_OF_ARGUMENTS: WireError =
     WireError::new("ERR", "Invalid number of arguments specified for command");
+/// `COMMAND GETKEYS` of a request whose keys can not be told.
+pub const INVALID_ARGUMENTS: WireError =
+    WireError::new("ERR", "Invalid arguments specified for command");
 /// `MONITOR` inside a transaction.
 pub const MONITOR_IN_EXEC: WireError =
     WireError::new("ERR", "MONITOR isn't allowed for DENY BLOCKING client");

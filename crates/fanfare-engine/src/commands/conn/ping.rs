@@ -3,7 +3,7 @@
 //! Source: <https://redis.io/docs/latest/commands/ping/>. A subscribed RESP2 client gets an array, since it can not
 //! tell a status line from a message.
 
-use crate::spec::{Arg, Arity, Category, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static PING: Spec = Spec {
@@ -12,7 +12,7 @@ pub(crate) static PING: Spec = Spec {
     flags: &[Flag::Fast],
     keys: Keys::None,
     group: Group::Connection,
-    categories: &[Category::Connection],
+    categories: &[],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     docs: Docs::new("Ping the server", "1.0.0", "O(1)")
         .args(&[Arg::new("message", "string").flags(&["optional"])]),

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/command/>, "Extended reply".
 
-use crate::spec::{Arg, Arity, Category, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Begin, Category, Docs, Find, Flag, Group, KeyRange, KeySpec, Keys};
 use crate::{CommandTable, Ctx, Reply, Request, Spec, WireError};
 
 pub(super) static INFO: Spec = Spec {
@@ -38,8 +38,8 @@ pub(super) fn all(table: &CommandTable) -> Reply {
     Reply::Array(super::callable(table).into_iter().map(info_of).collect())
 }
 
-fn info_of(spec: &'static Spec) -> Reply {
-    let (first, last, step) = key_positions(spec.keys);
+pub(super) fn info_of(spec: &'static Spec) -> Reply {
+    let KeyRange { first, last, step } = spec.key_range();
     let categories = spec.acl_categories().map(|it| Reply::Simple(format!("@{it}").into()));
     Reply::Array(vec![
         Reply::bulk(spec.name),
@@ -50,7 +50,7 @@ fn info_of(spec: &'static Spec) -> Reply {
         Reply::Int(step),
         Reply::Set(categories.collect()),
         Reply::Set(spec.tips.iter().map(|&it| Reply::bulk(it)).collect()),
-        Reply::Set(key_spec(spec).into_iter().collect()),
+        Reply::Set(spec.key_specs().map(key_spec).collect()),
         subcommands(spec),
     ])
 }
@@ -86,43 +86,54 @@ const FLAGS: &[Flag] = &[
     Flag::AllowBusy,
 ];
 
+/// The flags, and one more that follows from where the keys are.
 fn flag_names(spec: &Spec) -> Vec<&'static str> {
-    FLAGS.iter().filter(|&&it| spec.has(it)).filter_map(|it| it.as_redis()).collect()
-}
-
-fn key_positions(keys: Keys) -> (i64, i64, i64) {
-    match keys {
-        Keys::Range { first, last, step, .. } => (first.into(), last.into(), step.into()),
-        Keys::ShardChannels { first, last } => (first.into(), last.into(), 1),
-        Keys::None | Keys::Queued | Keys::Database | Keys::Everything => (0, 0, 0),
+    let mut names = Vec::new();
+    for &flag in FLAGS {
+        if flag == Flag::AllowBusy && spec.has_movable_keys() {
+            names.push("movablekeys");
+        }
+        names.extend(flag.as_redis().filter(|_| spec.has(flag)));
     }
+    names
 }
 
-/// Where the keys are, in the words of Redis 7: search an index, take a range. The last key counts from the first.
-fn key_spec(spec: &Spec) -> Option<Reply> {
-    let (first, last, step) = key_positions(spec.keys);
-    let flags: &[&str] = match spec.keys {
-        Keys::Range { flags, .. } => flags,
-        Keys::ShardChannels { .. } => &["not_key"],
-        Keys::None | Keys::Queued | Keys::Database | Keys::Everything => return None,
+/// One place where keys are, in the words of Redis 7.
+fn key_spec(spec: KeySpec) -> Reply {
+    let int = |n: i64| Reply::Int(n);
+    let begin_search = match spec.begin {
+        Begin::Index(index) => search("index", vec![("index", int(index.into()))]),
+        Begin::Keyword { word, from } => {
+            search("keyword", vec![("keyword", Reply::bulk(word)), ("startfrom", int(from.into()))])
+        }
+        Begin::Unknown => search("unknown", Vec::new()),
     };
-    let last = if last < 0 { last } else { last - first };
-    let begin_search = search("index", vec![("index", Reply::Int(first))]);
-    let find_keys = search(
-        "range",
-        vec![
-            ("lastkey", Reply::Int(last)),
-            ("keystep", Reply::Int(step)),
-            ("limit", Reply::Int(0)),
-        ],
-    );
-    let notes = spec.docs.key_notes.map(|it| ("notes", Reply::bulk(it)));
+    let find_keys = match spec.find {
+        Find::Range { last, step, limit } => search(
+            "range",
+            vec![
+                ("lastkey", int(last.into())),
+                ("keystep", int(step.into())),
+                ("limit", int(limit.into())),
+            ],
+        ),
+        Find::KeyNum { number, first, step } => search(
+            "keynum",
+            vec![
+                ("keynumidx", int(number.into())),
+                ("firstkey", int(first.into())),
+                ("keystep", int(step.into())),
+            ],
+        ),
+        Find::Unknown => search("unknown", Vec::new()),
+    };
+    let notes = spec.notes.map(|it| ("notes", Reply::bulk(it)));
     let rest = [
-        ("flags", Reply::word_set(flags)),
+        ("flags", Reply::word_set(spec.flags)),
         ("begin_search", begin_search),
         ("find_keys", find_keys),
     ];
-    Some(Reply::map(notes.into_iter().chain(rest)))
+    Reply::map(notes.into_iter().chain(rest))
 }
 
 fn search(kind: &'static str, spec: Vec<(&'static str, Reply)>) -> Reply {

@@ -3,7 +3,7 @@
 //! Sources: <https://redis.io/docs/latest/commands/command-getkeys/>,
 //! <https://redis.io/docs/latest/commands/command-getkeysandflags/>.
 
-use crate::spec::{Arity, Category, Docs, Flag, Group, Keys};
+use crate::spec::{Arity, Category, Docs, Flag, Group, KeyArg, Keys};
 use crate::{CommandTable, Ctx, Reply, Request, Spec, WireError, wire_error};
 
 pub(super) static GETKEYS: Spec = Spec {
@@ -41,48 +41,58 @@ pub(super) static GETKEYSANDFLAGS: Spec = Spec {
 };
 
 fn get_keys(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let inner = Inner::parse(ctx.table, request)?;
-    Ok(Reply::bulks(inner.spec.keys_of(inner.request)))
+    let (spec, request) = inner(ctx.table, request)?;
+    let keys = keys_in(spec, request)?;
+    Ok(Reply::bulks(keys.into_iter().map(|it| it.name)))
 }
 
 fn get_keys_and_flags(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let inner = Inner::parse(ctx.table, request)?;
-    let flags = Reply::word_set(inner.key_flags());
-    let keys = inner.spec.keys_of(inner.request);
-    Ok(Reply::Array(keys.map(|it| Reply::Array(vec![Reply::bulk(it), flags.clone()])).collect()))
+    let (spec, request) = inner(ctx.table, request)?;
+    keys_and_flags(spec, request)
 }
 
-/// The command that is asked about.
-struct Inner<'a> {
-    spec: &'static Spec,
+pub(super) fn keys_and_flags(spec: &Spec, request: Request<'_>) -> Result<Reply, WireError> {
+    let pair = |it: KeyArg<'_>| Reply::Array(vec![Reply::bulk(it.name), Reply::word_set(it.flags)]);
+    Ok(Reply::Array(keys_in(spec, request)?.into_iter().map(pair).collect()))
+}
+
+fn keys_in<'a>(spec: &Spec, request: Request<'a>) -> Result<Vec<KeyArg<'a>>, WireError> {
+    if !spec.has_keys() {
+        return Err(wire_error::NO_KEY_ARGUMENTS);
+    }
+    if !spec.arity.admits(request.len()) {
+        return Err(wire_error::INVALID_NUMBER_OF_ARGUMENTS);
+    }
+    let mut keys: Vec<_> = spec.key_args_of(request).collect();
+    if keys.is_empty() && !spec.has(Flag::NoMandatoryKeys) {
+        return Err(wire_error::INVALID_ARGUMENTS);
+    }
+    for key in &mut keys {
+        key.flags = certain(key.flags, request);
+    }
+    Ok(keys)
+}
+
+/// What happens to a key. Where that depends on the arguments (`SET`), the word `GET` makes it a read too.
+fn certain(flags: &'static [&'static str], request: Request<'_>) -> &'static [&'static str] {
+    if !flags.contains(&"variable_flags") {
+        return flags;
+    }
+    if request.iter().skip(3).any(|it| it.eq_ignore_ascii_case(b"GET")) {
+        &["RW", "access", "update"]
+    } else {
+        &["OW", "update"]
+    }
+}
+
+/// The command that is asked about, with its arguments.
+fn inner<'a>(
+    table: &CommandTable,
     request: Request<'a>,
-    flags: &'static [&'static str],
-}
-
-impl<'a> Inner<'a> {
-    fn parse(table: &CommandTable, request: Request<'a>) -> Result<Self, WireError> {
-        let request = Request::new(request.data(), request.spans().get(2..).unwrap_or_default());
-        let spec = find(table, request).ok_or(wire_error::INVALID_COMMAND)?;
-        let Keys::Range { flags, .. } = spec.keys else {
-            return Err(wire_error::NO_KEY_ARGUMENTS);
-        };
-        if !spec.arity.admits(request.len()) {
-            return Err(wire_error::INVALID_NUMBER_OF_ARGUMENTS);
-        }
-        Ok(Self { spec, request, flags })
-    }
-
-    /// What happens to the keys. Where that depends on the arguments (`SET`), the word `GET` makes it a read too.
-    fn key_flags(&self) -> &'static [&'static str] {
-        if !self.flags.contains(&"variable_flags") {
-            return self.flags;
-        }
-        if self.request.iter().skip(3).any(|it| it.eq_ignore_ascii_case(b"GET")) {
-            &["RW", "access", "update"]
-        } else {
-            &["OW", "update"]
-        }
-    }
+) -> Result<(&'static Spec, Request<'a>), WireError> {
+    let request = Request::new(request.data(), request.spans().get(2..).unwrap_or_default());
+    let spec = find(table, request).ok_or(wire_error::INVALID_COMMAND)?;
+    Ok((spec, request))
 }
 
 fn find(table: &CommandTable, request: Request<'_>) -> Option<&'static Spec> {

@@ -7,6 +7,8 @@ mod docs;
 mod info;
 mod keys;
 mod list;
+#[cfg(test)]
+mod tests;
 
 use crate::spec::{Arity, Category, Docs, Flag, Group, Keys};
 use crate::{CommandTable, Reply, Spec};
