@@ -1,8 +1,17 @@
 //! What a running command sees.
 
-use crate::host::Host;
-use crate::keyspace::{Entry, Locked, Value};
-use crate::{Client, CommandTable, Keyspace, Spec};
+use std::sync::Arc;
+
+use crate::block::{Blocked, Wait};
+use crate::client::Queued;
+use crate::effect::{Effect, Effects};
+use crate::host::{Host, Kind};
+use crate::keyspace::{Clock, Entry, Locked};
+use crate::notify::Classes;
+use crate::table::Command;
+use crate::tuning::Tuning;
+use crate::value::{Typed, Value};
+use crate::{Client, CommandTable, Keyspace, Reply, Request, Spec, WireError, wire_error};
 
 /// The time a command runs at; read once by the caller.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,74 +30,369 @@ impl Now {
 }
 
 /// The world of one command: its client, the stripes that are locked for it, and the server around it.
+///
+/// A command that writes does three things: it changes ([`put`](Self::put), [`edit`](Self::edit), …), it says so
+/// ([`changed`](Self::changed), which tells watching and blocked clients and publishes the notification), and, if its
+/// own request would do something else when it is run again, it says what it did ([`record`](Self::record)).
 pub struct Ctx<'a> {
     /// When.
     pub now: Now,
     /// Which command.
-    pub spec: &'static Spec,
+    pub command: Command,
     /// Who asks.
     pub client: &'a mut Client,
     /// The stripes of the command's keys, locked.
-    pub keys: Locked<'a>,
+    pub(crate) keys: Locked<'a>,
     /// All databases.
     pub keyspace: &'a Keyspace,
     /// Every command there is.
     pub table: &'a CommandTable,
     /// The server.
     pub host: &'a mut dyn Host,
+    pub(crate) effects: Effects,
+    /// A blocked client is being served, since this key is ready.
+    pub(crate) serving: Option<Box<[u8]>>,
+    /// What the command waits for.
+    pub(crate) waits: Waits,
+}
+
+/// Whether the running command found what it looks for.
+#[derive(Debug, Default)]
+pub(crate) enum Waits {
+    /// It did, or does not want to wait.
+    #[default]
+    No,
+    /// The client waits from now on.
+    Blocked(Arc<Blocked>),
+    /// The client that was to be served goes on waiting.
+    Still,
 }
 
 impl std::fmt::Debug for Ctx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ctx")
-            .field("spec", &self.spec.name)
+            .field("command", &self.command.spec.name)
             .field("client", &self.client)
             .finish_non_exhaustive()
     }
 }
 
+/// Looking at keys. One whose time has come is removed first.
 impl Ctx<'_> {
     /// The live entry of `key` in the client's database, for a command that writes.
     #[inline]
-    pub fn entry(&mut self, key: &[u8]) -> Option<&mut Entry> {
+    pub fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        let key = self.keys.key(key);
         self.keys.get(self.client.db, key, self.now.unix_ms())
     }
 
-    /// The live entry of `key` for a command that reads: counted as hit or miss.
+    /// The live entry of `key` for a command that reads: counted as hit or miss, and as a use of the key.
     #[inline]
-    pub fn lookup(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        self.keys.lookup(self.client.db, key, self.now.unix_ms())
+    pub fn lookup(&mut self, key: &[u8]) -> Option<&Entry> {
+        if self.tuning().notify().intersects(Classes::MISS) {
+            self.notify_miss(key);
+        }
+        let clock = self.clock_unless_no_touch();
+        let key = self.keys.key(key);
+        self.keys.lookup(self.client.db, key, (self.now.unix_ms(), clock))
     }
 
+    /// The value of `key` for a command that reads; see [`Self::lookup`].
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type.
+    #[inline]
+    pub fn read<T: Typed>(&mut self, key: &[u8]) -> Result<Option<&T>, WireError> {
+        typed(self.lookup(key))
+    }
+
+    /// The value of `key` for a command that writes.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type.
+    #[inline]
+    pub fn peek<T: Typed>(&mut self, key: &[u8]) -> Result<Option<&T>, WireError> {
+        typed(self.entry(key))
+    }
+
+    /// As [`Self::peek`], for a command that waits until `key` holds something. A client that is being served looks
+    /// only at the key that is ready, and goes on waiting if that holds another type.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type.
+    pub fn peek_or_wait<T: Typed>(&mut self, key: &[u8]) -> Result<Option<&T>, WireError> {
+        match &self.serving {
+            Some(ready) if **ready != *key => Ok(None),
+            Some(_) => Ok(self.entry(key).and_then(|it| T::of(it.value()))),
+            None => self.peek(key),
+        }
+    }
+
+    #[cold]
+    fn notify_miss(&mut self, key: &[u8]) {
+        if self.entry(key).is_none() {
+            self.notify(Classes::MISS, "keymiss", key);
+        }
+    }
+}
+
+fn typed<T: Typed>(entry: Option<&Entry>) -> Result<Option<&T>, WireError> {
+    match entry.map(|it| T::of(it.value())) {
+        None => Ok(None),
+        Some(Some(value)) => Ok(Some(value)),
+        Some(None) => Err(wire_error::WRONG_TYPE),
+    }
+}
+
+/// Changing keys. Nobody hears of it before [`Ctx::changed`].
+impl Ctx<'_> {
     /// Sets `key` to a string.
     #[inline]
     pub fn put_text(&mut self, key: &[u8], bytes: &[u8], expires_at_ms: Option<u64>) {
-        self.keys.put_text(self.client.db, key, bytes, expires_at_ms);
+        let clock = self.clock();
+        self.note_new(key);
+        let key = self.keys.key(key);
+        self.keys.put_text(self.client.db, key, bytes, (expires_at_ms, clock));
     }
 
-    /// Sets `key`; returns its value before.
-    pub fn put(&mut self, key: &[u8], value: Value, expires_at_ms: Option<u64>) -> Option<Value> {
-        self.keys.put(self.client.db, key, value, expires_at_ms)
+    /// Sets `key`; what it held is freed, elsewhere if it is large.
+    pub fn put(&mut self, key: &[u8], value: Value, expires_at_ms: Option<u64>) {
+        self.put_in(self.client.db, key, value, expires_at_ms);
     }
 
-    /// Removes `key` and frees its value, elsewhere if it is large; returns whether there was one.
+    /// As [`Self::put`], in any database whose stripe of `key` is locked.
+    pub fn put_in(&mut self, db: u16, key: &[u8], value: Value, expires_at_ms: Option<u64>) {
+        let clock = self.clock();
+        self.note_new(key);
+        let key = self.keys.key(key);
+        let before = self.keys.put(db, key, value, (expires_at_ms, clock));
+        before.into_iter().for_each(|it| self.keys.discard(it));
+    }
+
+    /// Changes the value of `key` in place, if there is one.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type; then `edit` is not called.
+    #[inline]
+    pub fn edit<T: Typed, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<R>, WireError> {
+        let times = (self.now.unix_ms(), self.clock_unless_no_touch());
+        let key = self.keys.key(key);
+        let edited = self.keys.edit(self.client.db, key, times, |it| T::of_mut(it).map(edit));
+        match edited {
+            None => Ok(None),
+            Some(Some(result)) => Ok(Some(result)),
+            Some(None) => Err(wire_error::WRONG_TYPE),
+        }
+    }
+
+    /// Changes the value of `key` in place, or an empty one that is put there unless it is still as good as none.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type; then `edit` is not called.
+    #[inline]
+    pub fn edit_or_new<T: Typed, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, WireError> {
+        if self.peek::<T>(key)?.is_none() {
+            let mut value = T::default();
+            let result = edit(&mut value);
+            if !value.is_nothing() {
+                self.put(key, value.into_value(), None);
+            }
+            return Ok(result);
+        }
+        // It was there a moment ago, and its stripe is locked.
+        self.edit(key, edit)?.ok_or(wire_error::NO_SUCH_KEY)
+    }
+
+    /// Removes `key` and frees its value, elsewhere if it is large; returns whether there was one. Says nothing of it.
     pub fn delete(&mut self, key: &[u8]) -> bool {
         let value = self.remove(key);
         value.map(|it| self.keys.discard(it)).is_some()
     }
 
-    /// Removes `key`; returns what it held. What is not kept of it goes to [`Locked::discard`].
+    /// Removes `key`; returns what it held. Says nothing of it.
     pub fn remove(&mut self, key: &[u8]) -> Option<Value> {
-        self.keys.remove(self.client.db, key, self.now.unix_ms())
+        self.entry(key)?;
+        let key = self.keys.key(key);
+        self.keys.remove(self.client.db, key)
     }
 
     /// Sets when `key` expires (`None`: never); returns whether it is there.
     pub fn set_expiry(&mut self, key: &[u8], expires_at_ms: Option<u64>) -> bool {
+        let key = self.keys.key(key);
         self.keys.set_expiry(self.client.db, key, expires_at_ms)
     }
 
-    /// Tells those who watch `key` that its value was changed in place.
-    pub fn touch(&mut self, key: &[u8]) {
-        self.keys.touch(self.client.db, key);
+    /// Removes `key` if a command left nothing in it, and says so; returns whether it did.
+    pub fn delete_if_empty<T: Typed>(&mut self, key: &[u8]) -> bool {
+        let is_nothing = self.entry(key).and_then(|it| T::of(it.value())).is_some_and(T::is_nothing);
+        if is_nothing {
+            self.delete(key);
+            self.notify(Classes::GENERIC, "del", key);
+        }
+        is_nothing
+    }
+
+    /// A key that is about to be put where none is.
+    #[inline]
+    fn note_new(&mut self, key: &[u8]) {
+        if self.tuning().notify().intersects(Classes::NEW) && self.entry(key).is_none() {
+            self.notify(Classes::NEW, "new", key);
+        }
+    }
+}
+
+/// Telling of changes.
+impl Ctx<'_> {
+    /// `key` was changed: tells clients that watch it or are blocked on it, and publishes the notification.
+    #[inline]
+    pub fn changed(&mut self, class: Classes, event: &'static str, key: &[u8]) {
+        self.changed_in(self.client.db, (class, event), key);
+    }
+
+    /// As [`Self::changed`], in any database whose stripe of `key` is locked.
+    #[inline]
+    pub fn changed_in(&mut self, db: u16, (class, event): (Classes, &'static str), key: &[u8]) {
+        self.touch(db, key);
+        if self.tuning().notify().intersects(class) {
+            self.publish_event(db, event, key);
+        }
+    }
+
+    /// Tells clients that watch `key` or are blocked on it, without a notification.
+    #[inline]
+    pub fn touch(&mut self, db: u16, key: &[u8]) {
+        let key = self.keys.key(key);
+        self.keys.touch(db, key);
+    }
+
+    /// Publishes a notification without telling clients that watch `key`.
+    #[inline]
+    pub fn notify(&mut self, class: Classes, event: &'static str, key: &[u8]) {
+        if self.tuning().notify().intersects(class) {
+            self.publish_event(self.client.db, event, key);
+        }
+    }
+
+    #[cold]
+    fn publish_event(&mut self, db: u16, event: &str, key: &[u8]) {
+        self.settle_expired();
+        let classes = self.tuning().notify();
+        publish_event(self.host, classes, (db, event, key));
+    }
+
+    /// Says what the command did, where its own request would do something else when it is run again. It may be called
+    /// several times; the order counts.
+    pub fn record<'b>(&mut self, args: impl IntoIterator<Item = &'b [u8]>) {
+        if self.effects.wanted {
+            self.settle_expired();
+            self.effects.push(self.client.db, args);
+        }
+        self.effects.replaced = true;
+    }
+
+    /// Whether [`Self::record`] is of use: nobody may want to know what commands did.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.effects.wanted
+    }
+
+    /// Keys that were found to be due and removed: says so.
+    #[inline]
+    pub(crate) fn settle_expired(&mut self) {
+        for (db, key) in self.keys.take_expired() {
+            self.effects.push(db, [&b"DEL"[..], &key]);
+            let classes = self.tuning().notify();
+            if classes.intersects(Classes::EXPIRED) {
+                publish_event(self.host, classes, (db, "expired", &key));
+            }
+        }
+    }
+}
+
+/// Says that a key was removed in the background because its time had come. Its stripe is locked.
+pub fn announce_expired(host: &mut dyn Host, tuning: &Tuning, db: u16, key: &[u8]) {
+    if host.wants_effects() {
+        host.record(vec![Effect::new(db, [&b"DEL"[..], key])]);
+    }
+    if tuning.notify().intersects(Classes::EXPIRED) {
+        publish_event(host, tuning.notify(), (db, "expired", key));
+    }
+}
+
+/// Publishes `event` of `key` to the channels that `classes` asks for.
+pub fn publish_event(host: &mut dyn Host, classes: Classes, (db, event, key): (u16, &str, &[u8])) {
+    if classes.intersects(Classes::KEYSPACE) {
+        let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+        host.publish(Kind::Channel, &channel, event.as_bytes());
+    }
+    if classes.intersects(Classes::KEYEVENT) {
+        host.publish(Kind::Channel, format!("__keyevent@{db}__:{event}").as_bytes(), key);
+    }
+}
+
+/// Waiting.
+impl Ctx<'_> {
+    /// The command found nothing: its client waits, unless it is inside a transaction or a script, where the answer of
+    /// a wait that is over is given at once.
+    ///
+    /// What it waits for must be among the keys of the command's `Spec`.
+    pub fn block(&mut self, request: Request<'_>, wait: Wait<'_>) -> Reply {
+        if self.serving.is_some() {
+            self.waits = Waits::Still;
+            return Reply::None;
+        }
+        if self.client.in_exec {
+            return wait.on_timeout;
+        }
+        let db = self.client.db;
+        let stripe_of = |key: &[u8]| self.keyspace.stripe_of(db, self.keyspace.hash(key));
+        let reaches = wait.destination.map(stripe_of).into_iter().collect();
+        let request = Queued::new(self.command, request);
+        let client = (self.client.id, db, self.client.version);
+        let blocked = Arc::new(Blocked::new(client, request, wait, reaches));
+        for key in blocked.keys() {
+            let key = self.keys.key(key);
+            self.keys.block(db, key, &blocked);
+        }
+        self.waits = Waits::Blocked(blocked);
+        Reply::None
+    }
+}
+
+/// Settings and time.
+impl Ctx<'_> {
+    /// The running command as data.
+    #[inline]
+    #[must_use]
+    pub fn spec(&self) -> &'static Spec {
+        self.command.spec
+    }
+
+    /// Settings that change while the server runs.
+    #[inline]
+    #[must_use]
+    pub fn tuning(&self) -> &Tuning {
+        self.keyspace.tuning()
+    }
+
+    /// What a use of a key is noted with.
+    #[inline]
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.keyspace.clock(self.now)
+    }
+
+    /// `CLIENT NO-TOUCH`: uses are not noted.
+    #[inline]
+    fn clock_unless_no_touch(&self) -> Option<Clock> {
+        (!self.client.no_touch).then(|| self.clock())
     }
 }

@@ -1,6 +1,11 @@
 //! From a request to a reply: the checks before a command, its locks, its call.
 
+use std::sync::Arc;
+
+use crate::block::Blocked;
 use crate::client::{Mode, Queued};
+use crate::ctx::Waits;
+use crate::effect::Effects;
 use crate::keyspace::Plan;
 use crate::spec::{Flag, Keys, Lock, Place, Spec};
 use crate::table::Command;
@@ -155,10 +160,20 @@ pub fn queue(client: &mut Client, command: Command, request: Request<'_>) -> Rep
     Reply::Simple("QUEUED".into())
 }
 
-/// Locks what `command` needs and calls it; what is to be freed goes to the host when the locks are gone.
-///
-/// # Errors
-/// What the client is told instead of a reply; then nothing was changed.
+/// What became of a command.
+#[derive(Debug)]
+pub enum Called {
+    /// It ran; this is what the client is told.
+    Done(Result<Reply, WireError>),
+    /// The client waits until a key holds something; it is told later.
+    Blocked(Arc<Blocked>),
+    /// A script that holds everything runs on: nothing was done. To be called again when the
+    /// [gate](crate::keyspace::Gate) opens.
+    Closed,
+}
+
+/// Locks what `command` needs and calls it, then serves blocked clients that wait for what it changed; what is to be
+/// freed goes to the host when the locks are gone. A command that fails has changed nothing.
 #[inline]
 pub fn call<'a>(
     now: Now,
@@ -166,17 +181,37 @@ pub fn call<'a>(
     (keyspace, table): (&'a Keyspace, &'a CommandTable),
     host: &'a mut dyn Host,
     (command, request): (Command, Request<'_>),
-) -> Result<Reply, WireError> {
+) -> Called {
     let mut plan = Plan::default();
     plan_for(&mut plan, client, keyspace, command.spec, request);
-    let keys = keyspace.lock(plan);
-    let mut ctx = Ctx { now, spec: command.spec, client, keys, keyspace, table, host };
+    let Some(keys) = keyspace.lock(&plan) else { return Called::Closed };
+    let effects = Effects { wanted: host.wants_effects(), ..Effects::default() };
+    let mut ctx = Ctx {
+        now,
+        command,
+        client,
+        keys,
+        keyspace,
+        table,
+        host,
+        effects,
+        serving: None,
+        waits: Waits::No,
+    };
     let result = run(&mut ctx, command, request);
-    let Ctx { keys, host, .. } = ctx;
+    let waits = std::mem::take(&mut ctx.waits);
+    serve_blocked(&mut ctx);
+    let Ctx { keys, host, effects, .. } = ctx;
+    if !effects.list.is_empty() {
+        host.record(effects.list);
+    }
     if let Some(garbage) = keys.release() {
         host.discard(garbage);
     }
-    result
+    match waits {
+        Waits::No | Waits::Still => Called::Done(result),
+        Waits::Blocked(blocked) => Called::Blocked(blocked),
+    }
 }
 
 /// Calls a command whose stripes are already locked.
@@ -185,10 +220,65 @@ pub fn call<'a>(
 /// As the command's.
 #[inline]
 pub fn run(ctx: &mut Ctx<'_>, command: Command, request: Request<'_>) -> Result<Reply, WireError> {
-    ctx.spec = command.spec;
+    ctx.command = command;
+    let n_before = ctx.keys.n_changes();
+    let outer = std::mem::take(&mut ctx.effects.replaced);
     let result = (command.spec.run)(ctx, request);
+    if ctx.keys.n_changes() != n_before {
+        ctx.settle_expired();
+        if !ctx.effects.replaced && command.has(Flag::Write) {
+            ctx.effects.push(ctx.client.db, request.iter());
+        }
+    }
+    ctx.effects.replaced = outer;
     ctx.host.called(ctx.client, command, request, result.as_ref().err());
     result
+}
+
+/// Runs the requests of clients that are blocked on keys which changed, in the order in which they came.
+#[inline]
+fn serve_blocked(ctx: &mut Ctx<'_>) {
+    while let Some((db, key)) = ctx.keys.next_ready() {
+        serve_key(ctx, db, &key);
+    }
+}
+
+#[cold]
+fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
+    let key = ctx.keys.key(name);
+    let mut n_passed = 0;
+    while let Some(blocked) = ctx.keys.next_blocked(db, key, n_passed) {
+        if ctx.keys.get(db, key, ctx.now.unix_ms()).is_none() {
+            break;
+        }
+        // One whose wait is over is taken out of the line by its own reactor.
+        match blocked.end().then(|| serve(ctx, &blocked, name)).flatten() {
+            Some(reply) => {
+                ctx.keys.unblock(db, key, &blocked);
+                ctx.host.served(&blocked, reply);
+            }
+            None => n_passed += 1,
+        }
+    }
+}
+
+/// Runs the request of a blocked client. `None`: it goes on waiting.
+fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, key: &[u8]) -> Option<Reply> {
+    let mut client = Client::new(blocked.client_id, true);
+    client.db = blocked.db;
+    client.version = blocked.version;
+    std::mem::swap(ctx.client, &mut client);
+    let command = ctx.command;
+    ctx.serving = Some(key.into());
+    let result = run(ctx, blocked.command(), blocked.request());
+    ctx.serving = None;
+    ctx.command = command;
+    std::mem::swap(ctx.client, &mut client);
+    if let Waits::Still = std::mem::take(&mut ctx.waits) {
+        blocked.resume();
+        return None;
+    }
+    Some(result.unwrap_or_else(Reply::Error))
 }
 
 #[inline]
@@ -233,7 +323,10 @@ fn plan_command(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, requ
         Lock::Everything => plan.everything(keyspace),
         Lock::Custom(places) => places(request, &mut |place| match place {
             Place::Key(key) => plan.key(keyspace, db, key.name),
-            Place::Elsewhere { db, name } => plan.key(keyspace, db, name),
+            Place::Elsewhere { db, name } if usize::from(db) < keyspace.n_databases() => {
+                plan.key(keyspace, db, name);
+            }
+            Place::Elsewhere { .. } => {}
             Place::Database => plan.database(db),
         }),
     }

@@ -1,11 +1,14 @@
 //! What commands ask of the server around the engine.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::block::Blocked;
+use crate::effect::Effect;
 use crate::keyspace::Garbage;
 use crate::table::Command;
-use crate::{Request, WireError};
+use crate::{Reply, Request, WireError};
 
 /// Kinds of subscription; each has its own namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +59,10 @@ pub trait Host {
 
     /// The line of the present client. Facts that the command in progress changed are in `client`, not there yet.
     fn client_info(&self, client: &crate::Client) -> Vec<u8>;
+
+    /// Ends the wait of a blocked client, which is told what it would be at its deadline, or an error. Returns whether
+    /// it was blocked.
+    fn unblock(&mut self, client_id: u64, with_error: bool) -> bool;
 
     /// Closes matching clients; returns how many. The present client is closed after its reply.
     fn kill(&mut self, filter: &ClientFilter) -> Killed;
@@ -136,6 +143,24 @@ pub trait Host {
     fn discard(&mut self, garbage: Garbage) {
         drop(garbage);
     }
+
+    /// Whether somebody wants to know what commands did: without it nothing is collected for [`Self::record`].
+    fn wants_effects(&self) -> bool {
+        false
+    }
+
+    /// What one call did, in order, while the stripes of its keys are locked: so the order of these calls is the order
+    /// in which any key changed. What one call did belongs together.
+    fn record(&mut self, effects: Vec<Effect>) {
+        drop(effects);
+    }
+
+    /// A client that was blocked has been served: this is what it is told. Called while the stripes of the keys are
+    /// locked.
+    fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply);
+
+    /// A number that clients can not foresee.
+    fn random(&mut self) -> u64;
 
     /// Called after each command that ran, those inside `EXEC` included.
     fn called(

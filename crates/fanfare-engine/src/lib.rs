@@ -12,19 +12,26 @@
 //! | [`keyspace`] | databases, stripes, expiry, WATCH |
 //! | [`packed`] | small collections as Redis packs them: listpack, intset, the chunk of a list |
 //! | [`rdb`] | the parts of RDB: lengths, strings, compression, checksum, payloads of DUMP |
+//! | [`tree`] | large collections as trees whose copies cost nothing until one of them changes; names |
+//! | [`value`] | what a key can hold |
+//! | [`block`], [`effect`], [`notify`] | clients that wait for a key; what a write did; keyspace notifications |
+//! | [`tuning`] | settings that change while commands run |
 //! | [`commands`] | one file per command family |
 //! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
 //! | [`glob`], [`number`], [`long_double`] | Redis's pattern and number rules |
 
 mod big;
+pub mod block;
 pub mod client;
 pub mod commands;
 pub mod ctx;
+pub mod effect;
 pub mod exec;
 pub mod glob;
 pub mod host;
 pub mod keyspace;
 pub mod long_double;
+pub mod notify;
 pub mod number;
 pub mod packed;
 pub mod pubsub;
@@ -33,6 +40,9 @@ pub mod reply;
 pub mod spec;
 mod sync;
 pub mod table;
+pub mod tree;
+pub mod tuning;
+pub mod value;
 pub mod wire_error;
 
 pub use client::Client;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use fanfare_resp::{Version, Writer};
 
 use crate::WireError;
+use crate::tree::Name;
 
 /// Bytes of a reply; cheap to make from what the keyspace already holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Blob {
     Vec(Vec<u8>),
     /// A value shared with the keyspace.
     Shared(Arc<[u8]>),
+    /// A key, a field or a member, or a string, as the keyspace holds it.
+    Name(Name),
     /// A slice of a larger buffer.
     Bytes(Bytes),
 }
@@ -30,6 +33,7 @@ impl std::ops::Deref for Blob {
             Self::Static(it) => it,
             Self::Vec(it) => it,
             Self::Shared(it) => it,
+            Self::Name(it) => it,
             Self::Bytes(it) => it,
         }
     }

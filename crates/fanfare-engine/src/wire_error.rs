@@ -308,5 +308,8 @@ pub const BAD_PROTOCOL_TYPE: WireError = WireError::new(
 /// Something that only RESP3 can say.
 pub const RESP2_NOT_SUPPORTED: WireError =
     WireError::new("ERR", "RESP2 is not supported by this command");
+/// What a blocked client is told by `CLIENT UNBLOCK … ERROR`.
+pub const UNBLOCKED: WireError =
+    WireError::new("UNBLOCKED", "client unblocked via CLIENT UNBLOCK");
 /// A key that is not there, where one is needed.
 pub const NO_SUCH_KEY: WireError = WireError::new("ERR", "no such key");

@@ -7,6 +7,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use fanfare_engine::block::Blocked;
 use fanfare_engine::host::{ClientFilter, ClientKind};
 use fanfare_engine::pubsub::ReactorId;
 use parking_lot::Mutex;
@@ -68,6 +69,8 @@ struct Texts {
     lib_ver: Vec<u8>,
     /// Set when a key that the client watches is written.
     watch_mark: Option<Arc<AtomicBool>>,
+    /// What it waits for.
+    waiting: Option<Arc<Blocked>>,
 }
 
 /// Where a client lives.
@@ -101,6 +104,15 @@ impl Facts {
             seen,
             texts: Mutex::default(),
         }
+    }
+
+    /// What the client waits for, if it is blocked.
+    pub(crate) fn waiting(&self) -> Option<Arc<Blocked>> {
+        self.texts.lock().as_ref().and_then(|it| it.waiting.clone())
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: Option<Arc<Blocked>>) {
+        self.texts.lock().get_or_insert_default().waiting = waiting;
     }
 
     pub(crate) fn set_texts(&self, name: &[u8], lib_name: &[u8], lib_ver: &[u8]) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
+use fanfare_engine::block::Blocked;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
 use fanfare_engine::{Client, Version};
@@ -40,6 +41,8 @@ pub(super) struct Conn {
     pub(super) paused: bool,
     /// Requests may be waiting in the session's input: it was parked until a moment ago, or had to be read from first.
     pub(super) resumed: bool,
+    /// Nothing is read into commands until this wait is over.
+    pub(super) waiting: Option<Arc<Blocked>>,
     /// Nothing is flushed until all reactors have passed it.
     pub(super) barrier: Option<Arc<Barrier>>,
     /// Since when the outbox has been beyond the soft limit, in milliseconds of uptime.
@@ -95,6 +98,11 @@ impl Subscriptions {
 pub(super) const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 
 impl Conn {
+    /// Whether its next request has to wait, although it may hang up meanwhile.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.paused || self.waiting.is_some()
+    }
+
     pub(super) fn is_subscribed(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|it| !it.is_empty())
     }

@@ -58,6 +58,7 @@ impl<'a> Message<'a> {
             | Item::Free { .. }
             | Item::Adopt(_)
             | Item::Close { .. }
+            | Item::Served { .. }
             | Item::Line { .. }
             | Item::Resume
             | Item::Sleep(_)

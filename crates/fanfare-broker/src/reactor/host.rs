@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fanfare_engine::block::Blocked;
 use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
-use fanfare_engine::{Client, Request, WireError, glob, wire_error};
+use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
+use rand::Rng as _;
 use subtle::ConstantTimeEq;
 
 use super::input::{note_client, note_subscriptions};
@@ -247,6 +249,18 @@ impl Host for Turn<'_> {
         out
     }
 
+    fn unblock(&mut self, client_id: u64, with_error: bool) -> bool {
+        let Some(facts) = self.shared.clients.get(client_id) else { return false };
+        let Some(blocked) = facts.waiting().filter(|it| it.end()) else { return false };
+        let reply = if with_error {
+            Reply::Error(wire_error::UNBLOCKED)
+        } else {
+            blocked.on_timeout.clone()
+        };
+        self.served(&blocked, reply);
+        true
+    }
+
     fn kill(&mut self, filter: &ClientFilter) -> Killed {
         let shared = self.shared;
         let now_ms = shared.uptime_ms();
@@ -429,6 +443,22 @@ impl Host for Turn<'_> {
     }
 
     #[inline]
+    fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply) {
+        let Some(facts) = self.shared.clients.get(blocked.client_id) else { return };
+        let Some(mailbox) = self.shared.mailbox(facts.reactor) else { return };
+        mailbox.post(Item::Served {
+            slot: facts.slot,
+            blocked: Arc::clone(blocked),
+            reply: Box::new(reply),
+        });
+        self.reactor.to_wake.insert(facts.reactor);
+        self.reactor.schedule_turn();
+    }
+
+    fn random(&mut self) -> u64 {
+        self.reactor.rng.next_u64()
+    }
+
     fn called(
         &mut self,
         client: &Client,

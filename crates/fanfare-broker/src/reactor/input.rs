@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use fanfare_engine::client::{Mode, Replies};
-use fanfare_engine::exec::{self, Admission};
+use fanfare_engine::exec::{self, Admission, Called};
 use fanfare_engine::host::{Host as _, Kind};
 use fanfare_engine::spec::{Flag, Group, Keys};
 use fanfare_engine::table::Command;
@@ -60,7 +60,7 @@ impl Reactor {
             return Poll::Pending;
         }
         let Some(conn) = self.conn(slot) else { return Poll::Ready(()) };
-        if conn.parked {
+        if conn.parked || conn.waiting.is_some() {
             return self.poll_parked(slot, cx);
         }
         if conn.closing || UNREAD_BYTES_MAX < conn.outbox.n_bytes() {
@@ -70,7 +70,9 @@ impl Reactor {
             // Requests may have waited while the session was parked.
             self.ingest(slot, 0);
             match self.conn(slot) {
-                Some(conn) if conn.parked => return self.poll_parked(slot, cx),
+                Some(conn) if conn.parked || conn.waiting.is_some() => {
+                    return self.poll_parked(slot, cx);
+                }
                 Some(conn) if !conn.closing && !conn.resumed => {}
                 Some(_) | None => return Poll::Pending,
             }
@@ -120,7 +122,7 @@ impl Reactor {
                 Poll::Ready(Ok(n)) => {
                     self.ingest(slot, n);
                     let Some(conn) = self.conn(slot) else { return Poll::Ready(()) };
-                    if conn.parked {
+                    if conn.parked || conn.waiting.is_some() {
                         return self.poll_parked(slot, cx);
                     }
                     if conn.closing || conn.resumed {
@@ -136,11 +138,11 @@ impl Reactor {
         }
     }
 
-    /// While CLIENT PAUSE holds a command: who hangs up is gone, and what it had sent with it, as in Redis.
+    /// While a command waits, or CLIENT PAUSE holds it: who hangs up is gone, and what it had sent with it, as in Redis.
     fn poll_parked(&mut self, slot: u32, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let polled = loop {
-            let Some(conn) = self.conn(slot).filter(|it| it.paused) else { break Poll::Pending };
+            let Some(conn) = self.conn(slot).filter(|it| it.is_waiting()) else { break Poll::Pending };
             let (Some(socket), Some(session)) = (&mut conn.socket, &mut conn.session) else {
                 break Poll::Pending;
             };
@@ -370,10 +372,20 @@ impl Reactor {
         self.last_command = Some(command.id);
         let (keyspace, table) = (&shared.keyspace, &shared.table);
         let mut turn = Turn::new(self, shared, slot);
-        let result =
+        let called =
             exec::call(turn.reactor.now, client, (keyspace, table), &mut turn, (command, request));
         drop(turn);
-        let reply = result.unwrap_or_else(Reply::Error);
+        let reply = match called {
+            Called::Done(result) => result.unwrap_or_else(Reply::Error),
+            Called::Blocked(blocked) => {
+                self.wait(slot, blocked);
+                return Flow::Stop;
+            }
+            Called::Closed => {
+                self.park(slot);
+                return Flow::Again;
+            }
+        };
         self.reply_unless_silent(slot, client, &reply);
         if command.spec.group == Group::Connection || is_exec {
             self.note_connection(slot, client);
@@ -469,7 +481,7 @@ impl Reactor {
         true
     }
 
-    fn reply_unless_silent(&mut self, slot: u32, client: &mut Client, reply: &Reply) {
+    pub(super) fn reply_unless_silent(&mut self, slot: u32, client: &mut Client, reply: &Reply) {
         let silent = match client.replies {
             Replies::On => false,
             Replies::Off => true,

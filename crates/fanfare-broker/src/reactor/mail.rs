@@ -64,6 +64,7 @@ impl Recipient for Reactor {
                 }
             }
             Item::Line { slot, client_id, line } => self.show(slot, client_id, &line),
+            Item::Served { slot, blocked, reply } => self.end_wait(slot, &blocked, &reply),
             Item::Resume => self.resume_parked(),
             Item::Sleep(time) => std::thread::sleep(time),
             Item::Barrier(barrier) => {

@@ -8,6 +8,8 @@
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
+use fanfare_engine::Reply;
+use fanfare_engine::block::Blocked;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
 
@@ -65,6 +67,8 @@ pub(crate) enum Item {
     Close { slot: u32, client_id: u64 },
     /// A line for a monitor.
     Line { slot: u32, client_id: u64, line: Arc<[u8]> },
+    /// The wait of a blocked client is over: what it is told.
+    Served { slot: u32, blocked: Arc<Blocked>, reply: Box<Reply> },
     /// Parked sessions may go on: a mailbox has room, a pause is over.
     Resume,
     /// Stand still (DEBUG SLEEP).

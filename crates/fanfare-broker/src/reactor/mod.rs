@@ -17,6 +17,7 @@ mod recovery;
 mod state;
 mod thread;
 mod time;
+mod wait;
 
 pub(crate) use lazyfree::Lazyfree;
 pub(crate) use mailbox::{Item, Mailbox};

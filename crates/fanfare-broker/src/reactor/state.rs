@@ -10,12 +10,14 @@ use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::{Index, ReactorId, ReactorSet};
 use fanfare_engine::{Client, Now, Version};
 use fanfare_resp::{Limits, RequestDecoder};
+use rand::rngs::SmallRng;
 use slab::Slab;
 
 use super::conn::{Conn, KINDS, Session};
 use super::inbox::Inbox;
 use super::mailbox::{Item, Mailbox};
 use super::time::QUIET_TICKS;
+use super::wait::Deadlines;
 use crate::client::{BufferPool, Facts, Place, Press, flag};
 use crate::net::Incoming;
 use crate::observe::Stats;
@@ -72,6 +74,11 @@ pub(crate) struct Reactor {
     pub(super) n_quiet_ticks: u32,
     /// Connections whose sockets are full.
     pub(super) n_blocked: usize,
+    /// When blocked clients stop waiting.
+    pub(super) deadlines: Deadlines,
+    /// Wakes the task that sleeps until then.
+    pub(super) deadline_waker: Option<Waker>,
+    pub(super) rng: SmallRng,
     turn_waker: Option<Waker>,
     turn_scheduled: bool,
     adopted: Vec<u32>,
@@ -119,6 +126,9 @@ impl Reactor {
             pubsub_hard_max: usize::MAX,
             n_turns: 0,
             n_blocked: 0,
+            deadlines: Deadlines::default(),
+            deadline_waker: None,
+            rng: rand::make_rng(),
             is_stopping: false,
             paused: false,
             n_quiet_ticks: QUIET_TICKS,
@@ -268,6 +278,7 @@ impl Reactor {
             parked: false,
             paused: false,
             resumed: false,
+            waiting: None,
             barrier: None,
             over_soft_since_ms: None,
         }));
@@ -331,6 +342,7 @@ impl Reactor {
         let facts = Arc::clone(&conn.facts);
         let waker = conn.waker.take();
         let session = conn.session.take();
+        let waiting = conn.waiting.take();
         let subscriptions = conn.subscriptions.take();
         let n_lost = conn.outbox.n_bytes();
         conn.outbox = crate::client::Outbox::default();
@@ -340,6 +352,11 @@ impl Reactor {
             unsent_bytes = n_lost,
             "connection closed"
         );
+        if let Some(blocked) = waiting {
+            // Whoever serves it at this moment does so in vain, as if it had gone a moment later.
+            let _ = blocked.end();
+            self.shared.keyspace.forget_blocked(&blocked);
+        }
         if let Some(mut session) = session {
             session.client.unwatch(&self.shared.keyspace);
         }

@@ -90,6 +90,7 @@ fn serve(runtime: &LocalRuntime, id: ReactorId, shared: &Arc<Shared>, bound: Opt
     runtime.block_on(async {
         spawn_essential(shared, turns(Rc::clone(&reactor)));
         spawn_essential(shared, ticks(Rc::clone(&reactor)));
+        spawn_essential(shared, deadlines(Rc::clone(&reactor)));
         if let Some(bound) = bound {
             spawn_essential(shared, accept(Rc::clone(&reactor), bound));
         }
@@ -147,6 +148,23 @@ async fn ticks(reactor: Rc<RefCell<Reactor>>) {
         this.tick();
         this.end_turn();
     }
+}
+
+/// Ends the waits of blocked clients when their time comes.
+async fn deadlines(reactor: Rc<RefCell<Reactor>>) {
+    let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        loop {
+            let Some(left) = reactor.borrow_mut().poll_deadlines(cx.waker()) else {
+                return Poll::<()>::Pending;
+            };
+            sleep.as_mut().reset(tokio::time::Instant::now() + left);
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
 }
 
 fn spawn_conns(reactor: &Rc<RefCell<Reactor>>, slots: Vec<u32>) {

@@ -1,10 +1,13 @@
 //! What depends on time: limits, expiry, rest, and the end.
 
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use fanfare_engine::pubsub::ReactorId;
+use fanfare_engine::ctx::announce_expired;
+use fanfare_engine::pubsub::{ReactorId, ReactorSet};
 
-use super::state::Reactor;
+use super::host::Turn;
+use super::state::{Reactor, Wants};
 use crate::client::{BufferPool, Press};
 
 /// Ticks without work after which a reactor counts as idle.
@@ -58,8 +61,21 @@ impl Reactor {
             self.shared.sample();
         }
         if self.id == ReactorId(0) && self.shared.active_expire.load(Ordering::Relaxed) {
-            self.shared.keyspace.expire_due(self.now, EXPIRED_PER_TICK_MAX);
+            self.expire_due();
         }
+    }
+
+    fn expire_due(&mut self) {
+        let shared = Rc::clone(&self.shared);
+        let now = self.now;
+        let mut turn = Turn::new(self, &shared, u32::MAX);
+        shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, key| {
+            announce_expired(&mut turn, shared.keyspace.tuning(), db, key);
+        });
+        drop(turn);
+        // Nobody's command published: nobody has to wait.
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
     }
 
     /// After about a second without work: gives back what the last rush took.

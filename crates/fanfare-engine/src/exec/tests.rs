@@ -48,13 +48,14 @@ fn touchable(keys: Keys, words: [&str; 5]) -> Vec<(u16, &'static str)> {
         end += it.len();
         Span { start, end }
     });
-    let keyspace = Keyspace::new(2, 7);
+    let keyspace = Keyspace::new(2, 8);
     let mut plan = Plan::default();
     plan_command(&mut plan, 0, &keyspace, &spec, Request::new(data.as_bytes(), &spans));
-    let mut locked = keyspace.lock(plan);
+    let mut locked = keyspace.lock(&plan).expect("no script runs");
     let all = [0, 1].into_iter().flat_map(|db| ["a", "b", "c"].map(|key| (db, key)));
     let may = |&(db, key): &(u16, &str)| {
-        catch_unwind(AssertUnwindSafe(|| locked.get(db, key.as_bytes(), 0).is_none())).is_ok()
+        let key = locked.key(key.as_bytes());
+        catch_unwind(AssertUnwindSafe(|| locked.get(db, key, 0).is_none())).is_ok()
     };
     all.filter(may).collect()
 }

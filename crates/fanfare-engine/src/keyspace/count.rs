@@ -12,6 +12,7 @@ pub(super) struct Counters {
     pub(super) n_expired: Events,
     pub(super) n_keys: Level,
     pub(super) n_expires: Level,
+    pub(super) n_bytes: Level,
 }
 
 impl Counters {
@@ -76,6 +77,20 @@ impl Level {
     #[inline]
     pub(super) fn sub(&self, n: usize) {
         self.0.store(self.get().wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    /// A part of it that was `before` is `after` now.
+    #[inline]
+    pub(super) fn moved(&self, before: usize, after: usize) {
+        if before != after {
+            self.0.store(self.get().wrapping_sub(before).wrapping_add(after), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn replace(&self, level: usize) -> usize {
+        let before = self.get();
+        self.0.store(level, Ordering::Relaxed);
+        before
     }
 
     #[inline]

@@ -1,22 +1,72 @@
 //! One key with its value.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A key, its value and when it expires.
+use super::access::{Access, Clock};
+use crate::tree::Name;
+use crate::value::Value;
+
+/// A key, its value, when it expires and how often it is used.
 #[derive(Debug)]
 pub struct Entry {
-    pub(super) key: Box<[u8]>,
-    /// The value.
-    pub value: Value,
+    pub(super) key: Name,
+    pub(super) value: Value,
     /// Unix time in milliseconds; 0: never.
     pub(super) expires_at_ms: u64,
+    /// See [`Access`]. Reading a key changes it, which must not copy what a snapshot holds: hence atomic.
+    access: AtomicU32,
 }
 
 impl Entry {
+    pub(super) fn new(key: Name, value: Value, expires_at_ms: u64, access: Access) -> Self {
+        Self { key, value, expires_at_ms, access: AtomicU32::new(access.bits()) }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Name {
+        &self.key
+    }
+
+    /// The value.
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// When it expires, in milliseconds since the Unix epoch.
+    #[inline]
     #[must_use]
     pub fn expires_at_ms(&self) -> Option<u64> {
         (self.expires_at_ms != 0).then_some(self.expires_at_ms)
+    }
+
+    /// When or how often it was used.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access::from_bits(self.access.load(Ordering::Relaxed))
+    }
+
+    /// Sets when or how often it was used.
+    pub fn set_access(&self, access: Access) {
+        self.access.store(access.bits(), Ordering::Relaxed);
+    }
+
+    /// It is used now.
+    #[inline]
+    pub(super) fn note_access(&self, clock: Clock) {
+        let before = self.access();
+        let after = before.used(clock);
+        if after != before {
+            self.set_access(after);
+        }
+    }
+
+    /// Bytes that it takes, without its place in the table.
+    #[inline]
+    pub(super) fn n_bytes(&self) -> usize {
+        self.key.n_bytes() + self.value.n_bytes()
     }
 
     #[inline]
@@ -25,80 +75,24 @@ impl Entry {
     }
 }
 
-/// A value of any type.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// A string.
-    Text(Text),
-}
-
-impl Value {
-    /// The name that `TYPE` answers.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "string",
-        }
-    }
-
-    /// About how many small allocations it takes as long to free as this.
-    pub(super) fn effort(&self) -> usize {
-        match self {
-            Self::Text(Text::Int(_)) => 0,
-            // The system takes large ones back page by page.
-            Self::Text(Text::Raw(bytes)) => 1 + bytes.len() / PAGE_LEN,
+impl Clone for Entry {
+    fn clone(&self) -> Self {
+        let Self { key, value, expires_at_ms, access } = self;
+        Self {
+            key: key.clone(),
+            value: value.clone(),
+            expires_at_ms: *expires_at_ms,
+            access: AtomicU32::new(access.load(Ordering::Relaxed)),
         }
     }
 }
 
-const PAGE_LEN: usize = 4096;
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::Entry;
 
-/// Length of the longest decimal form of an `i64`.
-const INT_LEN_MAX: usize = 20;
-
-/// A string value; integers are kept as such.
-#[derive(Clone, Debug)]
-pub enum Text {
-    /// The decimal form of this number.
-    Int(i64),
-    /// Any bytes, shared with replies that are on their way.
-    Raw(Arc<[u8]>),
-}
-
-impl Text {
-    /// Keeps `bytes`; as a number where that is the same.
-    #[must_use]
-    pub fn new(bytes: &[u8]) -> Self {
-        if bytes.len() <= INT_LEN_MAX
-            && let Some(number) = crate::number::parse_int(bytes)
-        {
-            return Self::Int(number);
-        }
-        Self::Raw(Arc::from(bytes))
-    }
-
-    /// Becomes `bytes`; in place where the memory fits and no reply still refers to it.
-    #[inline]
-    pub(super) fn assign(&mut self, bytes: &[u8]) {
-        if INT_LEN_MAX < bytes.len()
-            && let Self::Raw(held) = self
-            && held.len() == bytes.len()
-            && let Some(held) = Arc::get_mut(held)
-        {
-            held.copy_from_slice(bytes);
-        } else {
-            *self = Self::new(bytes);
-        }
-    }
-
-    /// As a reply.
-    #[must_use]
-    pub fn to_blob(&self) -> crate::Blob {
-        match self {
-            Self::Int(number) => {
-                crate::Blob::Vec(itoa::Buffer::new().format(*number).as_bytes().to_vec())
-            }
-            Self::Raw(bytes) => crate::Blob::Shared(Arc::clone(bytes)),
-        }
+    #[test]
+    fn an_entry_is_one_cache_line() {
+        assert_eq!(size_of::<Entry>(), 64);
     }
 }

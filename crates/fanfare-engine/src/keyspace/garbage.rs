@@ -1,8 +1,8 @@
 //! What was taken out of the keyspace and is still to be freed.
 
-use hashbrown::HashTable;
-
-use super::entry::{Entry, Value};
+use super::entry::Entry;
+use crate::tree::HashTree;
+use crate::value::Value;
 
 /// Freeing so much takes some tens of microseconds: no more than handing it to somebody else would cost both.
 const EFFORT_MAX: usize = 256;
@@ -11,7 +11,7 @@ const EFFORT_MAX: usize = 256;
 /// [is large](Self::is_large).
 #[derive(Debug, Default)]
 pub struct Garbage {
-    tables: Vec<HashTable<Entry>>,
+    tables: Vec<HashTree<Entry>>,
     values: Vec<Value>,
 }
 
@@ -24,8 +24,13 @@ impl Value {
 }
 
 impl Garbage {
-    pub(super) fn add_table(&mut self, table: HashTable<Entry>) {
+    pub(super) fn add_table(&mut self, table: HashTree<Entry>) {
         self.tables.push(table);
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        self.tables.extend(other.tables);
+        self.values.extend(other.values);
     }
 
     pub(super) fn add_value(&mut self, value: Value) {
@@ -39,7 +44,7 @@ impl Garbage {
     /// How many keys, and values without a key.
     #[must_use]
     pub fn n_objects(&self) -> usize {
-        self.tables.iter().map(HashTable::len).sum::<usize>() + self.values.len()
+        self.tables.iter().map(HashTree::len).sum::<usize>() + self.values.len()
     }
 
     /// Whether freeing it takes so long that another thread should do it.
@@ -50,7 +55,7 @@ impl Garbage {
     }
 
     fn effort(&self) -> usize {
-        let entries = self.tables.iter().flat_map(|it| it.iter()).map(|it| it.value.effort());
+        let entries = self.tables.iter().flat_map(|it| it.iter()).map(|it| it.value().effort());
         entries.chain(self.values.iter().map(Value::effort)).sum()
     }
 }

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::entry::{Entry, Value};
+use parking_lot::MutexGuard;
+
+use super::access::Clock;
+use super::entry::Entry;
 use super::garbage::Garbage;
 use super::stripe::StripeGuard;
-use super::{Keyspace, StripeId};
+use super::{Key, Keyspace, StripeId};
+use crate::block::Blocked;
+use crate::tree::Name;
+use crate::value::Value;
 
 /// Which stripes a command needs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Most commands have one key: they neither allocate nor sort.
     first: Option<StripeId>,
@@ -26,8 +32,10 @@ pub struct Locked<'a> {
     keyspace: &'a Keyspace,
     first: Option<Held<'a>>,
     more: Vec<Held<'a>>,
+    /// Keys that were changed.
+    n_changes: u32,
     /// Most commands have none.
-    rest: Option<Box<Rest>>,
+    rest: Option<Box<Rest<'a>>>,
 }
 
 #[derive(Debug)]
@@ -36,18 +44,45 @@ struct Held<'a> {
     stripe: StripeGuard<'a>,
 }
 
-#[derive(Debug, Default)]
-struct Rest {
+#[derive(Debug)]
+struct Rest<'a> {
+    keyspace: &'a Keyspace,
+    /// Keeps databases from being made.
+    making: Option<MutexGuard<'a, ()>>,
     /// Databases that are wanted as a whole and were never used: there is nothing to lock, and nothing in them.
     absent: Vec<u16>,
+    /// Those of them that came to be meanwhile.
+    made: Vec<u16>,
+    /// Keys that were removed because their time had come, and that nobody was told of so far.
+    expired: Vec<(u16, Name)>,
+    /// Keys that changed and on which clients are blocked, the first first.
+    ready: Vec<(u16, Name)>,
     garbage: Garbage,
+}
+
+impl<'a> Rest<'a> {
+    fn new(keyspace: &'a Keyspace) -> Self {
+        Self {
+            keyspace,
+            making: None,
+            absent: Vec::new(),
+            made: Vec::new(),
+            expired: Vec::new(),
+            ready: Vec::new(),
+            garbage: Garbage::default(),
+        }
+    }
 }
 
 impl Plan {
     /// Adds the stripe of `key` in database `db`.
     #[inline]
     pub fn key(&mut self, keyspace: &Keyspace, db: u16, key: &[u8]) {
-        let id = keyspace.stripe_of(db, keyspace.hash(key));
+        self.stripe(keyspace.stripe_of(db, keyspace.hash(key)));
+    }
+
+    #[inline]
+    fn stripe(&mut self, id: StripeId) {
         if self.first.is_none() {
             self.first = Some(id);
         } else {
@@ -67,22 +102,38 @@ impl Plan {
 }
 
 impl Keyspace {
-    /// Locks the stripes of `plan`, lowest first, so that no two commands can wait for each other.
+    /// Locks the stripes of `plan`, lowest first, so that no two commands can wait for each other, and those that are
+    /// written when a client is served that is blocked on one of their keys. `None`: a script holds everything and
+    /// runs on; nothing is locked.
     #[inline]
-    pub fn lock(&self, plan: Plan) -> Locked<'_> {
-        let mut locked = Locked { keyspace: self, first: None, more: Vec::new(), rest: None };
+    pub fn lock(&self, plan: &Plan) -> Option<Locked<'_>> {
         if plan.more.is_empty() {
-            locked.first = plan.first.and_then(|id| self.hold(id));
-            return locked;
+            let Some(id) = plan.first else { return Some(Locked::new(self)) };
+            let first = self.hold(id)?;
+            if first.stripe.reached().next().is_none() {
+                return Some(Locked { first: Some(first), ..Locked::new(self) });
+            }
         }
-        let mut wanted = plan.more;
-        wanted.extend(plan.first);
-        if wanted.iter().any(|it| it.index == ALL) {
-            locked.hold_databases(&wanted);
-        } else {
-            locked.more = self.hold_in_order(wanted);
+        self.lock_many(plan.clone())
+    }
+
+    fn lock_many(&self, mut plan: Plan) -> Option<Locked<'_>> {
+        loop {
+            let mut locked = Locked::new(self);
+            let mut wanted = plan.more.clone();
+            wanted.extend(plan.first);
+            if wanted.iter().any(|it| it.index == ALL) {
+                locked.hold_databases(&wanted)?;
+            } else {
+                locked.more = self.hold_in_order(wanted)?;
+            }
+            let reached = locked.more.iter().flat_map(|it| it.stripe.reached());
+            let reached: Vec<_> = reached.filter(|id| !locked.holds(*id)).collect();
+            if reached.is_empty() {
+                return Some(locked);
+            }
+            reached.into_iter().for_each(|id| plan.stripe(id));
         }
-        locked
     }
 
     fn stripes_of(&self, wanted: StripeId) -> impl Iterator<Item = StripeId> + use<> {
@@ -93,40 +144,66 @@ impl Keyspace {
         (first..).take(n).map(move |index| StripeId { db: wanted.db, index })
     }
 
-    #[inline]
-    fn hold_in_order(&self, mut ids: Vec<StripeId>) -> Vec<Held<'_>> {
+    fn hold_in_order(&self, mut ids: Vec<StripeId>) -> Option<Vec<Held<'_>>> {
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter_map(|id| self.hold(id)).collect()
+        // A database is made before anything is locked: whoever holds all stripes keeps new ones from being made.
+        for id in &ids {
+            self.slot(*id)?;
+        }
+        ids.into_iter().map(|id| self.hold(id)).collect()
     }
 
     #[inline]
     fn hold(&self, id: StripeId) -> Option<Held<'_>> {
-        Some(Held { id, stripe: self.slot(id)?.lock() })
+        let slot = self.slot(id)?;
+        let stripe = match slot.try_lock() {
+            Some(stripe) => stripe,
+            None => self.gate.pass(|patience| slot.try_lock_for(patience))?,
+        };
+        Some(Held { id, stripe })
     }
 }
 
 impl<'a> Locked<'a> {
-    /// Locks `wanted`, of which some are whole databases.
-    fn hold_databases(&mut self, wanted: &[StripeId]) {
-        let keyspace = self.keyspace;
-        loop {
-            // Should an absent database come to be used before all others are locked, its keys could be older than what
-            // is seen of the others: then everything is locked anew.
-            let n_existing = keyspace.n_existing();
-            let ids = wanted.iter().flat_map(|it| keyspace.stripes_of(*it)).collect();
-            self.more = keyspace.hold_in_order(ids);
-            if keyspace.n_existing() == n_existing {
-                break;
-            }
-            self.more.clear();
-        }
-        let whole = wanted.iter().filter(|it| it.index == ALL).map(|it| it.db);
-        self.rest_mut().absent = whole.filter(|db| keyspace.existing(*db).is_empty()).collect();
+    #[inline]
+    fn new(keyspace: &'a Keyspace) -> Self {
+        Self { keyspace, first: None, more: Vec::new(), n_changes: 0, rest: None }
     }
 
-    fn rest_mut(&mut self) -> &mut Rest {
-        self.rest.get_or_insert_default()
+    /// Locks `wanted`, of which some are whole databases, and keeps databases from being made that do not exist.
+    fn hold_databases(&mut self, wanted: &[StripeId]) -> Option<()> {
+        let keyspace = self.keyspace;
+        for id in wanted.iter().filter(|it| it.index != ALL) {
+            keyspace.slot(*id)?;
+        }
+        let making = match keyspace.making.try_lock() {
+            Some(making) => making,
+            None => keyspace.gate.pass(|patience| keyspace.making.try_lock_for(patience))?,
+        };
+        let ids = wanted.iter().flat_map(|it| keyspace.stripes_of(*it)).collect();
+        self.more = keyspace.hold_in_order(ids)?;
+        let whole = wanted.iter().filter(|it| it.index == ALL).map(|it| it.db);
+        let absent = whole.filter(|db| keyspace.existing(*db).is_empty()).collect();
+        let rest = self.rest_mut();
+        rest.absent = absent;
+        rest.making = Some(making);
+        Some(())
+    }
+
+    fn rest_mut(&mut self) -> &mut Rest<'a> {
+        let keyspace = self.keyspace;
+        self.rest.get_or_insert_with(|| Box::new(Rest::new(keyspace)))
+    }
+
+    fn holds(&self, id: StripeId) -> bool {
+        self.first.iter().chain(&self.more).any(|it| it.id == id)
+    }
+
+    /// The key with its hash, for the other methods.
+    #[inline]
+    pub(crate) fn key<'k>(&self, name: &'k [u8]) -> Key<'k> {
+        Key { hash: self.keyspace.hash(name), name }
     }
 
     /// The stripe of a key. `None`: its database is locked as a whole, and empty because it was never used.
@@ -134,8 +211,8 @@ impl<'a> Locked<'a> {
     /// # Panics
     /// If the key is not locked: then the command's `Spec` does not name its keys, and going on would lose data.
     #[inline]
-    fn find(&mut self, db: u16, hash: u64) -> Option<&mut StripeGuard<'a>> {
-        let id = self.keyspace.stripe_of(db, hash);
+    fn find(&mut self, db: u16, key: Key<'_>) -> Option<&mut StripeGuard<'a>> {
+        let id = self.keyspace.stripe_of(db, key.hash);
         let held = match &mut self.first {
             Some(first) if first.id == id => Some(first),
             _ => self.more.iter_mut().find(|it| it.id == id),
@@ -147,131 +224,285 @@ impl<'a> Locked<'a> {
         held.map(|it| &mut it.stripe)
     }
 
-    /// The stripe of a key that may be put there.
+    /// The stripe of a key that may be put there. Makes its database, if all stripes of that are wanted and there were
+    /// none.
     ///
     /// # Panics
-    /// If the key is not locked by its name or with a database that has been used.
+    /// If the key is not locked: then the command's `Spec` does not name its keys, and going on would lose data.
     #[expect(
         clippy::expect_used,
         reason = "a stripe that is not held is a bug in a Spec; see Panics"
     )]
     #[inline]
-    fn stripe(&mut self, db: u16, hash: u64) -> &mut StripeGuard<'a> {
-        self.find(db, hash).expect("a command writes only keys that its Spec names")
+    fn stripe(&mut self, db: u16, key: Key<'_>) -> &mut StripeGuard<'a> {
+        if self.rest.is_some() {
+            self.make_database(db);
+        }
+        self.find(db, key).expect("a command writes only keys that its Spec names")
     }
 
-    /// The live entry of `key`; a due one is removed first.
+    /// Makes a database that was absent when all its stripes were wanted. Nobody else uses it before it is released.
+    fn make_database(&mut self, db: u16) {
+        let Some(rest) = &mut self.rest else { return };
+        let Some(at) = rest.absent.iter().position(|it| *it == db) else { return };
+        rest.absent.swap_remove(at);
+        rest.made.push(db);
+        let slots = self.keyspace.make(db);
+        let held = slots.iter().zip(0..).map(|(slot, index)| Held {
+            id: StripeId { db, index },
+            stripe: slot.lock(),
+        });
+        self.more.extend(held);
+    }
+}
+
+/// Reading. A key whose time has come is removed first.
+impl Locked<'_> {
+    /// The live entry of `key`.
     #[inline]
-    pub fn get(&mut self, db: u16, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        let hash = self.keyspace.hash(key);
-        self.find(db, hash)?.get(hash, key, now_ms)
+    pub(crate) fn get(&mut self, db: u16, key: Key<'_>, now_ms: u64) -> Option<&Entry> {
+        self.expire(db, key, now_ms);
+        self.find(db, key)?.find(key)
     }
 
-    /// As [`Self::get`], counted for `INFO`'s `keyspace_hits` and `keyspace_misses`.
+    /// As [`Self::get`], counted for `INFO`'s `keyspace_hits` and `keyspace_misses`, and as a use of the key if there
+    /// is a clock.
     #[inline]
-    pub fn lookup(&mut self, db: u16, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        let hash = self.keyspace.hash(key);
-        self.find(db, hash)?.lookup(hash, key, now_ms)
-    }
-
-    /// Sets `key` to a string and when it expires (`None`: never).
-    #[inline]
-    pub fn put_text(&mut self, db: u16, key: &[u8], bytes: &[u8], expires_at_ms: Option<u64>) {
-        let keyspace = self.keyspace;
-        let hash = keyspace.hash(key);
-        let stripe = self.stripe(db, hash);
-        stripe.put_text(hash, key, bytes, expires_at_ms.unwrap_or(0), |it| keyspace.hash(it));
-        stripe.touch(hash, key);
-    }
-
-    /// Sets the value of `key` and when it expires (`None`: never); returns the value before.
-    pub fn put(
+    pub(crate) fn lookup(
         &mut self,
         db: u16,
-        key: &[u8],
-        value: Value,
-        expires_at_ms: Option<u64>,
-    ) -> Option<Value> {
-        let keyspace = self.keyspace;
-        let hash = keyspace.hash(key);
-        let stripe = self.stripe(db, hash);
-        let before =
-            stripe.put(hash, key, value, expires_at_ms.unwrap_or(0), |it| keyspace.hash(it));
-        stripe.touch(hash, key);
-        before
+        key: Key<'_>,
+        (now_ms, clock): (u64, Option<Clock>),
+    ) -> Option<&Entry> {
+        self.expire(db, key, now_ms);
+        self.find(db, key)?.lookup(key, clock)
     }
 
-    /// Removes `key`; returns what it held.
-    pub fn remove(&mut self, db: u16, key: &[u8], now_ms: u64) -> Option<Value> {
-        let hash = self.keyspace.hash(key);
-        let stripe = self.find(db, hash)?;
-        stripe.get(hash, key, now_ms)?;
-        let value = stripe.remove(hash, key);
-        stripe.touch(hash, key);
-        value
-    }
-
-    /// Changes when `key` expires (`None`: never); returns whether the key is there.
-    pub fn set_expiry(&mut self, db: u16, key: &[u8], expires_at_ms: Option<u64>) -> bool {
-        let hash = self.keyspace.hash(key);
-        let Some(stripe) = self.find(db, hash) else { return false };
-        let found = stripe.set_expiry(hash, key, expires_at_ms.unwrap_or(0));
-        if found {
-            stripe.touch(hash, key);
+    /// Removes `key` if its time has come.
+    #[inline]
+    fn expire(&mut self, db: u16, key: Key<'_>, now_ms: u64) {
+        let Some(stripe) = self.find(db, key) else { return };
+        if stripe.find(key).is_some_and(|it| it.is_due(now_ms)) {
+            let value = stripe.expire(key);
+            stripe.touch(key);
+            self.rest_mut().expired.push((db, key.name.into()));
+            value.into_iter().for_each(|it| self.discard(it));
         }
-        found
-    }
-
-    /// Tells those who watch `key` that its value was changed in place.
-    pub fn touch(&mut self, db: u16, key: &[u8]) {
-        let hash = self.keyspace.hash(key);
-        self.stripe(db, hash).touch(hash, key);
-    }
-
-    /// Marks `mark` when `key` changes.
-    pub(crate) fn watch(&mut self, db: u16, key: &[u8], mark: &Arc<AtomicBool>) {
-        let hash = self.keyspace.hash(key);
-        self.stripe(db, hash).watch(hash, key, mark);
-    }
-
-    pub(crate) fn unwatch(&mut self, db: u16, key: &[u8], mark: &Arc<AtomicBool>) {
-        let hash = self.keyspace.hash(key);
-        self.stripe(db, hash).unwatch(hash, key, mark);
     }
 
     /// Number of keys in the locked stripes of `db`.
     #[must_use]
     pub fn n_keys(&self, db: u16) -> usize {
-        let held = self.first.iter().chain(&self.more).filter(|it| it.id.db == db);
-        held.map(|it| it.stripe.n_keys()).sum()
+        self.stripes(db).map(StripeGuard::n_keys).sum()
+    }
+
+    /// The locked stripes of `db`, in order.
+    pub(crate) fn stripes(&self, db: u16) -> impl Iterator<Item = &StripeGuard<'_>> {
+        let held = self.first.iter().chain(&self.more);
+        held.filter(move |it| it.id.db == db).map(|it| &it.stripe)
+    }
+}
+
+/// Writing. Nobody is told of it until [`Self::touch`].
+impl Locked<'_> {
+    /// Sets `key` to a string and when it expires (`None`: never).
+    #[inline]
+    pub(crate) fn put_text(
+        &mut self,
+        db: u16,
+        key: Key<'_>,
+        bytes: &[u8],
+        (expires_at_ms, clock): (Option<u64>, Clock),
+    ) {
+        let keyspace = self.keyspace;
+        let rehash = |entry: &Entry| keyspace.hash(entry.key());
+        let replaced =
+            self.stripe(db, key).put_text(key, bytes, expires_at_ms.unwrap_or(0), (clock, rehash));
+        replaced.into_iter().for_each(|it| self.discard(it));
+    }
+
+    /// Sets the value of `key` and when it expires (`None`: never); returns the value before.
+    pub(crate) fn put(
+        &mut self,
+        db: u16,
+        key: Key<'_>,
+        value: Value,
+        (expires_at_ms, clock): (Option<u64>, Clock),
+    ) -> Option<Value> {
+        let keyspace = self.keyspace;
+        let rehash = |entry: &Entry| keyspace.hash(entry.key());
+        self.stripe(db, key).put(key, value, expires_at_ms.unwrap_or(0), (clock, rehash))
+    }
+
+    /// Changes the value of a live key in place.
+    #[inline]
+    pub(crate) fn edit<R>(
+        &mut self,
+        db: u16,
+        key: Key<'_>,
+        (now_ms, clock): (u64, Option<Clock>),
+        edit: impl FnOnce(&mut Value) -> R,
+    ) -> Option<R> {
+        self.expire(db, key, now_ms);
+        self.find(db, key)?.edit(key, clock, edit)
+    }
+
+    /// Removes `key`, due or not; returns what it held.
+    pub(crate) fn remove(&mut self, db: u16, key: Key<'_>) -> Option<Value> {
+        self.find(db, key)?.remove(key)
+    }
+
+    /// Changes when `key` expires (`None`: never); returns whether the key is there.
+    pub(crate) fn set_expiry(&mut self, db: u16, key: Key<'_>, expires_at_ms: Option<u64>) -> bool {
+        let Some(stripe) = self.find(db, key) else { return false };
+        stripe.set_expiry(key, expires_at_ms.unwrap_or(0))
     }
 
     /// Empties the locked stripes of `db`, or all locked stripes; returns how many keys are gone.
-    pub fn flush(&mut self, db: Option<u16>) -> usize {
+    pub(crate) fn flush(&mut self, db: Option<u16>) -> usize {
         let mut n_removed = 0;
+        let mut garbage = Garbage::default();
         let held = self.first.iter_mut().chain(&mut self.more);
         for held in held.filter(|it| db.is_none_or(|db| it.id.db == db)) {
             let table = held.stripe.clear();
             n_removed += table.len();
             if !table.is_empty() {
-                self.rest.get_or_insert_default().garbage.add_table(table);
+                garbage.add_table(table);
             }
         }
+        if n_removed != 0 {
+            self.rest_mut().garbage.append(garbage);
+        }
+        self.n_changes += 1;
         n_removed
+    }
+
+    /// Exchanges the keys of two databases, all of whose stripes are locked. Those who watch a key of either are told,
+    /// and clients that are blocked on a key that is there now are served.
+    pub(crate) fn swap(&mut self, a: u16, b: u16) {
+        self.make_database(a);
+        self.make_database(b);
+        let mut of_a: Vec<_> = Vec::new();
+        let mut of_b: Vec<_> = Vec::new();
+        for held in &mut self.more {
+            if held.id.db == a {
+                of_a.push(&mut held.stripe);
+            } else if held.id.db == b {
+                of_b.push(&mut held.stripe);
+            }
+        }
+        let mut ready = Vec::new();
+        for (in_a, in_b) in of_a.into_iter().zip(of_b) {
+            let contents = in_b.exchange(super::stripe::Contents::default());
+            let contents = in_a.exchange(contents);
+            in_b.exchange(contents);
+            ready.extend(in_a.ready().into_iter().map(|key| (a, key)));
+            ready.extend(in_b.ready().into_iter().map(|key| (b, key)));
+        }
+        self.n_changes += 1;
+        if !ready.is_empty() {
+            self.rest_mut().ready.extend(ready);
+        }
     }
 
     /// Frees a value that was taken out: now if that is quick, otherwise it is part of what [`Self::release`] returns.
     #[inline]
-    pub fn discard(&mut self, value: Value) {
+    pub(crate) fn discard(&mut self, value: Value) {
         if value.is_large() {
             self.rest_mut().garbage.add_value(value);
         }
     }
+}
 
+/// Those who are interested in keys.
+impl Locked<'_> {
+    /// Tells those who watch `key` that it changed; clients that are blocked on it come to be served.
+    #[inline]
+    pub(crate) fn touch(&mut self, db: u16, key: Key<'_>) {
+        self.n_changes += 1;
+        if let Some(stripe) = self.find(db, key)
+            && stripe.touch(key)
+        {
+            self.note_ready(db, key);
+        }
+    }
+
+    #[cold]
+    fn note_ready(&mut self, db: u16, key: Key<'_>) {
+        let ready = &mut self.rest_mut().ready;
+        if !ready.iter().any(|it| it.0 == db && *it.1 == *key.name) {
+            ready.push((db, key.name.into()));
+        }
+    }
+
+    /// How many changes there were since these stripes were locked.
+    #[inline]
+    pub(crate) fn n_changes(&self) -> u32 {
+        self.n_changes
+    }
+
+    /// The next key that changed and on which clients are blocked.
+    #[inline]
+    pub(crate) fn next_ready(&mut self) -> Option<(u16, Name)> {
+        let ready = &mut self.rest.as_mut()?.ready;
+        (!ready.is_empty()).then(|| ready.remove(0))
+    }
+
+    /// Keys that were removed because their time had come, and that were not asked for so far.
+    #[inline]
+    pub(crate) fn take_expired(&mut self) -> Vec<(u16, Name)> {
+        self.rest.as_mut().map(|it| std::mem::take(&mut it.expired)).unwrap_or_default()
+    }
+
+    /// Marks `mark` when `key` changes.
+    pub(crate) fn watch(&mut self, db: u16, key: Key<'_>, mark: &Arc<AtomicBool>) {
+        self.stripe(db, key).watch(key, mark);
+    }
+
+    pub(crate) fn unwatch(&mut self, db: u16, key: Key<'_>, mark: &Arc<AtomicBool>) {
+        if let Some(stripe) = self.find(db, key) {
+            stripe.unwatch(key, mark);
+        }
+    }
+
+    /// Lines a client up at a key.
+    pub(crate) fn block(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {
+        self.stripe(db, key).block(key, blocked);
+    }
+
+    /// The client that is blocked on `key` for longest, leaving out the first `n_passed`.
+    pub(crate) fn next_blocked(
+        &mut self,
+        db: u16,
+        key: Key<'_>,
+        n_passed: usize,
+    ) -> Option<Arc<Blocked>> {
+        self.find(db, key)?.next_blocked(key, n_passed)
+    }
+
+    pub(crate) fn unblock(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {
+        if let Some(stripe) = self.find(db, key) {
+            stripe.unblock(key, blocked);
+        }
+    }
+}
+
+impl Locked<'_> {
     /// Gives the locks back; returns what is still to be freed.
     #[inline]
     #[must_use]
-    pub fn release(self) -> Option<Garbage> {
-        self.rest.map(|it| it.garbage).filter(|it| !it.is_empty())
+    pub fn release(mut self) -> Option<Garbage> {
+        let mut rest = self.rest.take()?;
+        drop(self);
+        Some(std::mem::take(&mut rest.garbage)).filter(|it| !it.is_empty())
+    }
+}
+
+/// After the stripes were given back: the fields of [`Locked`] are dropped in their order.
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        for db in &self.made {
+            self.keyspace.open(*db);
+        }
     }
 }

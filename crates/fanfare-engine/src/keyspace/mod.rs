@@ -3,15 +3,20 @@
 //! Single-key commands on different cores rarely meet; a command that touches several keys takes their stripes in
 //! ascending order ([`Locked`]), so no two commands can wait for each other.
 
+mod access;
 mod count;
 mod entry;
 mod garbage;
+mod gate;
+mod interest;
 mod locked;
 mod stripe;
 
+pub use access::{Access, Clock};
 pub use count::StripeCounts;
-pub use entry::{Entry, Text, Value};
+pub use entry::Entry;
 pub use garbage::Garbage;
+pub use gate::Gate;
 pub use locked::{Locked, Plan};
 
 use std::hash::BuildHasher;
@@ -20,7 +25,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
+use parking_lot::Mutex;
 
+use crate::block::Blocked;
+use crate::tree::Name;
+use crate::tuning::Tuning;
 use crate::Now;
 use stripe::Slot;
 
@@ -34,6 +43,10 @@ const EXPIRED_PER_LOCK_MAX: usize = 256;
 pub struct Keyspace {
     databases: Box<[OnceLock<Database>]>,
     hasher: FixedState,
+    tuning: Tuning,
+    gate: Gate,
+    /// Held while a database is made, and by whoever holds all stripes of one.
+    making: Mutex<()>,
     /// The stripe that is next looked through for due keys.
     next_swept: AtomicUsize,
 }
@@ -41,13 +54,22 @@ pub struct Keyspace {
 #[derive(Debug)]
 struct Database {
     slots: Box<[Slot]>,
+    /// `false`: who made it holds all its stripes still.
+    is_open: AtomicBool,
 }
 
 /// Names one stripe; ordered as locks are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct StripeId {
+pub struct StripeId {
     pub(crate) db: u16,
     pub(crate) index: u16,
+}
+
+/// A key's name with its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'a> {
+    pub(crate) hash: u64,
+    pub(crate) name: &'a [u8],
 }
 
 /// Counts of one database or of all.
@@ -64,7 +86,41 @@ impl Keyspace {
     #[must_use]
     pub fn new(n_databases: u16, seed: u64) -> Self {
         let databases = (0..n_databases.max(1)).map(|_| OnceLock::new()).collect();
-        Self { databases, hasher: FixedState::with_seed(seed), next_swept: AtomicUsize::new(0) }
+        Self {
+            databases,
+            hasher: FixedState::with_seed(seed),
+            tuning: Tuning::default(),
+            gate: Gate::default(),
+            making: Mutex::new(()),
+            next_swept: AtomicUsize::new(0),
+        }
+    }
+
+    /// Settings that change while commands run.
+    #[inline]
+    #[must_use]
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// What a use of a key is noted with at this time.
+    #[inline]
+    pub(crate) fn clock(&self, now: Now) -> Clock {
+        Clock::new(now)
+    }
+
+    /// Closed while a script runs for long.
+    #[inline]
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Bytes that keys and values take, without taking a lock.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        let all = (0..).take(self.databases.len()).flat_map(|db| self.existing(db));
+        all.map(Slot::n_bytes).sum()
     }
 
     /// How many databases there are.
@@ -96,9 +152,10 @@ impl Keyspace {
         totals
     }
 
-    /// Removes up to `n_max` keys whose time has come, a few under each lock. Skips stripes that are in use, and goes
-    /// on where it stopped the last time.
-    pub fn expire_due(&self, now: Now, n_max: usize) -> usize {
+    /// Removes up to `n_max` keys whose time has come, a few under each lock, and tells `removed` the database and
+    /// the name of each while its stripe is locked. Skips stripes that are in use, and goes on where it stopped the
+    /// last time.
+    pub fn expire_due(&self, now: Now, n_max: usize, mut removed: impl FnMut(u16, &Name)) -> usize {
         let n_slots = self.databases.len() * N_STRIPES;
         let mut n_removed = 0;
         for _ in 0..n_slots {
@@ -111,7 +168,14 @@ impl Keyspace {
             if slot.n_expires() != 0
                 && let Some(mut stripe) = slot.try_lock()
             {
-                n_removed += stripe.expire_due(now.unix_ms(), EXPIRED_PER_LOCK_MAX);
+                for _ in 0..EXPIRED_PER_LOCK_MAX {
+                    let Some((hash, name)) = stripe.next_due(now.unix_ms()) else { break };
+                    let key = Key { hash, name: &name };
+                    stripe.expire(key);
+                    stripe.touch(key);
+                    removed(db, &name);
+                    n_removed += 1;
+                }
             }
         }
         n_removed
@@ -120,9 +184,23 @@ impl Keyspace {
     /// Takes a client's mark off a key it watched.
     pub(crate) fn unwatch(&self, db: u16, key: &[u8], mark: &Arc<AtomicBool>) {
         let hash = self.hash(key);
-        if let Some(slot) = self.slot(self.stripe_of(db, hash)) {
-            slot.lock().unwatch(hash, key, mark);
+        if let Some(slot) = self.existing_slot(self.stripe_of(db, hash)) {
+            slot.lock().unwatch(Key { hash, name: key }, mark);
         }
+    }
+
+    /// Takes a client whose wait is over out of the lines of its keys.
+    pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
+        for name in blocked.keys() {
+            let hash = self.hash(name);
+            if let Some(slot) = self.existing_slot(self.stripe_of(blocked.db, hash)) {
+                slot.lock().unblock(Key { hash, name }, blocked);
+            }
+        }
+    }
+
+    fn existing_slot(&self, id: StripeId) -> Option<&Slot> {
+        self.existing(id.db).get(usize::from(id.index))
     }
 
     #[inline]
@@ -130,19 +208,43 @@ impl Keyspace {
         self.hasher.hash_one(key)
     }
 
-    /// The stripe of a hash. Takes bits that the hash table uses neither for its index nor for its tags.
+    /// The stripe of a hash. Takes bits that the hash table of a stripe uses neither for its order nor for its tags.
     #[inline]
     pub(crate) fn stripe_of(&self, db: u16, hash: u64) -> StripeId {
-        let index = u16::try_from((hash >> 40) & (N_STRIPES as u64 - 1)).unwrap_or_default();
+        let index = u16::try_from((hash >> 8) & (N_STRIPES as u64 - 1)).unwrap_or_default();
         StripeId { db, index }
     }
 
-    /// The stripe; its database is made if it was never used.
+    /// The stripe; its database is made if it was never used. `None`: there is no such database, or a script that
+    /// holds everything runs on.
+    #[inline]
     pub(crate) fn slot(&self, id: StripeId) -> Option<&Slot> {
         let database = self.databases.get(usize::from(id.db))?;
-        let database = database
-            .get_or_init(|| Database { slots: (0..N_STRIPES).map(|_| Slot::default()).collect() });
+        let database = match database.get() {
+            Some(database) if database.is_open.load(Ordering::Acquire) => database,
+            Some(_) | None => self.wait_for(database)?,
+        };
         database.slots.get(usize::from(id.index))
+    }
+
+    #[cold]
+    fn wait_for<'a>(&self, database: &'a OnceLock<Database>) -> Option<&'a Database> {
+        let _making = self.gate.pass(|patience| self.making.try_lock_for(patience))?;
+        Some(database.get_or_init(|| Database::new(true)))
+    }
+
+    /// Makes a database that nobody else uses before it is [opened](Self::open).
+    fn make(&self, db: u16) -> &[Slot] {
+        if let Some(database) = self.databases.get(usize::from(db)) {
+            database.get_or_init(|| Database::new(false));
+        }
+        self.existing(db)
+    }
+
+    fn open(&self, db: u16) {
+        if let Some(database) = self.databases.get(usize::from(db)).and_then(OnceLock::get) {
+            database.is_open.store(true, Ordering::Release);
+        }
     }
 
     /// The stripes of `db`, if it was ever used.
@@ -150,10 +252,12 @@ impl Keyspace {
         let database = self.databases.get(usize::from(db)).and_then(OnceLock::get);
         database.map(|it| &*it.slots).unwrap_or_default()
     }
+}
 
-    /// How many databases were ever used; they never become fewer.
-    fn n_existing(&self) -> usize {
-        self.databases.iter().filter(|it| it.get().is_some()).count()
+impl Database {
+    fn new(is_open: bool) -> Self {
+        let slots = (0..N_STRIPES).map(|_| Slot::default()).collect();
+        Self { slots, is_open: AtomicBool::new(is_open) }
     }
 }
 

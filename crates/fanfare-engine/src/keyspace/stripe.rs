@@ -1,15 +1,21 @@
-//! One stripe: a hash table, its expiries, and who watches its keys.
+//! One stripe: its keys, when they expire, and who is interested in them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::access::{Access, Clock};
 use super::count::{Counters, StripeCounts};
-use super::entry::{Entry, Text, Value};
+use super::entry::Entry;
+use super::interest::Interests;
+use super::{Key, StripeId};
+use crate::block::Blocked;
+use crate::tree::{HashTree, Name};
+use crate::value::{Text, Value};
 
 /// A stripe behind its lock, with counts that can be read without it.
 ///
@@ -24,27 +30,28 @@ pub(crate) struct Slot {
 /// What is seldom there is boxed, so that what every command looks at lies together.
 #[derive(Debug, Default)]
 struct Stripe {
-    table: HashTable<Entry>,
-    watched: Option<Box<HashTable<Watched>>>,
+    table: HashTree<Entry>,
+    interests: Option<Box<Interests>>,
     schedule: Option<Box<Schedule>>,
 }
 
 /// `(when in ms, hash of the key)`, soonest first; entries that no longer hold are skipped when they come up.
 type Schedule = BinaryHeap<Reverse<(u64, u64)>>;
 
-#[derive(Debug)]
-struct Watched {
-    hash: u64,
-    key: Box<[u8]>,
-    /// Of the clients that watch it.
-    marks: Vec<Arc<AtomicBool>>,
-}
-
 /// A stripe that is locked. Its holder is the only one who writes its counts.
 #[derive(Debug)]
 pub(crate) struct StripeGuard<'a> {
     stripe: MutexGuard<'a, Stripe>,
     counters: &'a Counters,
+}
+
+/// The keys of a stripe, when they expire, and their counts.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    table: HashTree<Entry>,
+    schedule: Option<Box<Schedule>>,
+    n_expires: usize,
+    n_bytes: usize,
 }
 
 impl Slot {
@@ -58,6 +65,11 @@ impl Slot {
         Some(StripeGuard { stripe, counters: &self.counters })
     }
 
+    pub(crate) fn try_lock_for(&self, patience: Duration) -> Option<StripeGuard<'_>> {
+        let stripe = self.stripe.try_lock_for(patience)?;
+        Some(StripeGuard { stripe, counters: &self.counters })
+    }
+
     pub(crate) fn n_keys(&self) -> usize {
         self.counters.n_keys.get()
     }
@@ -66,105 +78,162 @@ impl Slot {
         self.counters.n_expires.get()
     }
 
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.counters.n_bytes.get()
+    }
+
     pub(crate) fn counts(&self) -> StripeCounts {
         self.counters.events()
     }
 }
 
+/// Reading.
 impl StripeGuard<'_> {
-    /// The entry of `key`, after removing it if its time has come.
+    /// The entry of `key`; a due one is there until [`Self::expire`] removes it.
     #[inline]
-    pub(crate) fn get(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        let Stripe { table, watched, schedule } = &mut *self.stripe;
-        let found = table.find_entry(hash, |it| *it.key == *key).ok()?;
-        if found.get().is_due(now_ms) {
-            let (entry, _) = found.remove();
-            expired(self.counters, schedule, watched.as_deref(), hash, entry);
-            return None;
-        }
-        Some(found.into_mut())
+    pub(crate) fn find(&self, key: Key<'_>) -> Option<&Entry> {
+        self.stripe.table.find(key.hash, |it| *it.key == *key.name)
     }
 
-    /// As [`Self::get`], counted as hit or miss.
+    /// The live entry of `key`, counted as hit or miss and as a use.
     #[inline]
-    pub(crate) fn lookup(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<&mut Entry> {
-        let counters = self.counters;
-        let found = self.get(hash, key, now_ms);
-        let count = if found.is_some() { &counters.n_hits } else { &counters.n_misses };
-        count.add(1);
+    pub(crate) fn lookup(&self, key: Key<'_>, clock: Option<Clock>) -> Option<&Entry> {
+        let found = self.find(key);
+        match found {
+            Some(entry) => {
+                self.counters.n_hits.add(1);
+                if let Some(clock) = clock {
+                    entry.note_access(clock);
+                }
+            }
+            None => self.counters.n_misses.add(1),
+        }
         found
     }
 
-    /// Sets a string; where the key holds one of the same length its memory is used again.
+    /// The keys.
+    pub(crate) fn table(&self) -> &HashTree<Entry> {
+        &self.stripe.table
+    }
+
+    /// Number of keys.
+    pub(crate) fn n_keys(&self) -> usize {
+        self.stripe.table.len()
+    }
+}
+
+/// Writing. Nothing here tells those who are interested: see [`Self::touch`].
+impl StripeGuard<'_> {
+    /// Removes `key` if its time has come; returns what it held.
+    #[cold]
+    pub(crate) fn expire(&mut self, key: Key<'_>) -> Option<Value> {
+        let value = self.remove(key)?;
+        self.counters.n_expired.add(1);
+        Some(value)
+    }
+
+    /// Sets a string; where the key holds one of the same length its memory is used again. Returns what it held, if
+    /// that is still to be freed.
     #[inline]
     pub(crate) fn put_text(
         &mut self,
-        hash: u64,
-        key: &[u8],
+        key: Key<'_>,
         bytes: &[u8],
         expires_at_ms: u64,
-        rehash: impl Fn(&[u8]) -> u64,
-    ) {
-        match self.stripe.table.find_mut(hash, |it| *it.key == *key) {
-            Some(entry) => {
-                match &mut entry.value {
-                    Value::Text(text) => text.assign(bytes),
-                }
-                let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-                self.account_expiry(hash, before_ms, expires_at_ms);
+        new: (Clock, impl Fn(&Entry) -> u64),
+    ) -> Option<Value> {
+        let found = self.stripe.table.find_mut(key.hash, |it| *it.key == *key.name);
+        let Some(entry) = found else {
+            let access = Access::new(new.0);
+            let entry =
+                Entry::new(key.name.into(), Value::Text(Text::new(bytes)), expires_at_ms, access);
+            self.insert(key.hash, entry, new.1);
+            return None;
+        };
+        entry.note_access(new.0);
+        let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
+        let n_before = entry.value.n_bytes();
+        let replaced = match &mut entry.value {
+            Value::Text(text) => {
+                text.assign(bytes);
+                None
             }
-            None => {
-                let value = Value::Text(Text::new(bytes));
-                self.insert(hash, Entry { key: key.into(), value, expires_at_ms }, rehash);
-            }
-        }
+            value => Some(std::mem::replace(value, Value::Text(Text::new(bytes)))),
+        };
+        let n_after = entry.value.n_bytes();
+        self.counters.n_bytes.moved(n_before, n_after);
+        self.account_expiry(key.hash, before_ms, expires_at_ms);
+        replaced
     }
 
-    fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&[u8]) -> u64) {
+    /// Sets the value; `expires_at_ms` 0 means never.
+    pub(crate) fn put(
+        &mut self,
+        key: Key<'_>,
+        value: Value,
+        expires_at_ms: u64,
+        new: (Clock, impl Fn(&Entry) -> u64),
+    ) -> Option<Value> {
+        let found = self.stripe.table.find_mut(key.hash, |it| *it.key == *key.name);
+        let Some(entry) = found else {
+            let entry = Entry::new(key.name.into(), value, expires_at_ms, Access::new(new.0));
+            self.insert(key.hash, entry, new.1);
+            return None;
+        };
+        entry.set_access(Access::new(new.0));
+        let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
+        let n_after = value.n_bytes();
+        let before = std::mem::replace(&mut entry.value, value);
+        self.counters.n_bytes.moved(before.n_bytes(), n_after);
+        self.account_expiry(key.hash, before_ms, expires_at_ms);
+        Some(before)
+    }
+
+    fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&Entry) -> u64) {
         let expires_at_ms = entry.expires_at_ms;
-        self.stripe.table.insert_unique(hash, entry, |it| rehash(&it.key));
+        let n_bytes = entry.n_bytes();
+        let table = &mut self.stripe.table;
+        let n_before = table.n_bytes();
+        table.insert(hash, entry, rehash);
+        self.counters.n_bytes.moved(n_before, table.n_bytes() + n_bytes);
         self.counters.n_keys.add(1);
         self.account_expiry(hash, 0, expires_at_ms);
     }
 
-    /// Sets the value; `expires_at_ms` 0 means never.
+    /// Changes the value of `key` in place; counts it as a use.
     #[inline]
-    pub(crate) fn put(
+    pub(crate) fn edit<R>(
         &mut self,
-        hash: u64,
-        key: &[u8],
-        value: Value,
-        expires_at_ms: u64,
-        rehash: impl Fn(&[u8]) -> u64,
-    ) -> Option<Value> {
-        match self.stripe.table.find_mut(hash, |it| *it.key == *key) {
-            Some(entry) => {
-                let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-                let before = std::mem::replace(&mut entry.value, value);
-                self.account_expiry(hash, before_ms, expires_at_ms);
-                Some(before)
-            }
-            None => {
-                self.insert(hash, Entry { key: key.into(), value, expires_at_ms }, rehash);
-                None
-            }
+        key: Key<'_>,
+        clock: Option<Clock>,
+        edit: impl FnOnce(&mut Value) -> R,
+    ) -> Option<R> {
+        let entry = self.stripe.table.find_mut(key.hash, |it| *it.key == *key.name)?;
+        if let Some(clock) = clock {
+            entry.note_access(clock);
         }
+        let n_before = entry.value.n_bytes();
+        let result = edit(&mut entry.value);
+        self.counters.n_bytes.moved(n_before, entry.value.n_bytes());
+        Some(result)
     }
 
-    pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Value> {
-        let found = self.stripe.table.find_entry(hash, |it| *it.key == *key).ok()?;
-        let (entry, _) = found.remove();
+    pub(crate) fn remove(&mut self, key: Key<'_>) -> Option<Value> {
+        let table = &mut self.stripe.table;
+        let n_before = table.n_bytes();
+        let entry = table.remove(key.hash, |it| *it.key == *key.name)?;
+        self.counters.n_bytes.moved(n_before + entry.n_bytes(), table.n_bytes());
         self.counters.n_keys.sub(1);
-        self.account_expiry(hash, entry.expires_at_ms, 0);
+        self.account_expiry(key.hash, entry.expires_at_ms, 0);
         Some(entry.value)
     }
 
     /// Changes when `key` expires (0: never); returns whether the key is there.
-    pub(crate) fn set_expiry(&mut self, hash: u64, key: &[u8], expires_at_ms: u64) -> bool {
-        let found = self.stripe.table.find_mut(hash, |it| *it.key == *key);
+    pub(crate) fn set_expiry(&mut self, key: Key<'_>, expires_at_ms: u64) -> bool {
+        let found = self.stripe.table.find_mut(key.hash, |it| *it.key == *key.name);
         let Some(entry) = found else { return false };
         let before = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-        self.account_expiry(hash, before, expires_at_ms);
+        self.account_expiry(key.hash, before, expires_at_ms);
         true
     }
 
@@ -181,7 +250,11 @@ impl StripeGuard<'_> {
             self.stripe.schedule.get_or_insert_default().push(Reverse((after_ms, hash)));
         }
         if before_ms != 0 {
-            forget_expiry(&mut self.stripe.schedule, self.counters);
+            self.counters.n_expires.sub(1);
+            // Without any there is no schedule.
+            if self.counters.n_expires.get() == 0 {
+                self.stripe.schedule = None;
+            }
         }
         if after_ms != 0 {
             self.prune_schedule();
@@ -199,111 +272,107 @@ impl StripeGuard<'_> {
         }
     }
 
-    /// Removes up to `n_max` keys that are due.
-    pub(crate) fn expire_due(&mut self, now_ms: u64, n_max: usize) -> usize {
-        let mut n_removed = 0;
-        while n_removed < n_max {
-            let Some((at_ms, hash)) = self.pop_due(now_ms) else { break };
-            let due = self.stripe.table.find_entry(hash, |it| it.expires_at_ms == at_ms);
-            if let Ok(found) = due {
-                let (entry, _) = found.remove();
-                let Stripe { schedule, watched, .. } = &mut *self.stripe;
-                expired(self.counters, schedule, watched.as_deref(), hash, entry);
-                n_removed += 1;
+    /// The name of a key that is due, and the hash of it.
+    pub(crate) fn next_due(&mut self, now_ms: u64) -> Option<(u64, Name)> {
+        loop {
+            let Stripe { table, schedule, .. } = &mut *self.stripe;
+            let &Reverse((at_ms, hash)) = schedule.as_ref()?.peek()?;
+            if now_ms < at_ms {
+                return None;
+            }
+            match table.find(hash, |it| it.expires_at_ms == at_ms) {
+                Some(entry) => return Some((hash, entry.key.clone())),
+                None => {
+                    schedule.as_mut()?.pop();
+                }
             }
         }
-        n_removed
-    }
-
-    /// The soonest expiry if its time has come, taken off the schedule.
-    fn pop_due(&mut self, now_ms: u64) -> Option<(u64, u64)> {
-        let schedule = self.stripe.schedule.as_mut()?;
-        let &Reverse(soonest) = schedule.peek()?;
-        (soonest.0 <= now_ms).then(|| schedule.pop())?;
-        Some(soonest)
-    }
-
-    /// Tells those who watch `key` that it changed.
-    #[inline]
-    pub(crate) fn touch(&mut self, hash: u64, key: &[u8]) {
-        self.counters.n_changes.add(1);
-        mark(self.stripe.watched.as_deref(), hash, key);
-    }
-
-    pub(crate) fn watch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
-        let watched = self.stripe.watched.get_or_insert_default();
-        let watched = watched.entry(hash, |it| *it.key == *key, |it| it.hash);
-        let watched = watched.or_insert_with(|| Watched { hash, key: key.into(), marks: vec![] });
-        watched.into_mut().marks.push(Arc::clone(mark));
-    }
-
-    pub(crate) fn unwatch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
-        let Some(watched) = &mut self.stripe.watched else { return };
-        let Ok(mut found) = watched.find_entry(hash, |it| *it.key == *key) else { return };
-        found.get_mut().marks.retain(|it| !Arc::ptr_eq(it, mark));
-        if found.get().marks.is_empty() {
-            found.remove();
-        }
-        if watched.is_empty() {
-            self.stripe.watched = None;
-        }
-    }
-
-    /// Number of keys.
-    pub(crate) fn n_keys(&self) -> usize {
-        self.stripe.table.len()
     }
 
     /// Empties the stripe; what it held is returned, to be dropped outside the lock.
-    pub(crate) fn clear(&mut self) -> HashTable<Entry> {
-        let table = std::mem::take(&mut self.stripe.table);
-        for Watched { hash, key, marks } in self.stripe.watched.iter().flat_map(|it| it.iter()) {
-            if table.find(*hash, |it| it.key == *key).is_some() {
-                raise(marks);
-            }
-        }
-        self.stripe.schedule = None;
-        self.counters.n_keys.sub(table.len());
-        self.counters.n_expires.sub(self.counters.n_expires.get());
+    pub(crate) fn clear(&mut self) -> HashTree<Entry> {
+        let Contents { table, .. } = self.exchange(Contents::default());
         self.counters.n_changes.add(table.len() as u64);
         table
     }
-}
 
-/// An entry was taken out because its time had come.
-#[cold]
-fn expired(
-    counters: &Counters,
-    schedule: &mut Option<Box<Schedule>>,
-    watched: Option<&HashTable<Watched>>,
-    hash: u64,
-    entry: Entry,
-) {
-    counters.n_keys.sub(1);
-    counters.n_expired.add(1);
-    counters.n_changes.add(1);
-    forget_expiry(schedule, counters);
-    mark(watched, hash, &entry.key);
-}
-
-/// One key less that expires. Without any there is no schedule.
-#[inline]
-fn forget_expiry(schedule: &mut Option<Box<Schedule>>, counters: &Counters) {
-    counters.n_expires.sub(1);
-    if counters.n_expires.get() == 0 {
-        *schedule = None;
+    /// Puts other keys into the stripe; those who watch one that was there or is there now are told.
+    pub(crate) fn exchange(&mut self, contents: Contents) -> Contents {
+        let Stripe { table, schedule, interests } = &mut *self.stripe;
+        let before = Contents {
+            table: std::mem::replace(table, contents.table),
+            schedule: std::mem::replace(schedule, contents.schedule),
+            n_expires: self.counters.n_expires.replace(contents.n_expires),
+            n_bytes: self.counters.n_bytes.replace(contents.n_bytes),
+        };
+        self.counters.n_keys.replace(table.len());
+        if let Some(interests) = interests {
+            let is_in = |table: &HashTree<Entry>, hash, key: &[u8]| {
+                table.find(hash, |it: &Entry| *it.key == *key).is_some()
+            };
+            interests.changed_where(|hash, key| {
+                is_in(&before.table, hash, key) || is_in(table, hash, key)
+            });
+        }
+        before
     }
 }
 
-#[inline]
-fn mark(watched: Option<&HashTable<Watched>>, hash: u64, key: &[u8]) {
-    if let Some(found) = watched.and_then(|it| it.find(hash, |it| *it.key == *key)) {
-        raise(&found.marks);
+/// Those who are interested in a key.
+impl StripeGuard<'_> {
+    /// Tells those who watch `key` that it changed. Returns whether clients are blocked on it.
+    #[inline]
+    pub(crate) fn touch(&mut self, key: Key<'_>) -> bool {
+        self.counters.n_changes.add(1);
+        self.stripe.interests.as_ref().is_some_and(|it| it.changed(key.hash, key.name))
     }
-}
 
-fn raise(marks: &[Arc<AtomicBool>]) {
-    marks.iter().for_each(|mark| mark.store(true, Ordering::Release));
+    pub(crate) fn watch(&mut self, key: Key<'_>, mark: &Arc<AtomicBool>) {
+        self.interests_mut().watch(key.hash, key.name, mark);
+    }
+
+    pub(crate) fn unwatch(&mut self, key: Key<'_>, mark: &Arc<AtomicBool>) {
+        self.with_interests(|it| it.unwatch(key.hash, key.name, mark));
+    }
+
+    pub(crate) fn block(&mut self, key: Key<'_>, blocked: &Arc<Blocked>) {
+        self.interests_mut().block(key.hash, key.name, blocked);
+    }
+
+    pub(crate) fn unblock(&mut self, key: Key<'_>, blocked: &Arc<Blocked>) {
+        self.with_interests(|it| it.unblock(key.hash, key.name, blocked));
+    }
+
+    /// The client that is blocked on `key` for longest, leaving out the first `n_passed`.
+    pub(crate) fn next_blocked(&self, key: Key<'_>, n_passed: usize) -> Option<Arc<Blocked>> {
+        self.stripe.interests.as_ref()?.next_blocked(key.hash, key.name, n_passed)
+    }
+
+    /// Stripes that are written when clients that are blocked here are served.
+    #[inline]
+    pub(crate) fn reached(&self) -> impl Iterator<Item = StripeId> {
+        self.stripe.interests.iter().flat_map(|it| it.reached())
+    }
+
+    /// Keys that are there and on which clients are blocked.
+    pub(crate) fn ready(&self) -> Vec<Name> {
+        let blocking = self.stripe.interests.iter().flat_map(|it| it.blocking());
+        let table = &self.stripe.table;
+        let is_there = |hash, key: &Name| table.find(hash, |it| it.key == *key).is_some();
+        blocking.filter(|(hash, key)| is_there(*hash, key)).map(|it| it.1.clone()).collect()
+    }
+
+    fn interests_mut(&mut self) -> &mut Interests {
+        self.stripe.interests.get_or_insert_default()
+    }
+
+    fn with_interests(&mut self, change: impl FnOnce(&mut Interests)) {
+        let Some(interests) = &mut self.stripe.interests else { return };
+        change(interests);
+        if interests.is_empty() {
+            self.stripe.interests = None;
+        }
+    }
 }
 
 #[cfg(all(test, target_pointer_width = "64"))]
@@ -313,7 +382,7 @@ mod tests {
     #[test]
     fn a_slot_has_two_cache_lines_and_what_lookups_need_is_in_the_first() {
         assert_eq!(size_of::<Slot>(), 128);
-        // Whoever finds a key counts it: the first counter ends the first line.
-        assert_eq!(std::mem::offset_of!(Slot, counters), 56);
+        // Whoever finds a key counts it: the first counters end the first line.
+        assert_eq!(std::mem::offset_of!(Slot, counters), 48);
     }
 }

@@ -2,17 +2,39 @@
 
 use std::sync::Barrier;
 
-use super::{Keyspace, Plan, Text, Value};
+use super::{Clock, Entry, Keyspace, Locked, Plan};
 use crate::Now;
+use crate::value::{Text, Value};
 
 fn text(value: &str) -> Value {
     Value::Text(Text::new(value.as_bytes()))
 }
 
-fn locked<'a>(keyspace: &'a Keyspace, keys: &[&str]) -> super::Locked<'a> {
+fn locked<'a>(keyspace: &'a Keyspace, keys: &[&str]) -> Locked<'a> {
     let mut plan = Plan::default();
     keys.iter().for_each(|key| plan.key(keyspace, 0, key.as_bytes()));
-    keyspace.lock(plan)
+    keyspace.lock(&plan).expect("no script runs")
+}
+
+fn put(keys: &mut Locked<'_>, db: u16, name: &str, value: Value, at_ms: Option<u64>) {
+    let key = keys.key(name.as_bytes());
+    keys.put(db, key, value, (at_ms, Clock::new(Now::default())));
+    keys.touch(db, key);
+}
+
+fn get<'a>(keys: &'a mut Locked<'_>, db: u16, name: &str, now_ms: u64) -> Option<&'a Entry> {
+    let key = keys.key(name.as_bytes());
+    keys.get(db, key, now_ms)
+}
+
+fn set_expiry(keys: &mut Locked<'_>, at_ms: Option<u64>) {
+    let key = keys.key(b"a");
+    keys.set_expiry(0, key, at_ms);
+}
+
+fn look_up<'a>(keys: &'a mut Locked<'_>, name: &str, now_ms: u64) -> Option<&'a Entry> {
+    let key = keys.key(name.as_bytes());
+    keys.lookup(0, key, (now_ms, None))
 }
 
 #[test]
@@ -20,15 +42,15 @@ fn due_keys_are_gone_by_lookup_and_by_sweep() {
     let keyspace = Keyspace::new(16, 7);
     {
         let mut keys = locked(&keyspace, &["a", "b", "c"]);
-        keys.put(0, b"a", text("1"), Some(100));
-        keys.put(0, b"b", text("2"), Some(200));
-        keys.put(0, b"c", text("3"), None);
-        assert!(keys.get(0, b"a", 99).is_some());
-        assert!(keys.get(0, b"a", 100).is_none());
+        put(&mut keys, 0, "a", text("1"), Some(100));
+        put(&mut keys, 0, "b", text("2"), Some(200));
+        put(&mut keys, 0, "c", text("3"), None);
+        assert!(get(&mut keys, 0, "a", 99).is_some());
+        assert!(get(&mut keys, 0, "a", 100).is_none());
     }
     assert_eq!(keyspace.counts(0).n_keys, 2);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100), 0);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, |_, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100, |_, _| {}), 1);
     assert_eq!(keyspace.counts(0).n_keys, 1);
     assert_eq!(keyspace.totals().n_expired, 2);
 }
@@ -36,11 +58,11 @@ fn due_keys_are_gone_by_lookup_and_by_sweep() {
 #[test]
 fn an_expiry_that_was_changed_does_not_fire_at_its_old_time() {
     let keyspace = Keyspace::new(1, 7);
-    locked(&keyspace, &["a"]).put(0, b"a", text("1"), Some(100));
-    locked(&keyspace, &["a"]).set_expiry(0, b"a", Some(300));
-    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100), 0);
-    locked(&keyspace, &["a"]).set_expiry(0, b"a", None);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100), 0);
+    put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(100));
+    set_expiry(&mut locked(&keyspace, &["a"]), Some(300));
+    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100, |_, _| {}), 0);
+    set_expiry(&mut locked(&keyspace, &["a"]), None);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100, |_, _| {}), 0);
     assert_eq!(keyspace.counts(0).n_expires, 0);
 }
 
@@ -48,10 +70,10 @@ fn an_expiry_that_was_changed_does_not_fire_at_its_old_time() {
 fn the_schedule_stays_small_when_one_expiry_is_changed_often() {
     let keyspace = Keyspace::new(1, 7);
     for at_ms in 1..10_000 {
-        locked(&keyspace, &["a"]).put(0, b"a", text("1"), Some(1_000_000 + at_ms));
+        put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(1_000_000 + at_ms));
     }
     assert_eq!(keyspace.counts(0).n_expires, 1);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _| {}), 1);
 }
 
 #[test]
@@ -60,11 +82,11 @@ fn flush_empties_one_database_only() {
     for db in 0..2 {
         let mut plan = Plan::default();
         plan.key(&keyspace, db, b"k");
-        keyspace.lock(plan).put(db, b"k", text("1"), None);
+        put(&mut keyspace.lock(&plan).expect("no script runs"), db, "k", text("1"), None);
     }
     let mut plan = Plan::default();
     plan.database(1);
-    assert_eq!(keyspace.lock(plan).flush(Some(1)), 1);
+    assert_eq!(keyspace.lock(&plan).expect("no script runs").flush(Some(1)), 1);
     assert_eq!((keyspace.counts(0).n_keys, keyspace.counts(1).n_keys), (1, 0));
 }
 
@@ -72,7 +94,7 @@ fn flush_empties_one_database_only() {
 fn flush_all(keyspace: &Keyspace) -> usize {
     let mut plan = Plan::default();
     plan.everything(keyspace);
-    keyspace.lock(plan).flush(None)
+    keyspace.lock(&plan).expect("no script runs").flush(None)
 }
 
 #[test]
@@ -82,36 +104,42 @@ fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
     let mut plan = Plan::default();
     plan.database(3);
     {
-        let mut keys = keyspace.lock(plan);
+        let mut keys = keyspace.lock(&plan).expect("no script runs");
         assert_eq!(keys.n_keys(3), 0);
-        assert!(keys.get(3, b"a", 0).is_none());
-        assert!(keys.lookup(3, b"a", 0).is_none());
-        assert!(keys.remove(3, b"a", 0).is_none());
-        assert!(!keys.set_expiry(3, b"a", None));
+        assert!(get(&mut keys, 3, "a", 0).is_none());
+        assert!(get(&mut keys, 3, "z", 0).is_none());
+        assert!({
+            let key = keys.key(b"a");
+            keys.remove(3, key)
+        }.is_none());
+        assert!(!{
+            let key = keys.key(b"a");
+            keys.set_expiry(3, key, None)
+        });
     }
     assert_eq!(keyspace.counts(3), super::Counts::default());
-    assert_eq!(keyspace.expire_due(Now::default(), 100), 0);
-    assert_eq!(keyspace.n_existing(), 0);
+    assert_eq!(keyspace.expire_due(Now::default(), 100, |_, _| {}), 0);
+    assert_eq!(keyspace.databases.iter().filter(|it| it.get().is_some()).count(), 0);
 
     let mut plan = Plan::default();
     plan.key(&keyspace, 5, b"a");
     plan.everything(&keyspace);
     {
-        let mut keys = keyspace.lock(plan);
-        keys.put(5, b"a", text("1"), None);
+        let mut keys = keyspace.lock(&plan).expect("no script runs");
+        put(&mut keys, 5, "a", text("1"), None);
         // All of it is locked: any key can be reached.
-        keys.put(5, b"b", text("1"), None);
+        put(&mut keys, 5, "b", text("1"), None);
         assert_eq!(keys.n_keys(5), 2);
     }
     assert_eq!(flush_all(&keyspace), 2);
-    assert_eq!(keyspace.n_existing(), 1);
+    assert_eq!(keyspace.databases.iter().filter(|it| it.get().is_some()).count(), 1);
 }
 
 #[test]
 fn a_flush_of_everything_misses_no_key_that_is_older_than_one_it_takes() {
     for round in 0..2000 {
         let keyspace = Keyspace::new(8, round);
-        locked(&keyspace, &["before"]).put(0, b"before", text("1"), None);
+        put(&mut locked(&keyspace, &["before"]), 0, "before", text("1"), None);
         let start = Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -119,7 +147,7 @@ fn a_flush_of_everything_misses_no_key_that_is_older_than_one_it_takes() {
                 for db in (0..8).rev() {
                     let mut plan = Plan::default();
                     plan.key(&keyspace, db, b"k");
-                    keyspace.lock(plan).put(db, b"k", text("1"), None);
+                    put(&mut keyspace.lock(&plan).expect("no script runs"), db, "k", text("1"), None);
                 }
             });
             start.wait();
@@ -135,10 +163,10 @@ fn a_flush_of_everything_misses_no_key_that_is_older_than_one_it_takes() {
 fn counts_are_seen_while_the_lock_is_held() {
     let keyspace = Keyspace::new(1, 7);
     let mut keys = locked(&keyspace, &["a"]);
-    keys.put(0, b"a", text("1"), Some(100));
-    assert!(keys.lookup(0, b"a", 99).is_some());
+    put(&mut keys, 0, "a", text("1"), Some(100));
+    assert!(look_up(&mut keys, "a", 99).is_some());
     assert_eq!(keyspace.counts(0), super::Counts { n_keys: 1, n_expires: 1 });
-    assert!(keys.lookup(0, b"a", 100).is_none());
+    assert!(look_up(&mut keys, "a", 100).is_none());
     let totals = keyspace.totals();
     assert_eq!((totals.n_hits, totals.n_misses, totals.n_expired), (1, 1, 1));
     assert_eq!(keyspace.counts(0), super::Counts::default());
@@ -164,11 +192,11 @@ fn only_what_takes_long_to_free_is_left_as_garbage() {
     {
         for number in 0..n_keys {
             let key = format!("{number}");
-            locked(&keyspace, &[&key]).put(0, key.as_bytes(), value.clone(), None);
+            put(&mut locked(&keyspace, &[&key]), 0, &key, value.clone(), None);
         }
         let mut plan = Plan::default();
         plan.database(0);
-        let mut keys = keyspace.lock(plan);
+        let mut keys = keyspace.lock(&plan).expect("no script runs");
         assert_eq!(keys.flush(Some(0)), n_keys);
         let garbage = keys.release().expect("its keys are to be freed");
         assert_eq!((garbage.n_objects(), garbage.is_large()), (n_keys, is_large));

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_engine::block::Blocked;
+use fanfare_engine::effect::Effect;
 use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::table::Command;
-use fanfare_engine::{Client, Request, WireError, glob, wire_error};
+use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
 
 #[derive(Default)]
 pub(crate) struct FakeHost {
@@ -24,6 +27,11 @@ pub(crate) struct FakeHost {
     pub(crate) latency: Vec<(u64, u32)>,
     /// What the host was asked to do.
     pub(crate) diary: Vec<String>,
+    /// What clients that were blocked have been told.
+    pub(crate) served: Vec<(u64, Reply)>,
+    /// What commands did.
+    pub(crate) effects: Vec<Effect>,
+    n_random: u64,
 }
 
 impl FakeHost {
@@ -85,6 +93,11 @@ impl Host for FakeHost {
     fn kill(&mut self, filter: &ClientFilter) -> Killed {
         self.diary.push(format!("kill {filter:?}"));
         Killed { n_clients: usize::from(self.kills_caller), myself: self.kills_caller }
+    }
+
+    fn unblock(&mut self, client_id: u64, with_error: bool) -> bool {
+        self.diary.push(format!("unblock {client_id} {with_error}"));
+        false
     }
 
     fn pause(&mut self, until_unix_ms: u64, writes_only: bool) {
@@ -186,6 +199,24 @@ impl Host for FakeHost {
 
     fn discard(&mut self, garbage: Garbage) {
         self.diary.push(format!("discard {}", garbage.n_objects()));
+    }
+
+    fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply) {
+        self.served.push((blocked.client_id, reply));
+    }
+
+    fn random(&mut self) -> u64 {
+        // Weyl's sequence: every test sees the same.
+        self.n_random = self.n_random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.n_random ^ self.n_random >> 29
+    }
+
+    fn wants_effects(&self) -> bool {
+        true
+    }
+
+    fn record(&mut self, effects: Vec<Effect>) {
+        self.effects.extend(effects);
     }
 
     fn called(

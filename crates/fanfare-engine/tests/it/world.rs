@@ -1,6 +1,6 @@
 //! A server in memory: a keyspace, some clients, and a clock that stands still until told.
 
-use fanfare_engine::exec::{self, Admission};
+use fanfare_engine::exec::{self, Admission, Called};
 use fanfare_engine::{Client, CommandTable, Keyspace, Now, Reply, Request, Version};
 use fanfare_resp::{Span, Writer};
 
@@ -45,8 +45,11 @@ impl World {
             Ok(Admission::Run(command)) => {
                 let now = Now { unix_us: self.now_ms * 1000 };
                 let state = (&self.keyspace, &self.table);
-                let called = exec::call(now, client, state, &mut self.host, (command, request));
-                called.unwrap_or_else(Reply::Error)
+                match exec::call(now, client, state, &mut self.host, (command, request)) {
+                    Called::Done(result) => result.unwrap_or_else(Reply::Error),
+                    Called::Blocked(_) => Reply::None,
+                    Called::Closed => panic!("nobody closes the gate here"),
+                }
             }
         };
         let mut wire = Vec::new();
@@ -62,7 +65,7 @@ impl World {
 
     /// Removes what is due, as the server does in the background.
     pub(crate) fn expire_due(&self) -> usize {
-        self.keyspace.expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX)
+        self.keyspace.expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX, |_, _| {})
     }
 }
 

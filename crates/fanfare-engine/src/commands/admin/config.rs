@@ -20,7 +20,7 @@ pub(crate) static CONFIG: Spec = Spec {
     ),
     subcommands: &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
     run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec.name, request.get(1).unwrap_or_default()))
+        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
     },
 };
 

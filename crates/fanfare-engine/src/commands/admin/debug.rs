@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fanfare_resp::Version;
 
-use crate::keyspace::{Text, Value};
 use crate::spec::{Arity, Docs, Flag, Group, Keys};
+use crate::value::{Text, Value};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static DEBUG: Spec = Spec {
@@ -89,11 +89,11 @@ fn parse_seconds(raw: &[u8]) -> Duration {
 /// A line in Redis's form. Address, reference count and LRU clock mean nothing here and are constant.
 fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Reply, WireError> {
     let entry = ctx.entry(key).ok_or(wire_error::NO_SUCH_KEY)?;
-    let Value::Text(text) = &entry.value;
-    let (encoding, serialized_len) = match text {
-        Text::Int(number) => ("int", serialized_int_len(*number)),
-        Text::Raw(bytes) if bytes.len() <= EMBEDDED_LEN_MAX => ("embstr", bytes.len() + 1),
-        Text::Raw(bytes) => ("raw", serialized_len(bytes.len())),
+    let encoding = entry.value().encoding();
+    let serialized_len = match entry.value() {
+        Value::Text(Text::Int(number)) => serialized_int_len(*number),
+        Value::Text(text) => serialized_len(text.len()),
+        value => value.n_bytes(),
     };
     Ok(Reply::Simple(
         format!(
@@ -102,9 +102,6 @@ fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Reply, WireError> {
         .into(),
     ))
 }
-
-/// Longer strings are `raw` in Redis's words.
-const EMBEDDED_LEN_MAX: usize = 44;
 
 /// Bytes of a number in an RDB file.
 fn serialized_int_len(number: i64) -> usize {

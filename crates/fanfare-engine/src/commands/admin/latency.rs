@@ -23,7 +23,7 @@ pub(crate) static LATENCY: Spec = Spec {
     ),
     subcommands: &[&DOCTOR, &graph::GRAPH, &HELP, &HISTOGRAM, &HISTORY, &LATEST, &RESET],
     run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec.name, request.get(1).unwrap_or_default()))
+        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
     },
 };
 

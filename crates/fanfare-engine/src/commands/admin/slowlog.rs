@@ -18,7 +18,7 @@ pub(crate) static SLOWLOG: Spec = Spec {
     docs: Docs::new("A container for slow log commands", "2.2.12", "Depends on subcommand."),
     subcommands: &[&GET, &HELP, &LEN, &RESET],
     run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec.name, request.get(1).unwrap_or_default()))
+        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
     },
 };
 

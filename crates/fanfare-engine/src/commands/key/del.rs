@@ -3,6 +3,7 @@
 //! Sources: <https://redis.io/docs/latest/commands/del/>, <https://redis.io/docs/latest/commands/unlink/>. A large
 //! value is freed in the background, any other at once, so both do the same.
 
+use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
@@ -43,6 +44,12 @@ const fn spec(name: &'static str, flags: &'static [Flag], docs: Docs) -> Spec {
 }
 
 fn del(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let n_removed = request.iter().skip(1).filter(|key| ctx.delete(key)).count();
-    Ok(Reply::count(n_removed))
+    let mut n_removed = 0;
+    for key in request.iter().skip(1) {
+        if ctx.delete(key) {
+            ctx.changed(Classes::GENERIC, "del", key);
+            n_removed += 1;
+        }
+    }
+    Ok(Reply::Int(n_removed))
 }

@@ -3,6 +3,7 @@
 //! Sources: <https://redis.io/docs/latest/commands/expire/>, <https://redis.io/docs/latest/commands/pexpireat/>. A
 //! time that has passed removes the key at once.
 
+use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
@@ -85,7 +86,7 @@ fn expire(ctx: &mut Ctx<'_>, request: Request<'_>, time: Time) -> Result<Reply, 
     let amount = request.get(2).and_then(number::parse_int).ok_or(wire_error::NOT_AN_INTEGER)?;
     let now_ms = ctx.now.unix_ms();
     let at_ms =
-        time.resolve(amount, now_ms).ok_or_else(|| WireError::invalid_expire(ctx.spec.name))?;
+        time.resolve(amount, now_ms).ok_or_else(|| WireError::invalid_expire(ctx.spec().name))?;
     let Some(entry) = ctx.entry(key) else { return Ok(Reply::Int(0)) };
     if !conditions.hold(entry.expires_at_ms(), at_ms) {
         return Ok(Reply::Int(0));
@@ -93,9 +94,13 @@ fn expire(ctx: &mut Ctx<'_>, request: Request<'_>, time: Time) -> Result<Reply, 
     match u64::try_from(at_ms) {
         Ok(at_ms) if now_ms < at_ms => {
             ctx.set_expiry(key, Some(at_ms));
+            ctx.changed(Classes::GENERIC, "expire", key);
+            ctx.record([&b"PEXPIREAT"[..], key, at_ms.to_string().as_bytes()]);
         }
         Ok(_) | Err(_) => {
             ctx.delete(key);
+            ctx.changed(Classes::GENERIC, "del", key);
+            ctx.record([&b"DEL"[..], key]);
         }
     }
     Ok(Reply::Int(1))

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/persist/>.
 
+use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
@@ -23,6 +24,7 @@ fn persist(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> 
     let expires = ctx.entry(key).is_some_and(|it| it.expires_at_ms().is_some());
     if expires {
         ctx.set_expiry(key, None);
+        ctx.changed(Classes::GENERIC, "persist", key);
     }
     Ok(Reply::Int(i64::from(expires)))
 }

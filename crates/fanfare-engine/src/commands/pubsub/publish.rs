@@ -48,7 +48,7 @@ pub(crate) static SPUBLISH: Spec = Spec {
 
 fn publish(ctx: &mut Ctx<'_>, kind: Kind, request: Request<'_>) -> Result<Reply, WireError> {
     let (Some(channel), Some(message)) = (request.get(1), request.get(2)) else {
-        return Err(WireError::wrong_arity(ctx.spec.name));
+        return Err(WireError::wrong_arity(ctx.spec().name));
     };
     Ok(Reply::count(ctx.host.publish(kind, channel, message)))
 }

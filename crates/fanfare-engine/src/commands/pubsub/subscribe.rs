@@ -148,7 +148,7 @@ fn unsubscribe_one(ctx: &mut Ctx<'_>, kind: Kind, name: &[u8]) -> Reply {
 
 fn confirmation(ctx: &mut Ctx<'_>, kind: Kind, name: Reply) -> Reply {
     let count = Reply::count(*count(ctx.client, kind));
-    Reply::Push(vec![Reply::bulk(ctx.spec.name), name, count])
+    Reply::Push(vec![Reply::bulk(ctx.spec().name), name, count])
 }
 
 /// The counter that confirmations of `kind` show.

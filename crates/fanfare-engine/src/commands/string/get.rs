@@ -2,8 +2,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/get/>.
 
-use crate::keyspace::Value;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::value::Text;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static GET: Spec = Spec {
@@ -21,10 +21,5 @@ pub(crate) static GET: Spec = Spec {
 
 fn get(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
-    Ok(match ctx.lookup(key) {
-        None => Reply::Null,
-        Some(entry) => match &entry.value {
-            Value::Text(text) => Reply::Bulk(text.to_blob()),
-        },
-    })
+    Ok(ctx.read::<Text>(key)?.map_or(Reply::Null, |it| Reply::Bulk(it.to_blob())))
 }

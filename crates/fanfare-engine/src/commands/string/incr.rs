@@ -3,9 +3,10 @@
 //! Sources: <https://redis.io/docs/latest/commands/incr/>,
 //! <https://redis.io/docs/latest/commands/incrbyfloat/>. A missing key counts as 0; the expiry stays.
 
-use crate::keyspace::{Text, Value};
 use crate::long_double::LongDouble;
+use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
+use crate::value::{Text, Value};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static INCR: Spec = spec(
@@ -80,43 +81,38 @@ fn amount(request: Request<'_>) -> Result<i64, WireError> {
 
 fn add(ctx: &mut Ctx<'_>, request: Request<'_>, increment: i64) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
-    let Some(entry) = ctx.entry(key) else {
-        ctx.put(key, Value::Text(Text::Int(increment)), None);
-        return Ok(Reply::Int(increment));
+    let after = ctx.edit::<Text, _>(key, |text| {
+        let before = text.to_int().ok_or(wire_error::NOT_AN_INTEGER)?;
+        let after = before.checked_add(increment).ok_or(wire_error::OVERFLOW)?;
+        *text = Text::Int(after);
+        Ok(after)
+    });
+    let after = match after? {
+        Some(after) => after?,
+        None => {
+            ctx.put(key, Value::Text(Text::Int(increment)), None);
+            increment
+        }
     };
-    let Value::Text(text) = &entry.value;
-    let before = match text {
-        Text::Int(number) => *number,
-        Text::Raw(_) => return Err(wire_error::NOT_AN_INTEGER),
-    };
-    let after = before.checked_add(increment).ok_or(wire_error::OVERFLOW)?;
-    entry.value = Value::Text(Text::Int(after));
-    ctx.touch(key);
+    ctx.changed(Classes::STRING, "incrby", key);
     Ok(Reply::Int(after))
 }
 
 fn incrbyfloat(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let (Some(key), Some(raw)) = (request.get(1), request.get(2)) else {
-        return Err(WireError::wrong_arity(ctx.spec.name));
+        return Err(WireError::wrong_arity(ctx.spec().name));
     };
-    let entry = ctx.entry(key);
-    let before = match entry.as_ref().map(|it| &it.value) {
+    let before = match ctx.peek::<Text>(key)? {
         None => Some(LongDouble::ZERO),
-        Some(Value::Text(text)) => LongDouble::parse(&text.to_blob()),
+        Some(text) => LongDouble::parse(text.bytes(&mut itoa::Buffer::new())),
     };
     let (Some(before), Some(increment)) = (before, LongDouble::parse(raw)) else {
         return Err(wire_error::NOT_A_FLOAT);
     };
     let after = before.plus(increment).ok_or(wire_error::NAN_OR_INFINITY)?.to_text();
-    let value = Value::Text(Text::new(after.as_bytes()));
-    match entry {
-        Some(entry) => {
-            entry.value = value;
-            ctx.touch(key);
-        }
-        None => {
-            ctx.put(key, value, None);
-        }
-    }
+    ctx.edit_or_new::<Text, _>(key, |text| *text = Text::new(after.as_bytes()))?;
+    ctx.changed(Classes::STRING, "incrbyfloat", key);
+    // Another machine might round otherwise.
+    ctx.record([&b"SET"[..], key, after.as_bytes(), b"KEEPTTL"]);
     Ok(Reply::bulk(after))
 }

@@ -3,8 +3,10 @@
 //! Source: <https://redis.io/docs/latest/commands/set/>. Redis reads the options from left to right and says
 //! `syntax error` at the first that contradicts an earlier one; the number behind `EX` is read after all of them.
 
-use crate::keyspace::Value;
+use crate::keyspace::Entry;
+use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::value::Text;
 use crate::{Ctx, Now, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static SET: Spec = Spec {
@@ -87,7 +89,7 @@ enum Unit {
 impl<'a> Set<'a> {
     fn parse(ctx: &Ctx<'_>, request: Request<'a>) -> Result<Self, WireError> {
         let (Some(key), Some(value)) = (request.get(1), request.get(2)) else {
-            return Err(WireError::wrong_arity(ctx.spec.name));
+            return Err(WireError::wrong_arity(ctx.spec().name));
         };
         let options = Options::parse(request)?;
         let expires_at_ms = options.expiry.map(|it| it.resolve(ctx.now)).transpose()?;
@@ -97,16 +99,18 @@ impl<'a> Set<'a> {
     fn apply(self, ctx: &mut Ctx<'_>) -> Result<Reply, WireError> {
         let options = &self.options;
         if options.condition.is_none() && !options.get && !options.keep_ttl {
-            ctx.put_text(self.key, self.value, self.expires_at_ms);
+            self.put(ctx, self.expires_at_ms);
             return Ok(Reply::Ok);
         }
-        let before = if options.get { ctx.lookup(self.key) } else { ctx.entry(self.key) };
+        let mut old = Reply::Null;
+        if options.get
+            && let Some(text) = ctx.read::<Text>(self.key)?
+        {
+            old = Reply::Bulk(text.to_blob());
+        }
+        let before = ctx.entry(self.key);
         let found = before.is_some();
-        let expiry_before = before.as_ref().and_then(|it| it.expires_at_ms());
-        let old = match before.map(|it| &it.value) {
-            Some(Value::Text(text)) if options.get => Reply::Bulk(text.to_blob()),
-            Some(Value::Text(_)) | None => Reply::Null,
-        };
+        let expiry_before = before.and_then(Entry::expires_at_ms);
         let wanted = match options.condition {
             None => true,
             Some(Condition::IfAbsent) => !found,
@@ -114,9 +118,19 @@ impl<'a> Set<'a> {
         };
         if wanted {
             let kept = expiry_before.filter(|_| options.keep_ttl);
-            ctx.put_text(self.key, self.value, self.expires_at_ms.or(kept));
+            self.put(ctx, self.expires_at_ms.or(kept));
         }
         Ok(if options.get || !wanted { old } else { Reply::Ok })
+    }
+
+    #[inline]
+    fn put(&self, ctx: &mut Ctx<'_>, expires_at_ms: Option<u64>) {
+        ctx.put_text(self.key, self.value, expires_at_ms);
+        ctx.changed(Classes::STRING, "set", self.key);
+        if let Some(at_ms) = self.expires_at_ms {
+            ctx.notify(Classes::GENERIC, "expire", self.key);
+            ctx.record([&b"SET"[..], self.key, self.value, b"PXAT", at_ms.to_string().as_bytes()]);
+        }
     }
 }
 

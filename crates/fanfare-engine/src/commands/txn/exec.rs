@@ -37,6 +37,8 @@ fn run_queued(ctx: &mut Ctx<'_>, _request: Request<'_>) -> Result<Reply, WireErr
     }
     ctx.client.in_exec = true;
     let replies = run_all(ctx, &queued);
+    // What it did is what its commands did.
+    ctx.effects.replaced = true;
     ctx.client.in_exec = false;
     Ok(Reply::Array(replies))
 }
@@ -71,9 +73,10 @@ fn unwatch(ctx: &mut Ctx<'_>) -> bool {
     let watch = std::mem::take(&mut ctx.client.watch);
     for watched in &watch.keys {
         // A key whose time has come is removed by looking at it, which marks those who watch it.
-        ctx.keys.get(watched.db, &watched.key, ctx.now.unix_ms());
+        let key = ctx.keys.key(&watched.key);
+        ctx.keys.get(watched.db, key, ctx.now.unix_ms());
         if let Some(mark) = watch.mark() {
-            ctx.keys.unwatch(watched.db, &watched.key, mark);
+            ctx.keys.unwatch(watched.db, key, mark);
         }
     }
     watch.is_dirty()

@@ -55,7 +55,8 @@ fn watch_one(ctx: &mut Ctx<'_>, key: &[u8]) {
     // A key whose time has come is gone before the watch begins: its removal later is no change.
     ctx.entry(key);
     let mark = ctx.client.watch.mark_or_new();
-    ctx.keys.watch(db, key, &mark);
+    let watched = ctx.keys.key(key);
+    ctx.keys.watch(db, watched, &mark);
     ctx.client.watch.keys.push(WatchedKey { db, key: key.into() });
 }
 

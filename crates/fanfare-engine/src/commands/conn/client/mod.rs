@@ -44,7 +44,7 @@ pub(crate) static CLIENT: Spec = Spec {
         &pause::UNPAUSE,
     ],
     run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec.name, request.get(1).unwrap_or_default()))
+        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
     },
 };
 

@@ -1,0 +1,119 @@
+//! Who waits to hear of a key: clients that watch it, and clients that are blocked until it holds something.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hashbrown::HashTable;
+
+use super::StripeId;
+use crate::block::Blocked;
+use crate::tree::Name;
+
+/// The keys of one stripe that somebody is interested in.
+#[derive(Debug, Default)]
+pub(super) struct Interests {
+    keys: HashTable<Interest>,
+    /// Stripes that are written when a blocked client here is served: `BLMOVE`'s destination. Counted.
+    reached: Vec<(StripeId, usize)>,
+}
+
+#[derive(Debug)]
+struct Interest {
+    hash: u64,
+    key: Name,
+    /// Of the clients that watch it: set when it changes.
+    marks: Vec<Arc<AtomicBool>>,
+    /// In the order in which they came.
+    blocked: VecDeque<Arc<Blocked>>,
+}
+
+impl Interests {
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The key changed. Returns whether clients are blocked on it.
+    pub(super) fn changed(&self, hash: u64, key: &[u8]) -> bool {
+        let Some(interest) = self.find(hash, key) else { return false };
+        raise(&interest.marks);
+        !interest.blocked.is_empty()
+    }
+
+    /// The keys that `is_there` says are there are about to be removed together.
+    pub(super) fn changed_where(&self, is_there: impl Fn(u64, &[u8]) -> bool) {
+        for interest in self.keys.iter().filter(|it| is_there(it.hash, &it.key)) {
+            raise(&interest.marks);
+        }
+    }
+
+    /// Keys on which clients are blocked.
+    pub(super) fn blocking(&self) -> impl Iterator<Item = (u64, &Name)> {
+        self.keys.iter().filter(|it| !it.blocked.is_empty()).map(|it| (it.hash, &it.key))
+    }
+
+    pub(super) fn watch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
+        self.entry(hash, key).marks.push(Arc::clone(mark));
+    }
+
+    pub(super) fn unwatch(&mut self, hash: u64, key: &[u8], mark: &Arc<AtomicBool>) {
+        self.change(hash, key, |it| it.marks.retain(|it| !Arc::ptr_eq(it, mark)));
+    }
+
+    pub(super) fn block(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
+        self.entry(hash, key).blocked.push_back(Arc::clone(blocked));
+        for stripe in blocked.reaches() {
+            match self.reached.iter_mut().find(|it| it.0 == stripe) {
+                Some((_, n)) => *n += 1,
+                None => self.reached.push((stripe, 1)),
+            }
+        }
+    }
+
+    pub(super) fn unblock(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
+        let mut found = false;
+        self.change(hash, key, |it| {
+            let n_before = it.blocked.len();
+            it.blocked.retain(|it| !Arc::ptr_eq(it, blocked));
+            found = it.blocked.len() < n_before;
+        });
+        if found {
+            for stripe in blocked.reaches() {
+                self.reached.iter_mut().filter(|it| it.0 == stripe).for_each(|it| it.1 -= 1);
+            }
+            self.reached.retain(|it| it.1 != 0);
+        }
+    }
+
+    /// The client that is blocked on the key for longest, leaving out the first `n_passed`.
+    pub(super) fn next_blocked(&self, hash: u64, key: &[u8], n_passed: usize) -> Option<Arc<Blocked>> {
+        self.find(hash, key)?.blocked.get(n_passed).cloned()
+    }
+
+    /// Stripes that are written when clients here are served.
+    pub(super) fn reached(&self) -> impl Iterator<Item = StripeId> {
+        self.reached.iter().map(|it| it.0)
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<&Interest> {
+        self.keys.find(hash, |it| *it.key == *key)
+    }
+
+    fn entry(&mut self, hash: u64, key: &[u8]) -> &mut Interest {
+        let new = || Interest { hash, key: key.into(), marks: vec![], blocked: VecDeque::new() };
+        self.keys.entry(hash, |it| *it.key == *key, |it| it.hash).or_insert_with(new).into_mut()
+    }
+
+    /// Changes an interest; one that nobody has any more is forgotten.
+    fn change(&mut self, hash: u64, key: &[u8], change: impl FnOnce(&mut Interest)) {
+        let Ok(mut found) = self.keys.find_entry(hash, |it| *it.key == *key) else { return };
+        change(found.get_mut());
+        if found.get().marks.is_empty() && found.get().blocked.is_empty() {
+            found.remove();
+        }
+    }
+}
+
+fn raise(marks: &[Arc<AtomicBool>]) {
+    marks.iter().for_each(|mark| mark.store(true, Ordering::Release));
+}

@@ -1,0 +1,81 @@
+//! Settings of the engine that change while it runs: thresholds of packed values, notifications, eviction.
+//!
+//! They are read by commands on every thread and written by `CONFIG SET`; each is a number of its own, so relaxed loads
+//! and stores do.
+
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::notify::Classes;
+
+/// Declares settings: an atomic, its getter and its setter.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident, $set:ident: $atomic:ident as $number:ty = $default:expr;)*) => {
+        /// Live settings of a [`Keyspace`](crate::Keyspace); the defaults are Redis's.
+        #[derive(Debug)]
+        pub struct Tuning {
+            $($name: $atomic,)*
+            notify: AtomicU32,
+        }
+
+        impl Default for Tuning {
+            fn default() -> Self {
+                Self { $($name: $atomic::new($default),)* notify: AtomicU32::new(0) }
+            }
+        }
+
+        impl Tuning {
+            $(
+                $(#[$doc])*
+                #[inline]
+                #[must_use]
+                pub fn $name(&self) -> $number {
+                    self.$name.load(Ordering::Relaxed)
+                }
+
+                #[doc = concat!("Sets [`Self::", stringify!($name), "`].")]
+                pub fn $set(&self, value: $number) {
+                    self.$name.store(value, Ordering::Relaxed);
+                }
+            )*
+        }
+    };
+}
+
+settings! {
+    /// `list-max-listpack-size`
+    list_fill, set_list_fill: AtomicI32 as i32 = -2;
+    /// `hash-max-listpack-entries`
+    hash_entries_max, set_hash_entries_max: AtomicU32 as u32 = 512;
+    /// `hash-max-listpack-value`
+    hash_value_max, set_hash_value_max: AtomicU32 as u32 = 64;
+    /// `zset-max-listpack-entries`
+    zset_entries_max, set_zset_entries_max: AtomicU32 as u32 = 128;
+    /// `zset-max-listpack-value`
+    zset_value_max, set_zset_value_max: AtomicU32 as u32 = 64;
+    /// `set-max-intset-entries`
+    intset_entries_max, set_intset_entries_max: AtomicU32 as u32 = 512;
+    /// `maxmemory` in bytes; 0: no limit
+    memory_max, set_memory_max: AtomicU64 as u64 = 0;
+    /// `maxmemory-policy` as a number: see [`Policy`](crate::keyspace::Policy)
+    policy, set_policy: AtomicU8 as u8 = 7;
+    /// `maxmemory-samples`
+    samples, set_samples: AtomicU32 as u32 = 5;
+    /// `lfu-log-factor`
+    lfu_log_factor, set_lfu_log_factor: AtomicU32 as u32 = 10;
+    /// `lfu-decay-time` in minutes
+    lfu_decay_min, set_lfu_decay_min: AtomicU32 as u32 = 1;
+}
+
+impl Tuning {
+    /// `notify-keyspace-events`
+    #[inline]
+    #[must_use]
+    pub fn notify(&self) -> Classes {
+        Classes::from_bits(self.notify.load(Ordering::Relaxed))
+    }
+
+    /// Sets [`Self::notify`].
+    pub fn set_notify(&self, classes: Classes) {
+        self.notify.store(classes.bits(), Ordering::Relaxed);
+    }
+}
