@@ -16,7 +16,7 @@ use crate::error::StartError;
 use crate::net;
 use crate::observe::{Latency, Monitors, Sampler, SlowLog, Stats};
 use crate::reactor::{self, Handles, Lazyfree, Mailbox};
-use crate::shared::{Hooks, Identity, Live, Pause, Shared, Stop, unix_us};
+use crate::shared::{Hooks, Identity, Live, Pause, Shared, Stop, tune, unix_us};
 
 /// A running broker. Dropping the handle stops it and waits for its threads.
 #[derive(Debug)]
@@ -123,8 +123,10 @@ pub(crate) fn share(
     let n_commands = table.specs().len();
     let mailbox_max = usize::try_from(config.mailbox_bytes_max).unwrap_or(usize::MAX);
     let databases = u16::try_from(config.databases).unwrap_or(u16::MAX);
+    let keyspace = Keyspace::new(databases, rand::random());
+    tune(keyspace.tuning(), &config);
     Shared {
-        keyspace: Keyspace::new(databases, rand::random()),
+        keyspace,
         table,
         registry: Registry::new(rand::random()),
         mailboxes: (0..n_reactors).map(|_| Mailbox::new(mailbox_max)).collect(),

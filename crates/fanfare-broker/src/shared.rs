@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use fanfare_engine::pubsub::{ReactorId, Registry};
+use fanfare_engine::tuning::Tuning;
 use fanfare_engine::{CommandTable, Keyspace};
 use parking_lot::{Mutex, RwLock};
 
@@ -217,9 +218,26 @@ impl Shared {
     pub(crate) fn apply(&self, config: &Config) {
         let bytes_max = usize::try_from(config.mailbox_bytes_max).unwrap_or(usize::MAX);
         self.mailboxes.iter().for_each(|it| it.set_bytes_max(bytes_max));
+        tune(self.keyspace.tuning(), config);
         *self.live.write() = Arc::new(Live::new(config));
         self.live_version.fetch_add(1, Ordering::Release);
     }
+}
+
+/// Tells the engine its settings. What is beyond 32 bits is no limit that a packed value could reach.
+pub(crate) fn tune(tuning: &Tuning, config: &Config) {
+    let narrow = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
+    tuning.set_notify(config.notify_keyspace_events);
+    tuning.set_list_fill(config.list_fill);
+    tuning.set_hash_entries_max(narrow(config.hash_entries_max));
+    tuning.set_hash_value_max(narrow(config.hash_value_max));
+    tuning.set_zset_entries_max(narrow(config.zset_entries_max));
+    tuning.set_zset_value_max(narrow(config.zset_value_max));
+    tuning.set_intset_entries_max(narrow(config.intset_entries_max));
+    tuning.set_memory_max(config.maxmemory_bytes);
+    tuning.set_samples(config.maxmemory_samples);
+    tuning.set_lfu_log_factor(config.lfu_log_factor);
+    tuning.set_lfu_decay_min(config.lfu_decay_min);
 }
 
 /// Microseconds since the Unix epoch.

@@ -2,6 +2,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/> and redis-server 7.0.15's notify.c.
 
+use std::fmt;
+
 /// A set of classes of events, as `notify-keyspace-events` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Classes(u32);
@@ -63,7 +65,9 @@ impl Classes {
         Self(self.0 | other.0)
     }
 
-    fn contains(self, other: Self) -> bool {
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
@@ -79,20 +83,23 @@ impl Classes {
         })
     }
 
-    /// The letters, in the order in which redis-server prints them.
-    #[must_use]
-    pub fn letters(self) -> String {
-        let mut letters = String::new();
+}
+
+/// The letters, in the order in which redis-server prints them.
+impl fmt::Display for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.contains(ALL);
         if all {
-            letters.push('A');
+            f.write_str("A")?;
         }
         for &(letter, class) in LETTERS {
-            if self.contains(class) && !(all && ALL.contains(class)) {
-                letters.push(letter);
+            // Redis does not print `n` beside `A`, though it keeps it.
+            let is_covered = all && (ALL.contains(class) || class == Self::NEW);
+            if self.contains(class) && !is_covered {
+                write!(f, "{letter}")?;
             }
         }
-        letters
+        Ok(())
     }
 }
 
@@ -134,9 +141,9 @@ mod tests {
     #[test]
     fn letters_come_back_in_the_servers_order() {
         for (given, shown) in
-            [("", ""), ("KEA", "AKE"), ("xKm", "xKm"), ("g$lshzxetdE", "AE"), ("Ex", "xE")]
+            [("", ""), ("KEAn", "AKE"), ("xKm", "xKm"), ("g$lshzxetdE", "AE"), ("Ex", "xE")]
         {
-            assert_eq!(Classes::parse(given).map(Classes::letters).as_deref(), Some(shown));
+            assert_eq!(Classes::parse(given).map(|it| it.to_string()).as_deref(), Some(shown));
         }
         assert_eq!(Classes::parse("KEA?"), None);
     }

@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fanfare_engine::notify::Classes;
+
 use super::directive::{Change, Directive, Kind};
 use super::directives::reference;
 use super::error::{ConfigError, ConfigErrorKind, Warning};
 use super::raw::{RawConfig, Sources, Written};
 use super::special::Start;
 use super::values::{
-    Allow, AppendFsync, BindAddress, LogFormat, LogLevel, MaxmemoryPolicy, NotifyEvents,
+    Allow, AppendFsync, BindAddress, LogFormat, LogLevel, MaxmemoryPolicy,
     OutputLimits, RenamedCommand, SavePoint, Secret, Supervised,
 };
 
@@ -62,12 +64,30 @@ pub struct Config {
     pub maxmemory_bytes: u64,
     /// What happens when they are taken.
     pub maxmemory_policy: MaxmemoryPolicy,
+    /// Keys that are looked at to find one to evict.
+    pub maxmemory_samples: u32,
+    /// How slowly the counter of a policy with LFU grows.
+    pub lfu_log_factor: u32,
+    /// Minutes after which that counter loses one; 0: never.
+    pub lfu_decay_min: u32,
+    /// Size of one node of a list: elements if positive, else one of Redis's five limits in bytes.
+    pub list_fill: i32,
+    /// Fields that a packed hash may have.
+    pub hash_entries_max: u64,
+    /// Bytes that a field or a value of a packed hash may have.
+    pub hash_value_max: u64,
+    /// Members that a packed sorted set may have.
+    pub zset_entries_max: u64,
+    /// Bytes that a member of a packed sorted set may have.
+    pub zset_value_max: u64,
+    /// Members that a packed set of integers may have.
+    pub intset_entries_max: u64,
     /// A script that runs longer is answered for with BUSY.
     pub busy_reply_threshold_ms: u64,
     /// Number of databases.
     pub databases: u32,
     /// Classes of changes to keys that are published.
-    pub notify_keyspace_events: NotifyEvents,
+    pub notify_keyspace_events: Classes,
     /// Turns a second of background work.
     pub hz: u32,
     /// When to make a snapshot.
@@ -234,7 +254,16 @@ impl Config {
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
             busy_reply_threshold_ms: 0,
             databases: 0,
-            notify_keyspace_events: NotifyEvents::default(),
+            notify_keyspace_events: Classes::NONE,
+            list_fill: 0,
+            hash_entries_max: 0,
+            hash_value_max: 0,
+            zset_entries_max: 0,
+            zset_value_max: 0,
+            intset_entries_max: 0,
+            maxmemory_samples: 0,
+            lfu_log_factor: 0,
+            lfu_decay_min: 0,
             hz: 0,
             save: Vec::new(),
             appendonly: false,

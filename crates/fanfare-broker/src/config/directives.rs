@@ -240,6 +240,24 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "noeviction",
         "What happens when maxmemory is reached.",
     ),
+    runtime(
+        "maxmemory-samples",
+        integer!(1, 64, maxmemory_samples),
+        "5",
+        "Keys that are looked at to find one to evict.",
+    ),
+    runtime(
+        "lfu-log-factor",
+        integer!(0, INT_MAX, lfu_log_factor),
+        "10",
+        "How slowly the counter of uses grows, under a policy with LFU.",
+    ),
+    runtime(
+        "lfu-decay-time",
+        integer!(0, INT_MAX, lfu_decay_min),
+        "1",
+        "Minutes after which that counter loses one; 0 is never.",
+    ),
     runtime("maxmemory-clients", Kind::Fixed { refuse: None }, "0", "No effect in this release."),
     runtime(
         "busy-reply-threshold",
@@ -250,6 +268,47 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     .alias(&["lua-time-limit"]),
     // Data.
     at_start("databases", integer!(1, INT_MAX, databases), "16", "Number of databases."),
+    runtime(
+        "list-max-listpack-size",
+        integer!(-INT_MAX - 1, INT_MAX, list_fill),
+        "-2",
+        "Elements of one node of a list; -1 to -5 are 4, 8, 16, 32 and 64 KiB.",
+    )
+    .alias(&["list-max-ziplist-size"]),
+    runtime(
+        "hash-max-listpack-entries",
+        integer!(0, i64::MAX, hash_entries_max),
+        "512",
+        "Fields up to which a hash is packed.",
+    )
+    .alias(&["hash-max-ziplist-entries"]),
+    runtime(
+        "hash-max-listpack-value",
+        integer!(0, i64::MAX, hash_value_max),
+        "64",
+        "Bytes of a field or value up to which a hash is packed.",
+    )
+    .alias(&["hash-max-ziplist-value"]),
+    runtime(
+        "set-max-intset-entries",
+        integer!(0, i64::MAX, intset_entries_max),
+        "512",
+        "Members up to which a set of integers is packed.",
+    ),
+    runtime(
+        "zset-max-listpack-entries",
+        integer!(0, i64::MAX, zset_entries_max),
+        "128",
+        "Members up to which a sorted set is packed.",
+    )
+    .alias(&["zset-max-ziplist-entries"]),
+    runtime(
+        "zset-max-listpack-value",
+        integer!(0, i64::MAX, zset_value_max),
+        "64",
+        "Bytes of a member up to which a sorted set is packed.",
+    )
+    .alias(&["zset-max-ziplist-value"]),
     runtime(
         "notify-keyspace-events",
         Kind::Special(NOTIFY),
@@ -465,6 +524,15 @@ impl Number for i64 {
 impl Number for u64 {
     fn wide(self) -> i64 {
         i64::try_from(self).unwrap_or(i64::MAX)
+    }
+    fn narrow(value: i64) -> Self {
+        Self::try_from(value).unwrap_or(0)
+    }
+}
+
+impl Number for i32 {
+    fn wide(self) -> i64 {
+        i64::from(self)
     }
     fn narrow(value: i64) -> Self {
         Self::try_from(value).unwrap_or(0)

@@ -52,5 +52,5 @@ pub use rewrite::rewrite;
 pub use special::Special;
 pub use values::{
     Allow, AppendFsync, BindAddress, BindHost, BufferLimit, LogFormat, LogLevel, MaxmemoryPolicy,
-    NotifyEvents, OutputLimits, RenamedCommand, SavePoint, Secret, Supervised,
+    OutputLimits, RenamedCommand, SavePoint, Secret, Supervised,
 };

@@ -4,9 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fanfare_engine::notify::Classes;
+
 use super::checked::Config;
 use super::values::{
-    BindAddress, BufferLimit, NotifyEvents, OutputLimits, RenamedCommand, SavePoint, memory_text,
+    BindAddress, BufferLimit, OutputLimits, RenamedCommand, SavePoint, memory_text,
     parse_integer, parse_memory, percentile_text, quoted,
 };
 
@@ -171,7 +173,7 @@ pub(super) const NOTIFY: Special = Special {
     several: false,
     parse: |config, words, _| {
         let [classes] = words else { return Err(WRONG_NUMBER.to_owned()) };
-        config.notify_keyspace_events = NotifyEvents::parse(classes)
+        config.notify_keyspace_events = Classes::parse(classes)
             .ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
         Ok(())
     },

@@ -231,64 +231,6 @@ pub struct RenamedCommand {
     pub to: String,
 }
 
-/// `notify-keyspace-events`: a set of event classes.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct NotifyEvents(u16);
-
-impl NotifyEvents {
-    /// The classes in the order in which Redis prints them; the first ten are what `A` stands for.
-    const CLASSES: [char; 14] =
-        ['g', '$', 'l', 's', 'h', 'z', 'x', 'e', 't', 'd', 'n', 'K', 'E', 'm'];
-    const ALL: u16 = (1 << 10) - 1;
-    const NEW: char = 'n';
-
-    /// Whether nothing is notified.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether events of `class` (`K`, `E`, `g`, `$`, …) are notified.
-    #[must_use]
-    pub fn has(self, class: char) -> bool {
-        Self::bits(class).is_some_and(|bits| self.0 & bits == bits)
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        text.chars().try_fold(Self(0), |set, class| Some(Self(set.0 | Self::bits(class)?)))
-    }
-
-    fn bits(class: char) -> Option<u16> {
-        if class == 'A' {
-            return Some(Self::ALL);
-        }
-        Self::CLASSES.iter().position(|it| *it == class).map(|idx| 1 << idx)
-    }
-}
-
-impl fmt::Display for NotifyEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.has('A');
-        if all {
-            f.write_str("A")?;
-        }
-        for (idx, class) in Self::CLASSES.into_iter().enumerate() {
-            // Redis does not print `n` beside `A`, though it keeps it.
-            let covered = all && (idx < 10 || class == Self::NEW);
-            if self.has(class) && !covered {
-                write!(f, "{class}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for NotifyEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.to_string())
-    }
-}
-
 /// A whole number exactly as Redis accepts it: no plus sign, no leading zero, no space.
 pub(super) fn parse_integer(text: &str) -> Option<i64> {
     let value: i64 = text.parse().ok()?;

@@ -10,6 +10,7 @@ mod garbage;
 mod gate;
 mod interest;
 mod locked;
+mod snapshot;
 mod stripe;
 
 pub use access::{Access, Clock};
@@ -18,6 +19,7 @@ pub use entry::Entry;
 pub use garbage::Garbage;
 pub use gate::Gate;
 pub use locked::{Locked, Plan};
+pub use snapshot::Snapshot;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;

@@ -69,17 +69,14 @@ fn take_from<E>(slots: &mut Vec<E>, at: usize, more: Option<(usize, E)>, n_max: 
 /// Reads every eighth entry and then the eight around the boundary, instead of halving: a node is mostly not in the
 /// cache, and these reads do not wait for each other.
 pub(super) fn partition_point<E>(slots: &[E], is_before: impl Fn(&E) -> bool) -> usize {
-    let mut chunks = slots.chunks(8);
     let mut n_before = 0;
-    chunks
-        .find_map(|chunk| {
-            if chunk.last().is_some_and(&is_before) {
-                n_before += chunk.len();
-                return None;
-            }
-            Some(n_before + chunk.iter().take_while(|it| is_before(it)).count())
-        })
-        .unwrap_or(slots.len())
+    for eight in slots.chunks(8) {
+        if !eight.last().is_some_and(&is_before) {
+            return n_before + eight.iter().take_while(|it| is_before(it)).count();
+        }
+        n_before += eight.len();
+    }
+    n_before
 }
 
 /// Moves all of `right` to the end of `left`.

@@ -224,7 +224,7 @@ impl<T: Item> RankTree<T> {
     }
 
     /// Has `f` change the item `index`, weight included, and returns what it returned. The item must stay in order with
-    /// its neighbours.
+    /// its neighbours: a member whose new score belongs elsewhere is removed and inserted.
     pub fn update<R>(&mut self, index: usize, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         let root = self.root.as_mut().filter(|root| index < root.n_items)?;
         root.update(index, &mut self.n_bytes, f).map(|(_, _, returned)| returned)
