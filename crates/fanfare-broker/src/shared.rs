@@ -81,6 +81,7 @@ pub(crate) struct Live {
     pub(crate) latency_threshold_ms: u64,
     pub(crate) latency_tracking: bool,
     pub(crate) timeout_ms: u64,
+    pub(crate) busy_reply_ms: u64,
     pub(crate) keepalive_s: u32,
     pub(crate) maxclients: usize,
     pub(crate) requires_auth: bool,
@@ -99,6 +100,7 @@ impl Live {
             slowlog_len_max: len(config.slowlog_len_max),
             latency_threshold_ms: config.latency_monitor_threshold_ms,
             latency_tracking: config.latency_tracking,
+            busy_reply_ms: config.busy_reply_threshold_ms,
             timeout_ms: u64::from(config.timeout_seconds) * 1000,
             keepalive_s: config.tcp_keepalive_seconds,
             maxclients: len(u64::from(config.maxclients)),
@@ -238,6 +240,7 @@ pub(crate) fn tune(tuning: &Tuning, config: &Config) {
     tuning.set_samples(config.maxmemory_samples);
     tuning.set_lfu_log_factor(config.lfu_log_factor);
     tuning.set_lfu_decay_min(config.lfu_decay_min);
+    tuning.set_string_bytes_max(config.bulk_bytes_max);
 }
 
 /// Microseconds since the Unix epoch.

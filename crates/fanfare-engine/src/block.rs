@@ -4,17 +4,18 @@
 //! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever changes such a key
 //! runs the request on the client's behalf before the stripes are unlocked, in the order in which clients came, so
 //! nobody else gets the element. A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its
-//! connection; whoever [ends](Blocked::end) it first decides.
+//! connection; whoever [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for
+//! what comes of it: an attempt may find nothing, and then the deadline still holds.
 //!
 //! Source: <https://redis.io/docs/latest/commands/blpop/>, "What key is served first?" and what follows.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use fanfare_resp::Version;
+use parking_lot::Mutex;
 
 use crate::client::Queued;
 use crate::keyspace::StripeId;
-use crate::{Reply, Request};
+use crate::long_double::LongDouble;
+use crate::{Now, Reply, Request, WireError, wire_error};
 
 /// A client that waits.
 #[derive(Debug)]
@@ -32,7 +33,8 @@ pub struct Blocked {
     request: Queued,
     keys: Vec<Box<[u8]>>,
     reaches: Vec<StripeId>,
-    over: AtomicBool,
+    /// Locked after stripes, and while somebody tries to serve the client.
+    is_over: Mutex<bool>,
 }
 
 /// What a command that found nothing wants to wait for.
@@ -62,27 +64,27 @@ impl Blocked {
             deadline_unix_ms: wait.deadline_unix_ms,
             on_timeout: wait.on_timeout,
             request,
-            keys: wait.keys.into_iter().map(Box::from).collect(),
+            keys: distinct(wait.keys),
             reaches,
-            over: AtomicBool::new(false),
+            is_over: Mutex::new(false),
         }
     }
 
     /// Ends the wait. `false`: it was over already, and whoever ended it answers.
     #[must_use]
     pub fn end(&self) -> bool {
-        !self.over.swap(true, Ordering::AcqRel)
+        !std::mem::replace(&mut *self.is_over.lock(), true)
     }
 
-    /// Whether it is over.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-
-    /// The attempt to serve it found nothing after all.
-    pub(crate) fn resume(&self) {
-        self.over.store(false, Ordering::Release);
+    /// Ends the wait if `serve` finds what it is for, unless it is over already.
+    pub(crate) fn end_if_served<R>(&self, serve: impl FnOnce() -> Option<R>) -> Option<R> {
+        let mut is_over = self.is_over.lock();
+        if *is_over {
+            return None;
+        }
+        let served = serve();
+        *is_over = served.is_some();
+        served
     }
 
     /// The command it waits in.
@@ -102,5 +104,63 @@ impl Blocked {
     /// Stripes beyond that of the key which is ready that serving it writes.
     pub(crate) fn reaches(&self) -> impl Iterator<Item = StripeId> + '_ {
         self.reaches.iter().copied()
+    }
+}
+
+/// A client is lined up once at a key, however often it named it.
+fn distinct(mut keys: Vec<&[u8]>) -> Vec<Box<[u8]>> {
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().map(Box::from).collect()
+}
+
+/// When a command stops waiting whose timeout is `raw`, in seconds, as Redis reads it: in milliseconds since the Unix
+/// epoch, rounded up; `None`: never.
+///
+/// # Errors
+/// It is no number, or below zero. As in redis-server 7.0.15, what is too large for 64 bits counts as below zero.
+pub fn parse_deadline(raw: &[u8], now: Now) -> Result<Option<u64>, WireError> {
+    let timeout_s = LongDouble::parse(raw).ok_or(wire_error::TIMEOUT_NOT_A_FLOAT)?;
+    let timeout_ms = i64::try_from(timeout_s.times_up(1000)).ok();
+    let timeout_ms = timeout_ms.and_then(|it| u64::try_from(it).ok());
+    let timeout_ms = timeout_ms.ok_or(wire_error::TIMEOUT_NEGATIVE)?;
+    Ok(if timeout_ms == 0 { None } else { now.unix_ms().checked_add(timeout_ms) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_deadline;
+    use crate::{Now, wire_error};
+
+    #[test]
+    fn timeouts_are_read_as_redis_does() {
+        let parsed = |raw: &str| parse_deadline(raw.as_bytes(), Now { unix_us: 1_000_000 });
+        for raw in ["0", "0.0", "-0", "-0.0001", "0e9", "-0x0p0"] {
+            assert_eq!(parsed(raw), Ok(None), "{raw}");
+        }
+        for (raw, timeout_ms) in [
+            ("1", 1000),
+            ("0.1", 100),
+            ("0.3", 300),
+            ("0.7", 700),
+            ("1.1", 1100),
+            ("2.675", 2675),
+            ("0.0001", 1),
+            ("1e-4000", 1),
+            ("0.1001", 101),
+            ("0x10", 16_000),
+            ("100000000", 100_000_000_000),
+            ("9223372036854775.807", i64::MAX as u64),
+        ] {
+            assert_eq!(parsed(raw), Ok(Some(1000 + timeout_ms)), "{raw}");
+        }
+        for raw in
+            ["-1", "-0.001", "9223372036854775.808", "1e30", "-1e30", "1e4000", "inf", "-inf"]
+        {
+            assert_eq!(parsed(raw), Err(wire_error::TIMEOUT_NEGATIVE), "{raw}");
+        }
+        for raw in ["", "x", "1s", " 1", "nan", "1e99999"] {
+            assert_eq!(parsed(raw), Err(wire_error::TIMEOUT_NOT_A_FLOAT), "{raw}");
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Client {
     pub mode: Mode,
     /// Its queued commands are running.
     pub in_exec: bool,
+    /// One of its scripts is running.
+    pub in_script: bool,
     /// Keys it watches.
     pub watch: Watch,
     /// `CLIENT REPLY`.
@@ -198,6 +200,7 @@ impl Client {
             lib_ver: Vec::new(),
             mode: Mode::Normal,
             in_exec: false,
+            in_script: false,
             watch: Watch::default(),
             replies: Replies::On,
             no_evict: false,

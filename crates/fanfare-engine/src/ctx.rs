@@ -6,7 +6,7 @@ use crate::block::{Blocked, Wait};
 use crate::client::Queued;
 use crate::effect::{Effect, Effects};
 use crate::host::{Host, Kind};
-use crate::keyspace::{Clock, Entry, Locked};
+use crate::keyspace::{Clock, Entry, Expired, Locked};
 use crate::notify::Classes;
 use crate::table::Command;
 use crate::tuning::Tuning;
@@ -199,16 +199,18 @@ impl Ctx<'_> {
         key: &[u8],
         edit: impl FnOnce(&mut T) -> R,
     ) -> Result<R, WireError> {
-        if self.peek::<T>(key)?.is_none() {
-            let mut value = T::default();
-            let result = edit(&mut value);
-            if !value.is_nothing() {
-                self.put(key, value.into_value(), None);
-            }
+        let mut edit = Some(edit);
+        if let Some(result) = self.edit(key, |it| edit.take().map(|edit| edit(it)))?.flatten() {
             return Ok(result);
         }
-        // It was there a moment ago, and its stripe is locked.
-        self.edit(key, edit)?.ok_or(wire_error::NO_SUCH_KEY)
+        let mut value = T::default();
+        // It was not called, since there is nothing.
+        let edit = edit.ok_or(wire_error::NO_SUCH_KEY)?;
+        let result = edit(&mut value);
+        if !value.is_nothing() {
+            self.put(key, value.into_value(), None);
+        }
+        Ok(result)
     }
 
     /// Removes `key` and frees its value, elsewhere if it is large; returns whether there was one. Says nothing of it.
@@ -232,7 +234,8 @@ impl Ctx<'_> {
 
     /// Removes `key` if a command left nothing in it, and says so; returns whether it did.
     pub fn delete_if_empty<T: Typed>(&mut self, key: &[u8]) -> bool {
-        let is_nothing = self.entry(key).and_then(|it| T::of(it.value())).is_some_and(T::is_nothing);
+        let is_nothing =
+            self.entry(key).and_then(|it| T::of(it.value())).is_some_and(T::is_nothing);
         if is_nothing {
             self.delete(key);
             self.notify(Classes::GENERIC, "del", key);
@@ -288,6 +291,11 @@ impl Ctx<'_> {
         publish_event(self.host, classes, (db, event, key));
     }
 
+    /// Something other than a key was changed, such as a library of functions: the request is an effect.
+    pub fn changed_elsewhere(&mut self) {
+        self.keys.note_change();
+    }
+
     /// Says what the command did, where its own request would do something else when it is run again. It may be called
     /// several times; the order counts.
     pub fn record<'b>(&mut self, args: impl IntoIterator<Item = &'b [u8]>) {
@@ -304,26 +312,53 @@ impl Ctx<'_> {
         self.effects.wanted
     }
 
-    /// Keys that were found to be due and removed: says so.
+    /// Keys and fields that were found to be due and removed: says so.
     #[inline]
     pub(crate) fn settle_expired(&mut self) {
-        for (db, key) in self.keys.take_expired() {
-            self.effects.push(db, [&b"DEL"[..], &key]);
-            let classes = self.tuning().notify();
-            if classes.intersects(Classes::EXPIRED) {
-                publish_event(self.host, classes, (db, "expired", &key));
+        for (db, expired) in self.keys.take_expired() {
+            if self.effects.wanted {
+                self.effects.list.push(effect_of(db, &expired));
             }
+            publish_expired(self.host, self.keyspace.tuning().notify(), db, &expired);
         }
     }
 }
 
-/// Says that a key was removed in the background because its time had come. Its stripe is locked.
-pub fn announce_expired(host: &mut dyn Host, tuning: &Tuning, db: u16, key: &[u8]) {
+/// Says that something was removed in the background because its time had come. Its stripe is locked.
+pub fn announce_expired(host: &mut dyn Host, tuning: &Tuning, db: u16, expired: &Expired) {
     if host.wants_effects() {
-        host.record(vec![Effect::new(db, [&b"DEL"[..], key])]);
+        host.record(vec![effect_of(db, expired)]);
     }
-    if tuning.notify().intersects(Classes::EXPIRED) {
-        publish_event(host, tuning.notify(), (db, "expired", key));
+    publish_expired(host, tuning.notify(), db, expired);
+}
+
+fn effect_of(db: u16, expired: &Expired) -> Effect {
+    match expired {
+        Expired::Key(key) | Expired::Fields { key, were_all: true, .. } => {
+            Effect::new(db, [&b"DEL"[..], key])
+        }
+        Expired::Fields { key, names, were_all: false } => {
+            let names = names.iter().map(|it| &**it);
+            Effect::new(db, [&b"HDEL"[..], key].into_iter().chain(names))
+        }
+    }
+}
+
+fn publish_expired(host: &mut dyn Host, classes: Classes, db: u16, expired: &Expired) {
+    match expired {
+        Expired::Key(key) => {
+            if classes.intersects(Classes::EXPIRED) {
+                publish_event(host, classes, (db, "expired", key));
+            }
+        }
+        Expired::Fields { key, were_all, .. } => {
+            if classes.intersects(Classes::HASH) {
+                publish_event(host, classes, (db, "hexpired", key));
+            }
+            if *were_all && classes.intersects(Classes::GENERIC) {
+                publish_event(host, classes, (db, "del", key));
+            }
+        }
     }
 }
 
@@ -349,7 +384,7 @@ impl Ctx<'_> {
             self.waits = Waits::Still;
             return Reply::None;
         }
-        if self.client.in_exec {
+        if self.client.in_exec || self.client.in_script {
             return wait.on_timeout;
         }
         let db = self.client.db;
@@ -388,6 +423,13 @@ impl Ctx<'_> {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.keyspace.clock(self.now)
+    }
+
+    /// Whether more memory is used than may be.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let bytes_max = self.tuning().memory_max();
+        bytes_max != 0 && bytes_max < self.keyspace.n_bytes() as u64
     }
 
     /// `CLIENT NO-TOUCH`: uses are not noted.

@@ -43,7 +43,7 @@ pub fn admit(
     request: Request<'_>,
     may_debug: impl FnOnce() -> bool,
 ) -> Result<Admission, Refusal> {
-    let command = match check(client, table, request, may_debug) {
+    let command = match check(client, (keyspace, table), request, may_debug) {
         Ok(command) => command,
         Err(refusal) => return Err(note_refusal(client, keyspace, refusal)),
     };
@@ -68,7 +68,7 @@ fn note_refusal(client: &mut Client, keyspace: &Keyspace, mut refusal: Refusal) 
 #[inline]
 fn check(
     client: &mut Client,
-    table: &CommandTable,
+    (keyspace, table): (&Keyspace, &CommandTable),
     request: Request<'_>,
     may_debug: impl FnOnce() -> bool,
 ) -> Result<Command, Refusal> {
@@ -92,6 +92,9 @@ fn check(
     }
     if matches!(client.mode, Mode::Multi { .. }) && command.has(Flag::NoMulti) {
         return refuse(wire_error::NOT_IN_MULTI);
+    }
+    if keyspace.gate().is_busy() && !command.has(Flag::AllowBusy) {
+        return refuse(keyspace.scripts().busy_error());
     }
     if client.monitoring && touches_keyspace(command) {
         return refuse(wire_error::MONITOR_AND_KEYSPACE);
@@ -220,18 +223,27 @@ pub fn call<'a>(
 /// As the command's.
 #[inline]
 pub fn run(ctx: &mut Ctx<'_>, command: Command, request: Request<'_>) -> Result<Reply, WireError> {
+    let result = run_uncounted(ctx, command, request);
+    ctx.host.called(ctx.client, command, request, result.as_ref().err());
+    result
+}
+
+#[inline]
+fn run_uncounted(
+    ctx: &mut Ctx<'_>,
+    command: Command,
+    request: Request<'_>,
+) -> Result<Reply, WireError> {
     ctx.command = command;
     let n_before = ctx.keys.n_changes();
     let outer = std::mem::take(&mut ctx.effects.replaced);
     let result = (command.spec.run)(ctx, request);
-    if ctx.keys.n_changes() != n_before {
-        ctx.settle_expired();
-        if !ctx.effects.replaced && command.has(Flag::Write) {
-            ctx.effects.push(ctx.client.db, request.iter());
-        }
+    ctx.settle_expired();
+    let is_effect = !ctx.effects.replaced && command.has(Flag::Write);
+    if is_effect && ctx.keys.n_changes() != n_before {
+        ctx.effects.push(ctx.client.db, request.iter());
     }
     ctx.effects.replaced = outer;
-    ctx.host.called(ctx.client, command, request, result.as_ref().err());
     result
 }
 
@@ -252,7 +264,7 @@ fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
             break;
         }
         // One whose wait is over is taken out of the line by its own reactor.
-        match blocked.end().then(|| serve(ctx, &blocked, name)).flatten() {
+        match blocked.end_if_served(|| serve(ctx, &blocked, name)) {
             Some(reply) => {
                 ctx.keys.unblock(db, key, &blocked);
                 ctx.host.served(&blocked, reply);
@@ -267,18 +279,38 @@ fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, key: &[u8]) -> Option<Reply> {
     let mut client = Client::new(blocked.client_id, true);
     client.db = blocked.db;
     client.version = blocked.version;
-    std::mem::swap(ctx.client, &mut client);
+    let mut stead = Stead::new(ctx, client);
+    let ctx = &mut *stead.ctx;
     let command = ctx.command;
     ctx.serving = Some(key.into());
-    let result = run(ctx, blocked.command(), blocked.request());
+    // It was called, and shown to monitors, when it began to wait.
+    let result = run_uncounted(ctx, blocked.command(), blocked.request());
     ctx.serving = None;
     ctx.command = command;
-    std::mem::swap(ctx.client, &mut client);
-    if let Waits::Still = std::mem::take(&mut ctx.waits) {
-        blocked.resume();
-        return None;
+    match std::mem::take(&mut ctx.waits) {
+        Waits::Still => None,
+        Waits::No | Waits::Blocked(_) => Some(result.unwrap_or_else(Reply::Error)),
     }
-    Some(result.unwrap_or_else(Reply::Error))
+}
+
+/// A context in which another client stands in for its own, which comes back even if a command panics: whoever catches
+/// that needs it.
+struct Stead<'c, 'a> {
+    ctx: &'c mut Ctx<'a>,
+    client: Client,
+}
+
+impl<'c, 'a> Stead<'c, 'a> {
+    fn new(ctx: &'c mut Ctx<'a>, mut client: Client) -> Self {
+        std::mem::swap(ctx.client, &mut client);
+        Self { ctx, client }
+    }
+}
+
+impl Drop for Stead<'_, '_> {
+    fn drop(&mut self) {
+        std::mem::swap(self.ctx.client, &mut self.client);
+    }
 }
 
 #[inline]

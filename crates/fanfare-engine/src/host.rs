@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::block::Blocked;
 use crate::effect::Effect;
 use crate::keyspace::Garbage;
+use crate::scripting::{Running, Scripting};
 use crate::table::Command;
 use crate::{Reply, Request, WireError};
 
@@ -155,6 +156,22 @@ pub trait Host {
         drop(effects);
     }
 
+    /// This thread's interpreter, which is given back by [`Self::put_scripting`]. `None`: there is no memory for one.
+    fn take_scripting(&mut self) -> Option<Box<Scripting>>;
+
+    /// Gives the interpreter back.
+    fn put_scripting(&mut self, scripting: Box<Scripting>);
+
+    /// Asked every some thousand instructions of a script: the host answers its other clients if it has run for too
+    /// long.
+    fn poll_script(&mut self, running: &Running) -> ScriptTime;
+
+    /// A script that others were parked for is over.
+    fn script_ended(&mut self);
+
+    /// `redis.log`.
+    fn log_script(&mut self, level: ScriptLog, text: &[u8]);
+
     /// A client that was blocked has been served: this is what it is told. Called while the stripes of the keys are
     /// locked.
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply);
@@ -170,6 +187,28 @@ pub trait Host {
         request: Request<'_>,
         error: Option<&WireError>,
     );
+}
+
+/// How long a script has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptTime {
+    /// For so long.
+    pub ran: Duration,
+    /// It must end now, since the server does.
+    pub must_stop: bool,
+}
+
+/// How much a line of a script's log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptLog {
+    /// `redis.LOG_DEBUG`
+    Debug,
+    /// `redis.LOG_VERBOSE`
+    Verbose,
+    /// `redis.LOG_NOTICE`
+    Notice,
+    /// `redis.LOG_WARNING`
+    Warning,
 }
 
 /// Which clients `CLIENT LIST` shows and `CLIENT KILL` closes. Every criterion that is set must hold.

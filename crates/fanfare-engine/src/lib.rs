@@ -15,16 +15,18 @@
 //! | [`tree`] | large collections as trees whose copies cost nothing until one of them changes; names |
 //! | [`value`] | what a key can hold |
 //! | [`block`], [`effect`], [`notify`] | clients that wait for a key; what a write did; keyspace notifications |
+//! | [`scripting`] | Lua: what scripts may do, and what all threads know of them |
 //! | [`tuning`] | settings that change while commands run |
 //! | [`commands`] | one file per command family |
 //! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
-//! | [`glob`], [`number`], [`long_double`] | Redis's pattern and number rules |
+//! | [`glob`], [`number`], [`double`], [`long_double`] | Redis's pattern and number rules |
 
 mod big;
 pub mod block;
 pub mod client;
 pub mod commands;
 pub mod ctx;
+pub mod double;
 pub mod effect;
 pub mod exec;
 pub mod glob;
@@ -37,6 +39,7 @@ pub mod packed;
 pub mod pubsub;
 pub mod rdb;
 pub mod reply;
+pub mod scripting;
 pub mod spec;
 mod sync;
 pub mod table;

@@ -79,6 +79,25 @@ impl LongDouble {
         }
     }
 
+    /// The product with a small number, rounded up: milliseconds of seconds, say. Too large a one is the largest or the
+    /// least number, as is infinity, whatever its sign.
+    #[must_use]
+    pub fn times_up(self, factor: u16) -> i128 {
+        let Self::Finite { negative, mantissa, exponent } = self else { return i128::MAX };
+        let (product, exponent) = rounded_product(mantissa, factor, exponent);
+        let (whole, rest) = match u32::try_from(exponent) {
+            Ok(0..=62) => (product << exponent.unsigned_abs(), false),
+            Ok(_) => (if product == 0 { 0 } else { u128::MAX >> 1 }, false),
+            Err(_) => {
+                let n_bits = exponent.unsigned_abs();
+                let whole = product.checked_shr(n_bits).unwrap_or_default();
+                (whole, whole.checked_shl(n_bits) != Some(product))
+            }
+        };
+        let whole = i128::try_from(whole).unwrap_or(i128::MAX);
+        if negative { -whole } else { whole.saturating_add(i128::from(rest && product != 0)) }
+    }
+
     /// As Redis prints it: 17 decimal places without the zeros at their end, never an exponent, never `-0`.
     #[must_use]
     pub fn to_text(self) -> String {
@@ -103,6 +122,19 @@ impl LongDouble {
             Self::Infinite => None,
         }
     }
+}
+
+/// `mantissa * factor * 2^exponent` with 64 bits, rounded to even as the hardware does.
+fn rounded_product(mantissa: u64, factor: u16, exponent: i32) -> (u128, i32) {
+    let exact = u128::from(mantissa) * u128::from(factor);
+    let n_excess = (u128::BITS - exact.leading_zeros()).saturating_sub(u64::BITS);
+    if n_excess == 0 {
+        return (exact, exponent);
+    }
+    let kept = exact >> n_excess;
+    let (lost, half) = (exact - (kept << n_excess), 1 << (n_excess - 1));
+    let is_up = half < lost || half == lost && kept % 2 == 1;
+    (kept + u128::from(is_up), exponent.saturating_add_unsigned(n_excess))
 }
 
 struct Parts {

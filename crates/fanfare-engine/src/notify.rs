@@ -82,7 +82,6 @@ impl Classes {
             Some(set.with(class.1))
         })
     }
-
 }
 
 /// The letters, in the order in which redis-server prints them.

@@ -8,6 +8,7 @@ use fanfare_resp::{Version, Writer};
 
 use crate::WireError;
 use crate::tree::Name;
+use crate::value::list::Slice;
 
 /// Bytes of a reply; cheap to make from what the keyspace already holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub enum Reply {
     NullArray,
     /// A list.
     Array(Vec<Reply>),
+    /// Consecutive elements of a list, as a list.
+    Elements(Slice),
     /// Pairs: flat in RESP2, a map in RESP3.
     Map(Vec<(Reply, Reply)>),
     /// A list in RESP2, a set in RESP3.
@@ -95,9 +98,9 @@ pub enum Reply {
     /// `:1`/`:0` in RESP2, a boolean in RESP3.
     Bool(bool),
     /// A string in RESP2, a big number in RESP3.
-    BigNumber(&'static str),
-    /// A string in RESP2, a verbatim string (`txt`) in RESP3.
-    Verbatim(Blob),
+    BigNumber(Blob),
+    /// A string in RESP2, a verbatim string of a format (`txt`) in RESP3.
+    Verbatim([u8; 3], Blob),
     /// An attribute (RESP3 only; nothing in RESP2) in front of a reply.
     Attribute(Vec<(Reply, Reply)>, Box<Reply>),
     /// Several replies to one command, one after the other (`SUBSCRIBE a b`).
@@ -110,6 +113,11 @@ impl Reply {
     /// A string reply.
     pub fn bulk(bytes: impl Into<Blob>) -> Self {
         Self::Bulk(bytes.into())
+    }
+
+    /// Text for people.
+    pub fn text(text: impl Into<Blob>) -> Self {
+        Self::Verbatim(*b"txt", text.into())
     }
 
     /// A count; saturates at `i64::MAX`.
@@ -162,12 +170,13 @@ impl Reply {
             | Self::Null
             | Self::NullArray
             | Self::Array(_)
+            | Self::Elements(_)
             | Self::Map(_)
             | Self::Set(_)
             | Self::Double(_)
             | Self::Bool(_)
             | Self::BigNumber(_)
-            | Self::Verbatim(_)
+            | Self::Verbatim(..)
             | Self::Attribute(..) => false,
         }
     }
@@ -185,13 +194,14 @@ impl Reply {
             | Self::Error(_)
             | Self::NullArray
             | Self::Array(_)
+            | Self::Elements(_)
             | Self::Map(_)
             | Self::Set(_)
             | Self::Push(_)
             | Self::Double(_)
             | Self::Bool(_)
             | Self::BigNumber(_)
-            | Self::Verbatim(_)
+            | Self::Verbatim(..)
             | Self::Attribute(..)
             | Self::Many(_)
             | Self::In(..) => self.write_rare(out),
@@ -207,6 +217,7 @@ impl Reply {
                 out.array(items.len());
                 write_all(items, out);
             }
+            Self::Elements(slice) => slice.write(out),
             Self::Map(pairs) => {
                 out.map(pairs.len());
                 write_pairs(pairs, out);
@@ -221,8 +232,8 @@ impl Reply {
             }
             Self::Double(n) => out.double(*n),
             Self::Bool(yes) => out.boolean(*yes),
-            Self::BigNumber(digits) => out.big_number(digits.as_bytes()),
-            Self::Verbatim(text) => out.verbatim(b"txt", text),
+            Self::BigNumber(digits) => out.big_number(digits),
+            Self::Verbatim(format, text) => out.verbatim(format, text),
             Self::Attribute(pairs, reply) => {
                 if out.attribute(pairs.len()) {
                     write_pairs(pairs, out);

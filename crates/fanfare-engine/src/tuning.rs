@@ -54,6 +54,8 @@ settings! {
     zset_value_max, set_zset_value_max: AtomicU32 as u32 = 64;
     /// `set-max-intset-entries`
     intset_entries_max, set_intset_entries_max: AtomicU32 as u32 = 512;
+    /// `proto-max-bulk-len`: how long a string may become
+    string_bytes_max, set_string_bytes_max: AtomicU64 as u64 = 512 << 20;
     /// `maxmemory` in bytes; 0: no limit
     memory_max, set_memory_max: AtomicU64 as u64 = 0;
     /// `maxmemory-policy` as a number: see [`Policy`](crate::keyspace::Policy)

@@ -11,6 +11,12 @@ pub struct WireError {
     text: Cow<'static, [u8]>,
 }
 
+/// Codes that scripts hand on.
+const SCRIPT_CODES: &[&str] = &[
+    "ERR", "WRONGTYPE", "NOSCRIPT", "OOM", "BUSY", "NOAUTH", "NOPERM", "EXECABORT", "BUSYKEY", "NOTBUSY", "UNKILLABLE",
+    "READONLY", "NOGROUP", "BUSYGROUP", "UNBLOCKED", "NOPROTO", "WRONGPASS", "MISCONF",
+];
+
 /// What an argument may be at most in an error text; longer ones are cut, as Redis does.
 const ARGS_IN_ERROR_MAX: usize = 128;
 
@@ -48,6 +54,24 @@ impl WireError {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
+    }
+
+    /// The code and the text, as they are on the wire.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let code = self.code.as_bytes();
+        if code.is_empty() { self.text.to_vec() } else { [code, b" ", &self.text].concat() }
+    }
+
+    /// The error of a line that a script ended with. Codes that Redis does not know are not counted.
+    #[must_use]
+    pub fn from_line(line: &[u8]) -> Self {
+        let mut words = line.splitn(2, |it| *it == b' ');
+        let (word, text) = (words.next().unwrap_or_default(), words.next());
+        match (SCRIPT_CODES.iter().find(|it| it.as_bytes() == word), text) {
+            (Some(code), Some(text)) => Self { code, text: Cow::Owned(text.to_vec()) },
+            (_, _) => Self::dictated(line),
+        }
     }
 
     /// Appends the wire form; line breaks become spaces, so that an argument can not forge a reply.
@@ -116,10 +140,28 @@ impl WireError {
         Self::err(format!("invalid expire time in '{command}' command"))
     }
 
+    /// A command on several keys of which there are none.
+    #[must_use]
+    pub fn no_input_key(command: &str) -> Self {
+        Self::err(format!("at least 1 input key is needed for '{command}' command"))
+    }
+
     /// An option that the command does not have.
     #[must_use]
     pub fn unsupported_option(option: &[u8]) -> Self {
         Self::showing(&[b"Unsupported option ", cut(option, usize::MAX)])
+    }
+
+    /// `FUNCTION LOAD` with an option that does not exist.
+    #[must_use]
+    pub fn unknown_option_given(option: &[u8]) -> Self {
+        Self::showing(&[b"Unknown option given: ", cut(option, usize::MAX)])
+    }
+
+    /// `FUNCTION LIST` with a word that does not belong there.
+    #[must_use]
+    pub fn unknown_word(argument: &[u8]) -> Self {
+        Self::showing(&[b"Unknown argument ", cut(argument, usize::MAX)])
     }
 
     /// Runs a container without its subcommand's arity being right.
@@ -171,6 +213,12 @@ impl WireError {
             cut(name, usize::MAX),
             b" cannot contain spaces, newlines or special characters.",
         ])
+    }
+
+    /// `BITOP` of one key with an operation that compares two.
+    #[must_use]
+    pub fn bitop_sources(operation: &str) -> Self {
+        Self::err(format!("BITOP {operation} must be called with at least two source keys."))
     }
 
     /// `LATENCY GRAPH` of an event without samples.
@@ -308,8 +356,229 @@ pub const BAD_PROTOCOL_TYPE: WireError = WireError::new(
 /// Something that only RESP3 can say.
 pub const RESP2_NOT_SUPPORTED: WireError =
     WireError::new("ERR", "RESP2 is not supported by this command");
+/// A script that is not known.
+pub const NO_SCRIPT: WireError =
+    WireError::new("NOSCRIPT", "No matching script. Please use EVAL.");
+/// `EVAL` with more keys than arguments.
+pub const TOO_MANY_KEYS: WireError =
+    WireError::new("ERR", "Number of keys can't be greater than number of args");
+/// `EVAL` with fewer than no keys.
+pub const NEGATIVE_KEYS: WireError = WireError::new("ERR", "Number of keys can't be negative");
+/// `FCALL` with something that is no number of keys.
+pub const BAD_NUMBER_OF_KEYS: WireError = WireError::new("ERR", "Bad number of keys provided");
+/// A script runs for too long.
+pub const BUSY_SCRIPT: WireError = WireError::new(
+    "BUSY",
+    "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+/// A function runs for too long.
+pub const BUSY_FUNCTION: WireError = WireError::new(
+    "BUSY",
+    "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+);
+/// `SCRIPT KILL` without a script.
+pub const NOT_BUSY: WireError = WireError::new("NOTBUSY", "No scripts in execution right now.");
+/// `SCRIPT KILL` of a script that has written.
+pub const UNKILLABLE: WireError = WireError::new(
+    "UNKILLABLE",
+    "Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+);
+/// A script calls a command that does not exist.
+pub const UNKNOWN_FROM_SCRIPT: WireError =
+    WireError::new("ERR", "Unknown Redis command called from script");
+/// A script calls a command with too few or too many arguments.
+pub const ARITY_FROM_SCRIPT: WireError =
+    WireError::new("ERR", "Wrong number of args calling Redis command from script");
+/// A script calls a command that scripts must not.
+pub const NOT_FROM_SCRIPT: WireError =
+    WireError::new("ERR", "This Redis command is not allowed from script");
+/// A script that only reads writes.
+pub const WRITE_FROM_READ_ONLY: WireError =
+    WireError::new("ERR", "Write commands are not allowed from read-only scripts.");
+/// `EVAL_RO` of a script that says that it writes.
+pub const WRITER_IN_READ_ONLY: WireError =
+    WireError::new("ERR", "Can not execute a script with write flag using *_ro command.");
+/// Memory is full.
+pub const OOM: WireError =
+    WireError::new("OOM", "command not allowed when used memory > 'maxmemory'.");
+/// Memory is full, and the script does not say that it may run then.
+pub const OOM_SCRIPT: WireError = WireError::new(
+    "OOM",
+    "allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+);
+/// There is no memory for an interpreter.
+pub const NO_INTERPRETER: WireError =
+    WireError::new("ERR", "failed to start a Lua interpreter: there is no memory for it");
+/// `SCRIPT FLUSH` with a mode that does not exist.
+pub const SCRIPT_FLUSH_MODE: WireError =
+    WireError::new("ERR", "SCRIPT FLUSH only support SYNC|ASYNC option");
+/// `SCRIPT DEBUG` in any mode but NO.
+pub const NO_SCRIPT_DEBUGGER: WireError =
+    WireError::new("ERR", "Fanfare has no script debugger: run the script on redis-server with SCRIPT DEBUG, or use redis.log");
+/// `SCRIPT DEBUG` with a mode that does not exist.
+pub const SCRIPT_DEBUG_MODE: WireError = WireError::new("ERR", "Use SCRIPT DEBUG YES/SYNC/NO");
+/// `FUNCTION FLUSH` with a mode that does not exist.
+pub const FUNCTION_FLUSH_MODE: WireError =
+    WireError::new("ERR", "FUNCTION FLUSH only supports SYNC|ASYNC option");
+/// `FUNCTION LIST LIBRARYNAME` without the name.
+pub const NO_LIBRARY_NAME: WireError =
+    WireError::new("ERR", "library name argument was not given");
+/// `FUNCTION RESTORE` with a policy that does not exist.
+pub const RESTORE_POLICY: WireError = WireError::new(
+    "ERR",
+    "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
+);
+/// A payload that was not made by `DUMP`, or by a newer version.
+pub const DUMP_PAYLOAD: WireError =
+    WireError::new("ERR", "DUMP payload version or checksum are wrong");
+/// A payload of functions that ends too early.
+pub const DUMP_READ: WireError = WireError::new("ERR", "failed loading functions");
+/// A payload that holds something other than functions.
+pub const NOT_A_FUNCTION: WireError = WireError::new("ERR", "given type is not a function");
+/// No such function.
+pub const FUNCTION_NOT_FOUND: WireError = WireError::new("ERR", "Function not found");
+/// No such library.
+pub const LIBRARY_NOT_FOUND: WireError = WireError::new("ERR", "Library not found");
 /// What a blocked client is told by `CLIENT UNBLOCK … ERROR`.
-pub const UNBLOCKED: WireError =
-    WireError::new("UNBLOCKED", "client unblocked via CLIENT UNBLOCK");
+pub const UNBLOCKED: WireError = WireError::new("UNBLOCKED", "client unblocked via CLIENT UNBLOCK");
 /// A key that is not there, where one is needed.
 pub const NO_SUCH_KEY: WireError = WireError::new("ERR", "no such key");
+/// An index that no element has.
+pub const INDEX_OUT_OF_RANGE: WireError = WireError::new("ERR", "index out of range");
+/// A count below zero, or none at all.
+pub const NOT_POSITIVE: WireError =
+    WireError::new("ERR", "value is out of range, must be positive");
+/// `LPOS` with a rank that no element has.
+pub const RANK_IS_ZERO: WireError = WireError::new(
+    "ERR",
+    "RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+);
+/// `LPOS` with a count below zero.
+pub const COUNT_NEGATIVE: WireError = WireError::new("ERR", "COUNT can't be negative");
+/// `LPOS` with a length below zero.
+pub const MAXLEN_NEGATIVE: WireError = WireError::new("ERR", "MAXLEN can't be negative");
+/// A number of keys below 1.
+/// `ZADD` with `XX` and `NX`.
+pub const ZADD_XX_AND_NX: WireError =
+    WireError::new("ERR", "XX and NX options at the same time are not compatible");
+/// `ZADD` with two of `GT`, `LT` and `NX`.
+pub const ZADD_GT_LT_NX: WireError =
+    WireError::new("ERR", "GT, LT, and/or NX options at the same time are not compatible");
+/// `ZADD` with `INCR` and several members.
+pub const ZADD_INCR_PAIRS: WireError =
+    WireError::new("ERR", "INCR option supports a single increment-element pair");
+/// A score would be the sum of both infinities.
+pub const SCORE_IS_NAN: WireError = WireError::new("ERR", "resulting score is not a number (NaN)");
+/// A range of scores without numbers.
+pub const BOUND_NOT_A_FLOAT: WireError = WireError::new("ERR", "min or max is not a float");
+/// A range of names without `[`, `(`, `-` or `+`.
+pub const BOUND_NOT_A_STRING: WireError =
+    WireError::new("ERR", "min or max not valid string range item");
+/// `ZRANGE` by rank with `LIMIT`.
+pub const LIMIT_BY_RANK: WireError = WireError::new(
+    "ERR",
+    "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+);
+/// `ZRANGE` by name with scores.
+pub const WITHSCORES_BY_LEX: WireError =
+    WireError::new("ERR", "syntax error, WITHSCORES not supported in combination with BYLEX");
+/// `ZUNION` with a weight that is no number.
+pub const WEIGHT_NOT_A_FLOAT: WireError = WireError::new("ERR", "weight value is not a float");
+/// A limit below 0.
+pub const LIMIT_NEGATIVE: WireError = WireError::new("ERR", "LIMIT can't be negative");
+/// A command on several keys of which there are none.
+pub const NUMKEYS_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "numkeys should be greater than 0");
+/// A count below 1.
+pub const COUNT_NOT_POSITIVE: WireError = WireError::new("ERR", "count should be greater than 0");
+/// The timeout of a blocking command that is no number.
+pub const TIMEOUT_NOT_A_FLOAT: WireError =
+    WireError::new("ERR", "timeout is not a float or out of range");
+/// `CLIENT UNBLOCK` with a reason that does not exist.
+pub const BAD_UNBLOCK_REASON: WireError =
+    WireError::new("ERR", "CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+/// A string would become longer than `proto-max-bulk-len`.
+pub const STRING_TOO_LONG: WireError =
+    WireError::new("ERR", "string exceeds maximum allowed size (proto-max-bulk-len)");
+/// `SETRANGE` before the beginning.
+pub const OFFSET_OUT_OF_RANGE: WireError = WireError::new("ERR", "offset is out of range");
+/// `SETBIT` or `GETBIT` of a bit that no string can have.
+pub const BAD_BIT_OFFSET: WireError =
+    WireError::new("ERR", "bit offset is not an integer or out of range");
+/// `SETBIT` to something that is no bit.
+pub const BAD_BIT: WireError = WireError::new("ERR", "bit is not an integer or out of range");
+/// `BITPOS` of something that is no bit.
+pub const BIT_ARGUMENT: WireError = WireError::new("ERR", "The bit argument must be 1 or 0.");
+/// `BITOP NOT` of several keys.
+pub const BITOP_NOT_SOURCES: WireError =
+    WireError::new("ERR", "BITOP NOT must be called with a single source key.");
+/// `LCS` of something that is no string.
+pub const LCS_NOT_STRINGS: WireError =
+    WireError::new("ERR", "The specified keys must contain string values");
+/// `LCS` with `LEN` and `IDX`.
+pub const LCS_LEN_AND_IDX: WireError =
+    WireError::new("ERR", "If you want both the length and indexes, please just use IDX.");
+/// `LCS` would need more memory than a string may have.
+pub const LCS_TOO_LARGE: WireError = WireError::new(
+    "ERR",
+    "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+);
+/// `LCS` did not get the memory that it needs.
+pub const LCS_NO_MEMORY: WireError =
+    WireError::new("ERR", "Insufficient memory, failed allocating transient memory for LCS");
+/// A count that has no opposite.
+pub const COUNT_OUT_OF_RANGE: WireError = WireError::new(
+    "ERR",
+    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+/// A number that is too large.
+pub const OUT_OF_RANGE: WireError = WireError::new("ERR", "value is out of range");
+/// A count of which not even the opposite is a number.
+pub const NOT_A_SIGNED_COUNT: WireError = WireError::new(
+    "ERR",
+    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+/// `HINCRBY` of a value that is no number.
+pub const HASH_VALUE_NOT_AN_INTEGER: WireError =
+    WireError::new("ERR", "hash value is not an integer");
+/// `HINCRBYFLOAT` of a value that is no number.
+pub const HASH_VALUE_NOT_A_FLOAT: WireError = WireError::new("ERR", "hash value is not a float");
+/// `HINCRBYFLOAT` by something that is not finite.
+pub const INCREMENT_NOT_FINITE: WireError = WireError::new("ERR", "value is NaN or Infinity");
+/// A count that has no opposite.
+pub const NOT_A_LONG: WireError = WireError::new(
+    "ERR",
+    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+/// `HEXPIRE` and others: the word before the number of fields. This and what follows: Redis 8.2.
+pub const FIELDS_MISSING: WireError =
+    WireError::new("ERR", "Mandatory argument FIELDS is missing or not at the right position");
+/// `HTTL` and others with a number of fields below 1.
+pub const N_FIELDS_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "Number of fields must be a positive integer");
+/// `HEXPIRE` with a number of fields below 1.
+pub const N_FIELDS_NOT_ABOVE_0: WireError =
+    WireError::new("ERR", "Parameter `numFields` should be greater than 0");
+/// `HSETEX` with a number of fields below 1.
+pub const INVALID_N_FIELDS: WireError = WireError::new("ERR", "invalid number of fields");
+/// Another number of fields than was said.
+pub const N_FIELDS_MISMATCH: WireError =
+    WireError::new("ERR", "The `numfields` parameter must match the number of arguments");
+/// A time before the epoch.
+pub const NEGATIVE_EXPIRE: WireError = WireError::new("ERR", "invalid expire time, must be >= 0");
+/// `HSETEX` with `EX` at its end.
+pub const EXPIRE_MISSING: WireError = WireError::new("ERR", "missing expire time");
+/// `HSETEX` with two times.
+pub const HSETEX_TIMES: WireError =
+    WireError::new("ERR", "Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+/// `HSETEX` with two conditions.
+pub const HSETEX_CONDITIONS: WireError =
+    WireError::new("ERR", "Only one of FXX or FNX arguments can be specified");
+
+impl WireError {
+    /// `HSETEX` with a word that it does not know.
+    #[must_use]
+    pub fn unknown_argument(word: &[u8]) -> Self {
+        Self::showing(&[b"unknown argument: ", cut(word, usize::MAX)])
+    }
+}

@@ -81,5 +81,6 @@ pub use encode::{Version, Writer, bulk_header, bulk_header_len, bulk_len, comman
 pub use error::{DecodeError, DecodeErrorKind, RequestError};
 pub use inline::split_args;
 pub use limits::Limits;
+pub use number::DoubleText;
 pub use request::{Progress, Request, RequestDecoder, Span};
 pub use value::Value;

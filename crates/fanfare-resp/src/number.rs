@@ -67,16 +67,32 @@ pub(crate) fn is_big_number(text: &[u8]) -> bool {
 /// The longest text of a double: `-1.2345678901234567e-308`, with room to spare.
 const DOUBLE_LEN_MAX: usize = 40;
 
+/// Below this, `%.17g` writes an integer digit by digit.
+const PLAIN_INT_MAX: f64 = 1e17;
+
 /// A double as C's `%.17g` writes it, which is how redis-server 7.0 does; it reads back exactly.
-pub(crate) struct DoubleText {
+///
+/// # Example
+/// ```
+/// use fanfare_resp::DoubleText;
+///
+/// assert_eq!(DoubleText::new(0.1).as_bytes(), b"0.10000000000000001");
+/// assert_eq!(DoubleText::new(-3.0).as_bytes(), b"-3");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DoubleText {
     buf: [u8; DOUBLE_LEN_MAX],
     len: usize,
 }
 
 impl DoubleText {
-    pub(crate) fn new(value: f64) -> Self {
+    /// Writes `value`.
+    #[must_use]
+    pub fn new(value: f64) -> Self {
         let mut text = Self { buf: [0; DOUBLE_LEN_MAX], len: 0 };
-        if value.is_nan() {
+        if let Some(int) = plain_int(value) {
+            text.push(itoa::Buffer::new().format(int).as_bytes());
+        } else if value.is_nan() {
             text.push(b"nan");
         } else if value.is_infinite() {
             text.push(if value < 0.0 { b"-inf" } else { b"inf" });
@@ -86,7 +102,9 @@ impl DoubleText {
         text
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         self.buf.get(..self.len).unwrap_or_default()
     }
 
@@ -164,4 +182,15 @@ impl DoubleText {
             self.len = end;
         }
     }
+}
+
+/// The integer that `value` is, if it is written as one: a quick way for most of them. -0 is none.
+#[expect(clippy::cast_possible_truncation, reason = "what does not fit was sorted out")]
+fn plain_int(value: f64) -> Option<i64> {
+    if PLAIN_INT_MAX <= value.abs() {
+        return None;
+    }
+    let int = value as i64;
+    let is_same = (int as f64).to_bits() == value.to_bits();
+    is_same.then_some(int)
 }

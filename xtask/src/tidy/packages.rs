@@ -23,6 +23,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("fanfare-testkit", &[]),
     ("fanfare-allocator", &[]),
     ("fanfare-engine", &["fanfare-resp"]),
+    ("fanfare-script", &["fanfare-resp"]),
     ("fanfare-client", &["fanfare-resp"]),
     ("fanfare-broker", &["fanfare-engine", "fanfare-resp"]),
     ("fanfare", &["fanfare-client", "fanfare-broker"]),

@@ -2,7 +2,7 @@
 
 use super::{File, Tree};
 
-/// The codec and the engine do no input or output and read no clock.
+/// The codec, the engine and scripts do no input or output and read no clock.
 pub(super) fn engine_is_pure(tree: &Tree) -> Vec<String> {
     const BANNED: [&str; 10] = [
         "tokio",
@@ -16,7 +16,8 @@ pub(super) fn engine_is_pure(tree: &Tree) -> Vec<String> {
         "RandomState",
         "rand::",
     ];
-    let pure = ["crates/fanfare-resp/src/", "crates/fanfare-engine/src/"];
+    let pure =
+        ["crates/fanfare-resp/src/", "crates/fanfare-engine/src/", "crates/fanfare-script/src/"];
     let files = pure.iter().flat_map(|it| tree.below(it, ".rs"));
     files.flat_map(|it| it.lines_with(&BANNED)).collect()
 }
@@ -35,6 +36,9 @@ const MAY_NAME_A_VERSION: &[&str] = &[
     // A connection begins with RESP2; CLIENT LIST shows the version.
     "crates/fanfare-broker/src/reactor/state.rs",
     "crates/fanfare-broker/src/reactor/input.rs",
+    // A script chooses it by redis.setresp, and what it returns depends on that.
+    "crates/fanfare-script/src/api/server.rs",
+    "crates/fanfare-script/src/reply.rs",
     // The link asks for RESP3 and accepts RESP2.
     "crates/fanfare-client/src/connection/handshake.rs",
 ];

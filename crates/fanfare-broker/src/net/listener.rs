@@ -108,6 +108,16 @@ impl Bound {
         self.unix.as_ref().map(|it| it.1.clone())
     }
 
+    /// The same sockets once more, to be accepted from without the event loop.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn twin(&self) -> io::Result<Twin> {
+        let tcp = self.tcp.iter().map(std::net::TcpListener::try_clone);
+        let unix = self.unix.as_ref().map(|it| it.0.try_clone()).transpose()?;
+        Ok(Twin { tcp: tcp.collect::<io::Result<_>>()?, unix })
+    }
+
     /// Registers the sockets with the present reactor.
     ///
     /// # Errors
@@ -116,6 +126,32 @@ impl Bound {
         let tcp = self.tcp.into_iter().map(|it| TcpListener::from_std(it).map(Listener::Tcp));
         let unix = self.unix.map(|(it, _)| UnixListener::from_std(it).map(Listener::Unix));
         Ok(Acceptor { listeners: tcp.chain(unix).collect::<io::Result<_>>()?, next: 0 })
+    }
+}
+
+/// Listening sockets outside the event loop.
+#[derive(Debug)]
+pub(crate) struct Twin {
+    tcp: Vec<std::net::TcpListener>,
+    unix: Option<std::os::unix::net::UnixListener>,
+}
+
+impl Twin {
+    /// The next connection that is waiting; a failure is left to the event loop.
+    pub(crate) fn accept_now(&self) -> Option<Incoming> {
+        let tcp = self.tcp.iter().find_map(|it| it.accept().ok()).map(|it| it.0);
+        let incoming = match tcp {
+            Some(stream) => {
+                stream.set_nonblocking(true).ok()?;
+                Incoming::Tcp(stream)
+            }
+            None => {
+                let (stream, _) = self.unix.as_ref()?.accept().ok()?;
+                stream.set_nonblocking(true).ok()?;
+                Incoming::Unix(stream)
+            }
+        };
+        Some(incoming)
     }
 }
 

@@ -64,6 +64,16 @@ impl Socket {
         polled.map_ok(|()| into.filled().len())
     }
 
+    /// Reads what has arrived without asking the event loop; `WouldBlock` if that is nothing.
+    pub(crate) fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        use std::io::Read as _;
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(&*stream),
+            Self::Unix(stream) => SockRef::from(&*stream),
+        };
+        (&*socket).read(into)
+    }
+
     /// Whether it would take bytes again.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

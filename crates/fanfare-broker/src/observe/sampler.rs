@@ -118,6 +118,7 @@ impl Sampler {
             n_hits: keyspace.n_hits.saturating_sub(before.n_hits),
             n_misses: keyspace.n_misses.saturating_sub(before.n_misses),
             n_expired: keyspace.n_expired.saturating_sub(before.n_expired),
+            n_fields_expired: keyspace.n_fields_expired.saturating_sub(before.n_fields_expired),
             n_changes: keyspace.n_changes,
         }
     }
@@ -154,7 +155,13 @@ mod tests {
     #[test]
     fn a_reset_starts_from_zero() {
         let sampler = Sampler::new();
-        let before = StripeCounts { n_hits: 3, n_misses: 2, n_expired: 1, n_changes: 9 };
+        let before = StripeCounts {
+            n_hits: 3,
+            n_misses: 2,
+            n_expired: 1,
+            n_fields_expired: 4,
+            n_changes: 9,
+        };
         sampler.add(Sample { at_ms: 0, n_commands: 50, ..Sample::default() });
         sampler.reset(before);
         sampler.add(Sample { at_ms: 100, ..Sample::default() });

@@ -39,6 +39,8 @@ pub(super) struct Conn {
     pub(super) parked: bool,
     /// Parked by CLIENT PAUSE: what arrives is kept, so that a client that hangs up is noticed.
     pub(super) paused: bool,
+    /// Parked until a script is over.
+    pub(super) gated: bool,
     /// Requests may be waiting in the session's input: it was parked until a moment ago, or had to be read from first.
     pub(super) resumed: bool,
     /// Nothing is read into commands until this wait is over.

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
+use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
+use fanfare_engine::scripting::{Running, Scripting};
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
@@ -443,6 +444,32 @@ impl Host for Turn<'_> {
     }
 
     #[inline]
+    fn take_scripting(&mut self) -> Option<Box<Scripting>> {
+        self.reactor.take_scripting()
+    }
+
+    fn put_scripting(&mut self, scripting: Box<Scripting>) {
+        self.reactor.scripting = Some(scripting);
+    }
+
+    fn poll_script(&mut self, running: &Running) -> ScriptTime {
+        self.reactor.poll_script(running)
+    }
+
+    fn script_ended(&mut self) {
+        self.reactor.script_ended();
+    }
+
+    fn log_script(&mut self, level: ScriptLog, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        match level {
+            ScriptLog::Debug => tracing::trace!(target: "script", "{text}"),
+            ScriptLog::Verbose => tracing::debug!(target: "script", "{text}"),
+            ScriptLog::Notice => tracing::info!(target: "script", "{text}"),
+            ScriptLog::Warning => tracing::warn!(target: "script", "{text}"),
+        }
+    }
+
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply) {
         let Some(facts) = self.shared.clients.get(blocked.client_id) else { return };
         let Some(mailbox) = self.shared.mailbox(facts.reactor) else { return };

@@ -129,7 +129,7 @@ fn handle_items<R: Recipient>(
             continue;
         }
         let item = std::mem::replace(item, Item::Resume);
-        if in_command && !matches!(item, Item::Subscribe { .. } | Item::Unsubscribe { .. }) {
+        if in_command && !item.suits_commands() {
             recipient.inbox().deferred.push_back(item);
         } else {
             recipient.handle(item);

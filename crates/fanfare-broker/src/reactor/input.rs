@@ -142,7 +142,9 @@ impl Reactor {
     fn poll_parked(&mut self, slot: u32, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let polled = loop {
-            let Some(conn) = self.conn(slot).filter(|it| it.is_waiting()) else { break Poll::Pending };
+            let Some(conn) = self.conn(slot).filter(|it| it.is_waiting()) else {
+                break Poll::Pending;
+            };
             let (Some(socket), Some(session)) = (&mut conn.socket, &mut conn.session) else {
                 break Poll::Pending;
             };
@@ -197,7 +199,7 @@ impl Reactor {
     }
 
     /// Runs the requests in what was kept and `arrived`, and keeps the rest.
-    fn run_arrived(&mut self, slot: u32, session: &mut Session, arrived: &[u8]) {
+    pub(super) fn run_arrived(&mut self, slot: u32, session: &mut Session, arrived: &[u8]) {
         if session.input.is_empty() {
             let used = self.run(slot, session, arrived);
             let rest = arrived.get(used.n_bytes..).unwrap_or_default();
@@ -383,6 +385,9 @@ impl Reactor {
             }
             Called::Closed => {
                 self.park(slot);
+                if let Some(conn) = self.conn(slot) {
+                    conn.gated = true;
+                }
                 return Flow::Again;
             }
         };

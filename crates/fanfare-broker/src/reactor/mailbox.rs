@@ -77,6 +77,13 @@ pub(crate) enum Item {
     Barrier(Arc<Barrier>),
 }
 
+impl Item {
+    /// Whether it may be handled inside a command, which may hold locks.
+    pub(crate) fn suits_commands(&self) -> bool {
+        matches!(self, Self::Subscribe { .. } | Self::Unsubscribe { .. } | Self::Adopt(_))
+    }
+}
+
 /// Counts reactors that have seen an item; the last one wakes a parked session.
 #[derive(Debug)]
 pub(crate) struct Barrier {

@@ -4,6 +4,7 @@
 //! then each connection that got something is written to once. Nothing waits in between except for short locks; a
 //! session that must wait is parked.
 
+mod busy;
 mod conn;
 mod fanout;
 mod host;

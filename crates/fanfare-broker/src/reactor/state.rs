@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::{Index, ReactorId, ReactorSet};
+use fanfare_engine::scripting::Scripting;
 use fanfare_engine::{Client, Now, Version};
 use fanfare_resp::{Limits, RequestDecoder};
 use rand::rngs::SmallRng;
@@ -19,7 +20,7 @@ use super::mailbox::{Item, Mailbox};
 use super::time::QUIET_TICKS;
 use super::wait::Deadlines;
 use crate::client::{BufferPool, Facts, Place, Press, flag};
-use crate::net::Incoming;
+use crate::net::{Incoming, Twin};
 use crate::observe::Stats;
 use crate::shared::{Live, Shared, unix_us};
 
@@ -54,7 +55,7 @@ pub(crate) struct Reactor {
     pub(super) dirty: Vec<u32>,
     pub(super) overflowing: Vec<u32>,
     doomed: Vec<(u32, u64)>,
-    parked: Vec<u32>,
+    pub(super) parked: Vec<u32>,
     /// Reactors to wake at the end of the turn.
     pub(super) to_wake: ReactorSet,
     /// Mailboxes that the command in progress found beyond their bound.
@@ -79,6 +80,12 @@ pub(crate) struct Reactor {
     /// Wakes the task that sleeps until then.
     pub(super) deadline_waker: Option<Waker>,
     pub(super) rng: SmallRng,
+    /// The interpreter, while no script runs; made by the first one.
+    pub(super) scripting: Option<Box<Scripting>>,
+    /// When clients were looked after while a script ran, in microseconds since the Unix epoch.
+    pub(super) busy_since_us: u64,
+    /// The sockets that this thread listens on, for the time of a script.
+    pub(super) twin: Option<Twin>,
     turn_waker: Option<Waker>,
     turn_scheduled: bool,
     adopted: Vec<u32>,
@@ -129,6 +136,9 @@ impl Reactor {
             deadlines: Deadlines::default(),
             deadline_waker: None,
             rng: rand::make_rng(),
+            scripting: None,
+            busy_since_us: 0,
+            twin: None,
             is_stopping: false,
             paused: false,
             n_quiet_ticks: QUIET_TICKS,
@@ -277,6 +287,7 @@ impl Reactor {
             closing: false,
             parked: false,
             paused: false,
+            gated: false,
             resumed: false,
             waiting: None,
             barrier: None,
@@ -423,6 +434,7 @@ impl Reactor {
             let had_barrier = conn.barrier.take().is_some();
             conn.parked = false;
             conn.paused = false;
+            conn.gated = false;
             conn.resumed = true;
             conn.facts.seen.flags.fetch_and(!flag::BLOCKED, Ordering::Relaxed);
             let waker = conn.waker.clone();

@@ -201,6 +201,12 @@ impl Future for Serve {
 
 /// Accepts connections and gives each to the reactor that has the fewest.
 async fn accept(reactor: Rc<RefCell<Reactor>>, bound: Bound) {
+    match bound.twin() {
+        Ok(twin) => reactor.borrow_mut().twin = Some(twin),
+        Err(error) => {
+            tracing::warn!(%error, "nobody can connect while a script runs for too long");
+        }
+    }
     let mut acceptor = match bound.register() {
         Ok(acceptor) => acceptor,
         Err(error) => {
@@ -247,7 +253,7 @@ fn tell_outage(error: &io::Error) {
     }
 }
 
-fn place(reactor: &mut Reactor, incoming: Incoming) {
+pub(super) fn place(reactor: &mut Reactor, incoming: Incoming) {
     let shared = Arc::clone(&reactor.shared);
     let live = Arc::clone(&*shared.live.read());
     if live.maxclients <= shared.n_clients() {

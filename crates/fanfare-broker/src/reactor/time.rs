@@ -37,6 +37,7 @@ impl Reactor {
             let idle_ms =
                 uptime_ms.saturating_sub(conn.facts.seen.active_ms.load(Ordering::Relaxed));
             let exempt = conn.is_subscribed()
+                || conn.waiting.is_some()
                 || conn.session.as_ref().is_some_and(|it| it.client.monitoring);
             if timeout_ms != 0 && timeout_ms < idle_ms && !exempt && conn.socket.is_some() {
                 late.push(u32::try_from(slot).unwrap_or(u32::MAX));
@@ -69,8 +70,8 @@ impl Reactor {
         let shared = Rc::clone(&self.shared);
         let now = self.now;
         let mut turn = Turn::new(self, &shared, u32::MAX);
-        shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, key| {
-            announce_expired(&mut turn, shared.keyspace.tuning(), db, key);
+        shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, expired| {
+            announce_expired(&mut turn, shared.keyspace.tuning(), db, expired);
         });
         drop(turn);
         // Nobody's command published: nobody has to wait.

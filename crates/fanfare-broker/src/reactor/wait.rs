@@ -17,6 +17,9 @@ use crate::client::flag;
 /// meanwhile is skipped when it comes up.
 pub(super) type Deadlines = BinaryHeap<Reverse<(u64, u32, u64)>>;
 
+/// Deadlines may be further away than timers can tell; and system clocks are set.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
 impl Reactor {
     /// The client's command waits.
     pub(super) fn wait(&mut self, slot: u32, blocked: Arc<Blocked>) {
@@ -67,7 +70,8 @@ impl Reactor {
         self.refresh();
         self.end_late_waits();
         let at_ms = self.next_deadline_ms()?;
-        Some(Duration::from_millis(at_ms.saturating_sub(self.now.unix_ms())))
+        let left = Duration::from_millis(at_ms.saturating_sub(self.now.unix_ms()));
+        Some(left.min(SLEEP_MAX))
     }
 
     fn next_deadline_ms(&self) -> Option<u64> {
@@ -81,7 +85,9 @@ impl Reactor {
             && at_ms <= now_ms
         {
             self.deadlines.pop();
-            let Some(conn) = self.conn(slot).filter(|it| it.facts.id == client_id) else { continue };
+            let Some(conn) = self.conn(slot).filter(|it| it.facts.id == client_id) else {
+                continue;
+            };
             let Some(blocked) = conn.waiting.clone() else { continue };
             if blocked.deadline_unix_ms == Some(at_ms) && blocked.end() {
                 self.end_wait(slot, &blocked, &blocked.on_timeout);

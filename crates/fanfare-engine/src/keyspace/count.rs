@@ -12,7 +12,10 @@ pub(super) struct Counters {
     pub(super) n_expired: Events,
     pub(super) n_keys: Level,
     pub(super) n_expires: Level,
+    /// Hashes with fields that expire.
+    pub(super) n_timed: Level,
     pub(super) n_bytes: Level,
+    pub(super) n_fields_expired: Events,
 }
 
 impl Counters {
@@ -21,6 +24,7 @@ impl Counters {
             n_hits: self.n_hits.get(),
             n_misses: self.n_misses.get(),
             n_expired: self.n_expired.get(),
+            n_fields_expired: self.n_fields_expired.get(),
             n_changes: self.n_changes.get(),
         }
     }
@@ -35,6 +39,8 @@ pub struct StripeCounts {
     pub n_misses: u64,
     /// Keys removed because their time had come.
     pub n_expired: u64,
+    /// Fields of hashes removed because their time had come.
+    pub n_fields_expired: u64,
     /// Writes.
     pub n_changes: u64,
 }
@@ -44,6 +50,7 @@ impl std::ops::AddAssign for StripeCounts {
         self.n_hits += other.n_hits;
         self.n_misses += other.n_misses;
         self.n_expired += other.n_expired;
+        self.n_fields_expired += other.n_fields_expired;
         self.n_changes += other.n_changes;
     }
 }

@@ -73,6 +73,18 @@ impl Entry {
     pub(super) fn is_due(&self, now_ms: u64) -> bool {
         self.expires_at_ms != 0 && self.expires_at_ms <= now_ms
     }
+
+    /// When the next field of the hash is due that it holds; 0: never.
+    #[inline]
+    pub(super) fn soonest_ms(&self) -> u64 {
+        self.value.soonest_ms().unwrap_or(0)
+    }
+
+    /// Whether it or a field in it is due.
+    #[inline]
+    pub(super) fn has_due(&self, now_ms: u64) -> bool {
+        self.is_due(now_ms) || self.value.soonest_ms().is_some_and(|it| it <= now_ms)
+    }
 }
 
 impl Clone for Entry {

@@ -73,9 +73,9 @@ impl Interests {
     pub(super) fn unblock(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
         let mut found = false;
         self.change(hash, key, |it| {
-            let n_before = it.blocked.len();
-            it.blocked.retain(|it| !Arc::ptr_eq(it, blocked));
-            found = it.blocked.len() < n_before;
+            // Who is served is at the front, mostly.
+            let at = it.blocked.iter().position(|it| Arc::ptr_eq(it, blocked));
+            found = at.and_then(|at| it.blocked.remove(at)).is_some();
         });
         if found {
             for stripe in blocked.reaches() {
@@ -86,7 +86,12 @@ impl Interests {
     }
 
     /// The client that is blocked on the key for longest, leaving out the first `n_passed`.
-    pub(super) fn next_blocked(&self, hash: u64, key: &[u8], n_passed: usize) -> Option<Arc<Blocked>> {
+    pub(super) fn next_blocked(
+        &self,
+        hash: u64,
+        key: &[u8],
+        n_passed: usize,
+    ) -> Option<Arc<Blocked>> {
         self.find(hash, key)?.blocked.get(n_passed).cloned()
     }
 

@@ -7,6 +7,7 @@ use parking_lot::MutexGuard;
 
 use super::access::Clock;
 use super::entry::Entry;
+use super::expired::Expired;
 use super::garbage::Garbage;
 use super::stripe::StripeGuard;
 use super::{Key, Keyspace, StripeId};
@@ -53,8 +54,8 @@ struct Rest<'a> {
     absent: Vec<u16>,
     /// Those of them that came to be meanwhile.
     made: Vec<u16>,
-    /// Keys that were removed because their time had come, and that nobody was told of so far.
-    expired: Vec<(u16, Name)>,
+    /// What was removed because its time had come, and that nobody was told of so far.
+    expired: Vec<(u16, Expired)>,
     /// Keys that changed and on which clients are blocked, the first first.
     ready: Vec<(u16, Name)>,
     garbage: Garbage,
@@ -248,15 +249,15 @@ impl<'a> Locked<'a> {
         rest.absent.swap_remove(at);
         rest.made.push(db);
         let slots = self.keyspace.make(db);
-        let held = slots.iter().zip(0..).map(|(slot, index)| Held {
-            id: StripeId { db, index },
-            stripe: slot.lock(),
-        });
+        let held = slots
+            .iter()
+            .zip(0..)
+            .map(|(slot, index)| Held { id: StripeId { db, index }, stripe: slot.lock() });
         self.more.extend(held);
     }
 }
 
-/// Reading. A key whose time has come is removed first.
+/// Reading. A key whose time has come is removed first, and so are the fields of a hash.
 impl Locked<'_> {
     /// The live entry of `key`.
     #[inline]
@@ -278,15 +279,16 @@ impl Locked<'_> {
         self.find(db, key)?.lookup(key, clock)
     }
 
-    /// Removes `key` if its time has come.
+    /// Removes what is due of `key`.
     #[inline]
     fn expire(&mut self, db: u16, key: Key<'_>, now_ms: u64) {
         let Some(stripe) = self.find(db, key) else { return };
-        if stripe.find(key).is_some_and(|it| it.is_due(now_ms)) {
-            let value = stripe.expire(key);
+        if stripe.find(key).is_some_and(|it| it.has_due(now_ms))
+            && let Some((expired, garbage)) = stripe.expire(key, now_ms, usize::MAX)
+        {
             stripe.touch(key);
-            self.rest_mut().expired.push((db, key.name.into()));
-            value.into_iter().for_each(|it| self.discard(it));
+            self.rest_mut().expired.push((db, expired));
+            garbage.into_iter().for_each(|it| self.discard(it));
         }
     }
 
@@ -435,6 +437,11 @@ impl Locked<'_> {
         }
     }
 
+    /// Something changed that is no key.
+    pub(crate) fn note_change(&mut self) {
+        self.n_changes += 1;
+    }
+
     /// How many changes there were since these stripes were locked.
     #[inline]
     pub(crate) fn n_changes(&self) -> u32 {
@@ -448,9 +455,9 @@ impl Locked<'_> {
         (!ready.is_empty()).then(|| ready.remove(0))
     }
 
-    /// Keys that were removed because their time had come, and that were not asked for so far.
+    /// What was removed because its time had come, and was not asked for so far.
     #[inline]
-    pub(crate) fn take_expired(&mut self) -> Vec<(u16, Name)> {
+    pub(crate) fn take_expired(&mut self) -> Vec<(u16, Expired)> {
         self.rest.as_mut().map(|it| std::mem::take(&mut it.expired)).unwrap_or_default()
     }
 

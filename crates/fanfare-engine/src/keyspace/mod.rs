@@ -6,47 +6,52 @@
 mod access;
 mod count;
 mod entry;
+mod expired;
 mod garbage;
 mod gate;
 mod interest;
 mod locked;
+mod schedule;
 mod snapshot;
 mod stripe;
 
 pub use access::{Access, Clock};
 pub use count::StripeCounts;
 pub use entry::Entry;
+pub use expired::Expired;
 pub use garbage::Garbage;
 pub use gate::Gate;
 pub use locked::{Locked, Plan};
 pub use snapshot::Snapshot;
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
-use crate::block::Blocked;
-use crate::tree::Name;
-use crate::tuning::Tuning;
 use crate::Now;
-use stripe::Slot;
+use crate::block::Blocked;
+use crate::scripting::Scripts;
+use crate::tree::{Name, Seed};
+use crate::tuning::Tuning;
+use crate::value::hasher;
+use schedule::Due;
+use stripe::{Slot, StripeGuard};
 
 /// Stripes per database.
 const N_STRIPES: usize = 64;
-/// Due keys that are removed under one lock: some tens of microseconds of work.
+/// Due keys and fields that are removed under one lock: some tens of microseconds of work.
 const EXPIRED_PER_LOCK_MAX: usize = 256;
 
 /// All databases of a server.
 #[derive(Debug)]
 pub struct Keyspace {
     databases: Box<[OnceLock<Database>]>,
-    hasher: FixedState,
+    seed: Seed,
     tuning: Tuning,
     gate: Gate,
+    scripts: Scripts,
     /// Held while a database is made, and by whoever holds all stripes of one.
     making: Mutex<()>,
     /// The stripe that is next looked through for due keys.
@@ -81,18 +86,22 @@ pub struct Counts {
     pub n_keys: usize,
     /// Keys with an expiry.
     pub n_expires: usize,
+    /// Hashes with fields that expire.
+    pub n_timed: usize,
 }
 
 impl Keyspace {
     /// Empty databases. `seed` keys the hash function: give each process another one.
     #[must_use]
     pub fn new(n_databases: u16, seed: u64) -> Self {
+        hasher::seed(seed);
         let databases = (0..n_databases.max(1)).map(|_| OnceLock::new()).collect();
         Self {
             databases,
-            hasher: FixedState::with_seed(seed),
+            seed: Seed::new(seed),
             tuning: Tuning::default(),
             gate: Gate::default(),
+            scripts: Scripts::default(),
             making: Mutex::new(()),
             next_swept: AtomicUsize::new(0),
         }
@@ -118,6 +127,12 @@ impl Keyspace {
         &self.gate
     }
 
+    /// Scripts and libraries of functions.
+    #[must_use]
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
     /// Bytes that keys and values take, without taking a lock.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
@@ -138,6 +153,7 @@ impl Keyspace {
         for slot in self.existing(db) {
             counts.n_keys += slot.n_keys();
             counts.n_expires += slot.n_expires();
+            counts.n_timed += slot.n_timed();
         }
         counts
     }
@@ -154,10 +170,15 @@ impl Keyspace {
         totals
     }
 
-    /// Removes up to `n_max` keys whose time has come, a few under each lock, and tells `removed` the database and
-    /// the name of each while its stripe is locked. Skips stripes that are in use, and goes on where it stopped the
-    /// last time.
-    pub fn expire_due(&self, now: Now, n_max: usize, mut removed: impl FnMut(u16, &Name)) -> usize {
+    /// Removes up to `n_max` keys and fields of hashes whose time has come, a few under each lock, and tells `removed`
+    /// the database and what it was while the stripe is locked. Skips stripes that are in use, and goes on where it
+    /// stopped the last time. Returns how many it removed.
+    pub fn expire_due(
+        &self,
+        now: Now,
+        n_max: usize,
+        mut removed: impl FnMut(u16, &Expired),
+    ) -> usize {
         let n_slots = self.databases.len() * N_STRIPES;
         let mut n_removed = 0;
         for _ in 0..n_slots {
@@ -167,17 +188,10 @@ impl Keyspace {
             let at = self.next_swept.fetch_add(1, Ordering::Relaxed) % n_slots;
             let db = u16::try_from(at / N_STRIPES).unwrap_or(u16::MAX);
             let Some(slot) = self.existing(db).get(at % N_STRIPES) else { continue };
-            if slot.n_expires() != 0
+            if (slot.n_expires() != 0 || slot.n_timed() != 0)
                 && let Some(mut stripe) = slot.try_lock()
             {
-                for _ in 0..EXPIRED_PER_LOCK_MAX {
-                    let Some((hash, name)) = stripe.next_due(now.unix_ms()) else { break };
-                    let key = Key { hash, name: &name };
-                    stripe.expire(key);
-                    stripe.touch(key);
-                    removed(db, &name);
-                    n_removed += 1;
-                }
+                n_removed += sweep(&mut stripe, now.unix_ms(), |it| removed(db, it));
             }
         }
         n_removed
@@ -207,7 +221,14 @@ impl Keyspace {
 
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
+        self.seed.hash(key)
+    }
+
+    /// How the fields and members in values are hashed.
+    #[inline]
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// The stripe of a hash. Takes bits that the hash table of a stripe uses neither for its order nor for its tags.
@@ -254,6 +275,25 @@ impl Keyspace {
         let database = self.databases.get(usize::from(db)).and_then(OnceLock::get);
         database.map(|it| &*it.slots).unwrap_or_default()
     }
+}
+
+/// Removes some of what is due in a stripe; returns how much.
+fn sweep(stripe: &mut StripeGuard<'_>, now_ms: u64, mut removed: impl FnMut(&Expired)) -> usize {
+    let mut n_removed = 0;
+    while n_removed < EXPIRED_PER_LOCK_MAX
+        && let Some(Due { hash, key: name, .. }) = stripe.next_due(now_ms)
+    {
+        let key = Key { hash, name: &name };
+        let n_left = EXPIRED_PER_LOCK_MAX - n_removed;
+        let Some((expired, _)) = stripe.expire(key, now_ms, n_left) else { break };
+        stripe.touch(key);
+        n_removed += match &expired {
+            Expired::Key(_) => 1,
+            Expired::Fields { names, .. } => names.len(),
+        };
+        removed(&expired);
+    }
+    n_removed
 }
 
 impl Database {

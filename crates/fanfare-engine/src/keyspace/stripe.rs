@@ -1,7 +1,5 @@
 //! One stripe: its keys, when they expire, and who is interested in them.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -11,11 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use super::access::{Access, Clock};
 use super::count::{Counters, StripeCounts};
 use super::entry::Entry;
+use super::expired::Expired;
 use super::interest::Interests;
+use super::schedule::{Due, Part, Schedule};
 use super::{Key, StripeId};
 use crate::block::Blocked;
 use crate::tree::{HashTree, Name};
-use crate::value::{Text, Value};
+use crate::value::{Hash, Text, Typed, Value};
 
 /// A stripe behind its lock, with counts that can be read without it.
 ///
@@ -35,9 +35,6 @@ struct Stripe {
     schedule: Option<Box<Schedule>>,
 }
 
-/// `(when in ms, hash of the key)`, soonest first; entries that no longer hold are skipped when they come up.
-type Schedule = BinaryHeap<Reverse<(u64, u64)>>;
-
 /// A stripe that is locked. Its holder is the only one who writes its counts.
 #[derive(Debug)]
 pub(crate) struct StripeGuard<'a> {
@@ -51,6 +48,7 @@ pub(crate) struct Contents {
     table: HashTree<Entry>,
     schedule: Option<Box<Schedule>>,
     n_expires: usize,
+    n_timed: usize,
     n_bytes: usize,
 }
 
@@ -76,6 +74,10 @@ impl Slot {
 
     pub(crate) fn n_expires(&self) -> usize {
         self.counters.n_expires.get()
+    }
+
+    pub(crate) fn n_timed(&self) -> usize {
+        self.counters.n_timed.get()
     }
 
     pub(crate) fn n_bytes(&self) -> usize {
@@ -124,12 +126,28 @@ impl StripeGuard<'_> {
 
 /// Writing. Nothing here tells those who are interested: see [`Self::touch`].
 impl StripeGuard<'_> {
-    /// Removes `key` if its time has come; returns what it held.
+    /// Removes what is due of `key`, the key itself or up to `n_fields_max` fields of it. Returns what that was, and what
+    /// is still to be freed.
     #[cold]
-    pub(crate) fn expire(&mut self, key: Key<'_>) -> Option<Value> {
-        let value = self.remove(key)?;
-        self.counters.n_expired.add(1);
-        Some(value)
+    pub(crate) fn expire(
+        &mut self,
+        key: Key<'_>,
+        now_ms: u64,
+        n_fields_max: usize,
+    ) -> Option<(Expired, Option<Value>)> {
+        if self.find(key)?.is_due(now_ms) {
+            let value = self.remove(key);
+            self.counters.n_expired.add(1);
+            return Some((Expired::Key(key.name.into()), value));
+        }
+        let edited = self.edit(key, None, |value| {
+            let hash = Hash::of_mut(value)?;
+            Some((hash.expire(now_ms, n_fields_max), hash.is_empty()))
+        });
+        let (names, were_all) = edited.flatten()?;
+        self.counters.n_fields_expired.add(u64::try_from(names.len()).unwrap_or(u64::MAX));
+        let value = if were_all { self.remove(key) } else { None };
+        Some((Expired::Fields { key: key.name.into(), names, were_all }, value))
     }
 
     /// Sets a string; where the key holds one of the same length its memory is used again. Returns what it held, if
@@ -152,6 +170,7 @@ impl StripeGuard<'_> {
         };
         entry.note_access(new.0);
         let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
+        let soonest_before_ms = entry.soonest_ms();
         let n_before = entry.value.n_bytes();
         let replaced = match &mut entry.value {
             Value::Text(text) => {
@@ -163,6 +182,7 @@ impl StripeGuard<'_> {
         let n_after = entry.value.n_bytes();
         self.counters.n_bytes.moved(n_before, n_after);
         self.account_expiry(key.hash, before_ms, expires_at_ms);
+        self.account_fields(key.hash, soonest_before_ms, 0);
         replaced
     }
 
@@ -182,15 +202,18 @@ impl StripeGuard<'_> {
         };
         entry.set_access(Access::new(new.0));
         let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
+        let soonest_before_ms = entry.soonest_ms();
         let n_after = value.n_bytes();
         let before = std::mem::replace(&mut entry.value, value);
+        let soonest_ms = entry.soonest_ms();
         self.counters.n_bytes.moved(before.n_bytes(), n_after);
         self.account_expiry(key.hash, before_ms, expires_at_ms);
+        self.account_fields(key.hash, soonest_before_ms, soonest_ms);
         Some(before)
     }
 
     fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&Entry) -> u64) {
-        let expires_at_ms = entry.expires_at_ms;
+        let (expires_at_ms, soonest_ms) = (entry.expires_at_ms, entry.soonest_ms());
         let n_bytes = entry.n_bytes();
         let table = &mut self.stripe.table;
         let n_before = table.n_bytes();
@@ -198,6 +221,7 @@ impl StripeGuard<'_> {
         self.counters.n_bytes.moved(n_before, table.n_bytes() + n_bytes);
         self.counters.n_keys.add(1);
         self.account_expiry(hash, 0, expires_at_ms);
+        self.account_fields(hash, 0, soonest_ms);
     }
 
     /// Changes the value of `key` in place; counts it as a use.
@@ -212,9 +236,11 @@ impl StripeGuard<'_> {
         if let Some(clock) = clock {
             entry.note_access(clock);
         }
-        let n_before = entry.value.n_bytes();
+        let (n_before, soonest_before_ms) = (entry.value.n_bytes(), entry.soonest_ms());
         let result = edit(&mut entry.value);
+        let soonest_ms = entry.soonest_ms();
         self.counters.n_bytes.moved(n_before, entry.value.n_bytes());
+        self.account_fields(key.hash, soonest_before_ms, soonest_ms);
         Some(result)
     }
 
@@ -225,6 +251,7 @@ impl StripeGuard<'_> {
         self.counters.n_bytes.moved(n_before + entry.n_bytes(), table.n_bytes());
         self.counters.n_keys.sub(1);
         self.account_expiry(key.hash, entry.expires_at_ms, 0);
+        self.account_fields(key.hash, entry.soonest_ms(), 0);
         Some(entry.value)
     }
 
@@ -240,53 +267,42 @@ impl StripeGuard<'_> {
     #[inline]
     fn account_expiry(&mut self, hash: u64, before_ms: u64, after_ms: u64) {
         if before_ms != after_ms {
-            self.reschedule(hash, before_ms, after_ms);
+            self.reschedule(Part::Key, hash, (before_ms, after_ms));
         }
     }
 
-    fn reschedule(&mut self, hash: u64, before_ms: u64, after_ms: u64) {
-        if after_ms != 0 {
-            self.counters.n_expires.add(1);
-            self.stripe.schedule.get_or_insert_default().push(Reverse((after_ms, hash)));
+    #[inline]
+    fn account_fields(&mut self, hash: u64, before_ms: u64, after_ms: u64) {
+        if before_ms != after_ms {
+            self.reschedule(Part::Fields, hash, (before_ms, after_ms));
         }
+    }
+
+    fn reschedule(&mut self, part: Part, hash: u64, (before_ms, after_ms): (u64, u64)) {
+        let n = match part {
+            Part::Key => &self.counters.n_expires,
+            Part::Fields => &self.counters.n_timed,
+        };
         if before_ms != 0 {
-            self.counters.n_expires.sub(1);
-            // Without any there is no schedule.
-            if self.counters.n_expires.get() == 0 {
-                self.stripe.schedule = None;
-            }
+            n.sub(1);
         }
         if after_ms != 0 {
-            self.prune_schedule();
-        }
-    }
-
-    /// Keeps the schedule proportional to the keys that expire, however often their expiry is changed.
-    fn prune_schedule(&mut self) {
-        let Stripe { table, schedule, .. } = &mut *self.stripe;
-        let Some(schedule) = schedule else { return };
-        if self.counters.n_expires.get() * 2 + 64 < schedule.len() {
-            schedule.retain(|Reverse((at_ms, hash))| {
-                table.find(*hash, |it| it.expires_at_ms == *at_ms).is_some()
-            });
-        }
-    }
-
-    /// The name of a key that is due, and the hash of it.
-    pub(crate) fn next_due(&mut self, now_ms: u64) -> Option<(u64, Name)> {
-        loop {
+            n.add(1);
             let Stripe { table, schedule, .. } = &mut *self.stripe;
-            let &Reverse((at_ms, hash)) = schedule.as_ref()?.peek()?;
-            if now_ms < at_ms {
-                return None;
-            }
-            match table.find(hash, |it| it.expires_at_ms == at_ms) {
-                Some(entry) => return Some((hash, entry.key.clone())),
-                None => {
-                    schedule.as_mut()?.pop();
-                }
-            }
+            let schedule = schedule.get_or_insert_default();
+            schedule.push(part, after_ms, hash);
+            schedule.prune(part, n.get(), table);
         }
+        // Without any there is no schedule.
+        if self.counters.n_expires.get() == 0 && self.counters.n_timed.get() == 0 {
+            self.stripe.schedule = None;
+        }
+    }
+
+    /// A key something of which is due.
+    pub(super) fn next_due(&mut self, now_ms: u64) -> Option<Due> {
+        let Stripe { table, schedule, .. } = &mut *self.stripe;
+        schedule.as_mut()?.next_due(now_ms, table)
     }
 
     /// Empties the stripe; what it held is returned, to be dropped outside the lock.
@@ -303,6 +319,7 @@ impl StripeGuard<'_> {
             table: std::mem::replace(table, contents.table),
             schedule: std::mem::replace(schedule, contents.schedule),
             n_expires: self.counters.n_expires.replace(contents.n_expires),
+            n_timed: self.counters.n_timed.replace(contents.n_timed),
             n_bytes: self.counters.n_bytes.replace(contents.n_bytes),
         };
         self.counters.n_keys.replace(table.len());

@@ -2,9 +2,10 @@
 
 use std::sync::Barrier;
 
-use super::{Clock, Entry, Keyspace, Locked, Plan};
+use super::{Clock, Entry, Expired, Keyspace, Locked, Plan};
 use crate::Now;
-use crate::value::{Text, Value};
+use crate::value::hash::{Lifetime, Limits};
+use crate::value::{Hash, Text, Value};
 
 fn text(value: &str) -> Value {
     Value::Text(Text::new(value.as_bytes()))
@@ -108,10 +109,13 @@ fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
         assert_eq!(keys.n_keys(3), 0);
         assert!(get(&mut keys, 3, "a", 0).is_none());
         assert!(get(&mut keys, 3, "z", 0).is_none());
-        assert!({
-            let key = keys.key(b"a");
-            keys.remove(3, key)
-        }.is_none());
+        assert!(
+            {
+                let key = keys.key(b"a");
+                keys.remove(3, key)
+            }
+            .is_none()
+        );
         assert!(!{
             let key = keys.key(b"a");
             keys.set_expiry(3, key, None)
@@ -147,7 +151,13 @@ fn a_flush_of_everything_misses_no_key_that_is_older_than_one_it_takes() {
                 for db in (0..8).rev() {
                     let mut plan = Plan::default();
                     plan.key(&keyspace, db, b"k");
-                    put(&mut keyspace.lock(&plan).expect("no script runs"), db, "k", text("1"), None);
+                    put(
+                        &mut keyspace.lock(&plan).expect("no script runs"),
+                        db,
+                        "k",
+                        text("1"),
+                        None,
+                    );
                 }
             });
             start.wait();
@@ -165,7 +175,7 @@ fn counts_are_seen_while_the_lock_is_held() {
     let mut keys = locked(&keyspace, &["a"]);
     put(&mut keys, 0, "a", text("1"), Some(100));
     assert!(look_up(&mut keys, "a", 99).is_some());
-    assert_eq!(keyspace.counts(0), super::Counts { n_keys: 1, n_expires: 1 });
+    assert_eq!(keyspace.counts(0), super::Counts { n_keys: 1, n_expires: 1, n_timed: 0 });
     assert!(look_up(&mut keys, "a", 100).is_none());
     let totals = keyspace.totals();
     assert_eq!((totals.n_hits, totals.n_misses, totals.n_expired), (1, 1, 1));
@@ -201,4 +211,58 @@ fn only_what_takes_long_to_free_is_left_as_garbage() {
         let garbage = keys.release().expect("its keys are to be freed");
         assert_eq!((garbage.n_objects(), garbage.is_large()), (n_keys, is_large));
     }
+}
+
+/// A hash with fields that are due then.
+fn hash(n_fields: usize, at_ms: u64) -> Value {
+    let mut hash = Hash::default();
+    let limits = Limits { n_fields_max: 128, len_max: 64 };
+    hash.set(b"stays", b"1", Lifetime::Forever, limits);
+    for number in 0..n_fields {
+        hash.set(number.to_string().as_bytes(), b"1", Lifetime::Until(at_ms), limits);
+    }
+    Value::Hash(hash)
+}
+
+#[test]
+fn due_fields_are_gone_by_lookup_and_by_sweep() {
+    for n_fields in [1, 50, 2000] {
+        let keyspace = Keyspace::new(1, 7);
+        put(&mut locked(&keyspace, &["a"]), 0, "a", hash(n_fields, 100), None);
+        put(&mut locked(&keyspace, &["b"]), 0, "b", hash(n_fields, 200), Some(300));
+        assert_eq!((keyspace.counts(0).n_timed, keyspace.counts(0).n_expires), (2, 1));
+        let n_left = |name: &str, now_ms| {
+            let mut keys = locked(&keyspace, &[name]);
+            let value = look_up(&mut keys, name, now_ms).map(Entry::value);
+            let Some(Value::Hash(hash)) = value else { return 0 };
+            hash.len()
+        };
+        assert_eq!(n_left("a", 99), n_fields + 1);
+        assert_eq!(n_left("a", 100), 1);
+        let mut n_told = 0;
+        let mut tell = |_, it: &Expired| match it {
+            Expired::Fields { names, were_all: false, .. } => n_told += names.len(),
+            Expired::Fields { .. } | Expired::Key(_) => panic!("unexpected: {it:?}"),
+        };
+        assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, &mut tell), 0);
+        // One stripe is left after some hundreds.
+        while keyspace.expire_due(Now { unix_us: 200_000 }, 100, &mut tell) != 0 {}
+        assert_eq!(n_told, n_fields);
+        assert_eq!(n_left("b", 200), 1);
+        assert_eq!((keyspace.counts(0).n_timed, keyspace.counts(0).n_expires), (0, 1));
+        assert_eq!(keyspace.totals().n_fields_expired, 2 * n_fields as u64);
+        assert_eq!(keyspace.expire_due(Now { unix_us: 300_000 }, 100, |_, _| {}), 1);
+        assert_eq!(keyspace.totals().n_expired, 1);
+    }
+}
+
+#[test]
+fn the_schedule_stays_small_when_the_soonest_field_is_changed_often() {
+    let keyspace = Keyspace::new(1, 7);
+    for at_ms in 1..10_000 {
+        put(&mut locked(&keyspace, &["a"]), 0, "a", hash(1, 1_000_000 + at_ms), None);
+    }
+    assert_eq!(keyspace.counts(0).n_timed, 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _| {}), 1);
+    assert_eq!(keyspace.counts(0).n_timed, 0);
 }

@@ -134,6 +134,28 @@ impl Chunk {
         }
     }
 
+    /// The elements from number `index` on.
+    #[must_use]
+    pub fn iter_from(&self, index: usize) -> Iter<'_> {
+        match self {
+            Self::Packed(packed) => {
+                let from = packed.seek(index).unwrap_or(packed.end());
+                Iter::Packed(packed.range(from, packed.end()))
+            }
+            Self::Plain(_) if index == 0 => self.iter(),
+            Self::Plain(_) => Iter::Plain(None.into_iter()),
+        }
+    }
+
+    /// Whether an element spells `wanted`.
+    #[must_use]
+    pub fn contains(&self, wanted: &[u8]) -> bool {
+        match self {
+            Self::Packed(packed) => packed.find(wanted, packed.start(), 0).is_some(),
+            Self::Plain(bytes) => **bytes == *wanted,
+        }
+    }
+
     /// Adds an element before the one number `index`, or after the last one.
     ///
     /// # Errors
@@ -161,6 +183,44 @@ impl Chunk {
         }
     }
 
+    /// Puts an element in the place of number `index`, if there is room for it beside the others; false if not.
+    pub fn replace(&mut self, index: usize, element: Element<'_>, fill: Fill) -> bool {
+        let has_room = self.fits(element.spelled_len(), fill);
+        let Self::Packed(packed) = self else { return false };
+        let position = packed.seek(index).filter(|_| has_room);
+        position.is_some_and(|it| packed.replace(it, element).is_ok())
+    }
+
+    /// Removes elements that spell `wanted`, `n_max` at most: the first ones, or the last ones. Returns how many.
+    pub fn remove_matching(&mut self, wanted: &[u8], n_max: usize, last: bool) -> usize {
+        let packed = match self {
+            Self::Packed(packed) => packed,
+            Self::Plain(bytes) => {
+                let n = usize::from(**bytes == *wanted && n_max != 0);
+                return self.remove_range(0, n);
+            }
+        };
+        let mut n_removed = 0;
+        let mut position = if last { packed.end() } else { packed.start() };
+        while n_removed < n_max {
+            let found = if last {
+                let element = Element::new(wanted);
+                let mut before = packed.prev(position);
+                while before.is_some_and(|it| packed.at(it) != Some(element)) {
+                    before = before.and_then(|it| packed.prev(it));
+                }
+                before
+            } else {
+                packed.find(wanted, position, 0)
+            };
+            let Some(found) = found else { break };
+            packed.remove(found, 1);
+            position = found;
+            n_removed += 1;
+        }
+        n_removed
+    }
+
     /// Takes off the elements from number `index` on; `None` if there are none.
     #[must_use = "the elements are gone from this chunk"]
     pub fn split_off(&mut self, index: usize) -> Option<Self> {
@@ -175,11 +235,21 @@ impl Chunk {
         }
     }
 
-    /// Adds the elements of the next chunk after the last one, if all of them fit; false if they do not.
-    pub fn merge(&mut self, next: &Self, fill: Fill) -> bool {
+    /// Whether the elements of the next chunk fit into this one, too.
+    #[must_use]
+    pub fn may_merge(&self, next: &Self, fill: Fill) -> bool {
         let (Self::Packed(packed), Self::Packed(next)) = (self, next) else { return false };
         let n_bytes = (packed.as_bytes().len() + next.as_bytes().len()) - SAVED_BY_MERGE;
-        fill.allows(n_bytes, packed.len() + next.len()) && packed.append(next).is_ok()
+        fill.allows(n_bytes, packed.len() + next.len())
+    }
+
+    /// Adds the elements of the next chunk after the last one, if all of them fit; false if they do not.
+    pub fn merge(&mut self, next: &Self, fill: Fill) -> bool {
+        if !self.may_merge(next, fill) {
+            return false;
+        }
+        let (Self::Packed(packed), Self::Packed(next)) = (self, next) else { return false };
+        packed.append(next).is_ok()
     }
 }
 

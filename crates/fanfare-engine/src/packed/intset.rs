@@ -205,6 +205,20 @@ impl IntSet {
         true
     }
 
+    /// Removes the integers that are not wanted, in one go. The width stays.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(i64) -> bool) {
+        let mut n_kept = 0;
+        for index in 0..self.len() {
+            let Some(number) = self.nth(index) else { break };
+            if is_wanted(number) {
+                self.width.write(&mut self.bytes, n_kept, number);
+                n_kept += 1;
+            }
+        }
+        self.bytes.truncate(HEADER_LEN + n_kept * self.width.n_bytes());
+        self.set_header();
+    }
+
     /// Where an integer is, or where it would be.
     fn search(&self, number: i64) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.len());
@@ -272,6 +286,18 @@ mod tests {
         assert_eq!(set.iter().rev().collect::<Vec<_>>(), [i64::MAX, 1, -32_769]);
         assert!(set.remove(i64::MAX) && !set.remove(i64::MAX));
         assert_eq!(set.as_bytes().len(), 8 + 2 * 8);
+    }
+
+    #[test]
+    fn what_is_retained_keeps_its_width() {
+        let mut set = IntSet::new();
+        for number in [5, -3, 70_000, 8] {
+            assert_eq!(set.insert(number), Ok(true));
+        }
+        set.retain(|it| it != 70_000 && it != -3);
+        assert_eq!(set.as_bytes(), [4, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 8, 0, 0, 0]);
+        set.retain(|_| false);
+        assert_eq!(set.as_bytes(), [4, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]

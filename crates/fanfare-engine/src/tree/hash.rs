@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`leaf`] | up to 32 items of one range of hashes, with a byte of each hash to find them by |
 //! | [`inner`] | a node with up to 64 children, for 6 bits; splits and merges |
+//! | [`node`] | what both are made of: one piece of memory with a counter of references |
 //! | [`iter`] | going through it in order |
 //!
 //! Every node is behind a counted reference. A clone of the table is one more reference to the root. A write copies
@@ -20,6 +21,7 @@
 mod inner;
 mod iter;
 mod leaf;
+mod node;
 #[cfg(test)]
 mod tests;
 
@@ -141,7 +143,7 @@ impl<T> HashTree<T> {
             child = inner.child(slot);
         }
         if let Child::Leaf(leaf) = child {
-            for item in leaf.items() {
+            for item in leaf.slots().iter().flatten() {
                 if position <= first || position <= rehash(item) {
                     f(item);
                 }
@@ -162,7 +164,7 @@ impl<T> HashTree<T> {
         loop {
             match child {
                 Child::Inner(inner) => {
-                    child = inner.children().iter().find(|child| {
+                    child = inner.places().iter().find(|child| {
                         let n_items = child.n_items();
                         let is_below = n_before < n_items;
                         if !is_below {
@@ -214,9 +216,9 @@ impl<T: Clone> HashTree<T> {
             inner.make_way(&mut cursor, &rehash, n_bytes) //
         });
         *n_bytes -= leaf.n_bytes();
-        let item_idx = leaf.push(leaf::tag(hash), item);
+        leaf.reserve_one();
         *n_bytes += leaf.n_bytes();
-        leaf.item_mut(item_idx)
+        leaf.push(leaf::tag(hash), item)
     }
 
     /// Takes out the item with this hash for which `eq` is true. Copies what a clone also has, unless there is no such

@@ -1,38 +1,298 @@
-//! A hash.
+//! A hash: fields with values, each of which may expire by itself.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `packed` | a small hash: one listpack, as Redis's `listpack` and `listpackex` |
+//! | `table` | a large hash: a hash tree, and the times of what expires in order |
+//! | `part` | [`Field`] and [`Part`]: what is looked at |
+//!
+//! A hash becomes a table where Redis's does, by the number of its fields or the length of one, and never again packed.
+//! The first field that expires makes a packed hash one with times, which it stays.
+//!
+//! Fields whose time has come are here until [`Hash::expire`]. The keyspace calls it before a command looks at the
+//! hash, so no command ever sees them; that differs from Redis, where `HLEN` counts them until they are removed.
+
+mod packed;
+mod part;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use triomphe::Arc;
 
+pub use part::{Field, Part};
+
+use crate::packed::Listpack;
 use crate::tree::Name;
+use crate::tuning::Tuning;
+use packed::Packed;
+use table::Table;
 
 /// A hash.
-#[derive(Clone, Debug, Default)]
-pub struct Hash(Arc<Vec<Name>>);
+#[derive(Clone, Debug)]
+pub struct Hash(Form);
 
+#[derive(Clone, Debug)]
+enum Form {
+    Packed(Arc<Packed>),
+    Table(Arc<Table>),
+}
+
+/// Where a packed hash becomes a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// More fields than this.
+    pub n_fields_max: u32,
+    /// A longer name or value.
+    pub len_max: u32,
+}
+
+impl Limits {
+    /// Those that are set.
+    #[inline]
+    #[must_use]
+    pub fn of(tuning: &Tuning) -> Self {
+        Self { n_fields_max: tuning.hash_entries_max(), len_max: tuning.hash_value_max() }
+    }
+
+    #[inline]
+    fn admits_len(self, len: usize) -> bool {
+        u32::try_from(len).is_ok_and(|it| it <= self.len_max)
+    }
+
+    #[inline]
+    fn admits(self, n_fields: usize) -> bool {
+        u32::try_from(n_fields).is_ok_and(|it| it <= self.n_fields_max)
+    }
+}
+
+/// How long a field lives that is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It never expires.
+    Forever,
+    /// As before; a new field never expires.
+    Kept,
+    /// Until then, in milliseconds since the Unix epoch.
+    Until(u64),
+}
+
+impl Lifetime {
+    #[inline]
+    fn after(self, before: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Forever => None,
+            Self::Kept => before,
+            Self::Until(at_ms) => Some(at_ms),
+        }
+    }
+
+    #[inline]
+    fn of_new(self) -> Option<u64> {
+        self.after(None)
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(Form::Packed(Arc::new(Packed::default())))
+    }
+}
+
+/// Looking at it.
 impl Hash {
-    /// Number of elements.
+    /// Number of fields.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Form::Packed(packed) => packed.len(),
+            Form::Table(table) => table.len(),
+        }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// A field.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<Field<'_>> {
+        match &self.0 {
+            Form::Packed(packed) => packed.get(name),
+            Form::Table(table) => table.get(name),
+        }
+    }
+
+    /// The field number `index` in the order of [`Self::iter`].
+    #[must_use]
+    pub fn nth(&self, index: usize) -> Option<Field<'_>> {
+        match &self.0 {
+            Form::Packed(packed) => packed.nth(index),
+            Form::Table(table) => table.nth(index),
+        }
+    }
+
+    /// All fields with their values and times: those of a packed hash in its order, those of a table in none.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(match &self.0 {
+            Form::Packed(packed) => Fields::Packed(packed.iter()),
+            Form::Table(table) => Fields::Table(table.iter()),
+        })
+    }
+
+    /// Calls `f` with some fields from `position` on, as [`HashTree::visit`](crate::tree::HashTree::visit) does; a
+    /// packed hash is visited at once.
+    pub fn visit<'a>(&'a self, position: u64, f: impl FnMut(Field<'a>)) -> Option<u64> {
+        match &self.0 {
+            Form::Packed(packed) => {
+                packed.iter().for_each(f);
+                None
+            }
+            Form::Table(table) => table.visit(position, f),
+        }
+    }
+
+    /// When the next field expires, in milliseconds since the Unix epoch; quickly found.
+    #[inline]
+    #[must_use]
+    pub fn soonest_ms(&self) -> Option<u64> {
+        match &self.0 {
+            Form::Packed(packed) => packed.soonest_ms(),
+            Form::Table(table) => table.soonest_ms(),
+        }
+    }
+
+    /// The listpack of a packed hash, and whether it has times in it.
+    #[must_use]
+    pub fn listpack(&self) -> Option<(&Listpack, bool)> {
+        match &self.0 {
+            Form::Packed(packed) => Some((packed.elements(), packed.is_timed())),
+            Form::Table(_) => None,
+        }
     }
 
     /// The name that `OBJECT ENCODING` answers.
     pub(super) fn encoding(&self) -> &'static str {
-        "hashtable"
+        match &self.0 {
+            Form::Packed(packed) if packed.is_timed() => "listpackex",
+            Form::Packed(_) => "listpack",
+            Form::Table(_) => "hashtable",
+        }
     }
 
     /// Bytes on the heap, in constant time.
+    #[inline]
     pub(super) fn n_bytes(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Form::Packed(packed) => packed.n_bytes(),
+            Form::Table(table) => table.n_bytes(),
+        }
     }
 
     /// About how many small allocations it takes as long to free as this.
     pub(super) fn effort(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Form::Packed(_) => 2,
+            Form::Table(table) => table.effort(),
+        }
+    }
+}
+
+/// Changing it.
+impl Hash {
+    /// Sets a field; returns whether it is new.
+    #[inline]
+    pub fn set(&mut self, name: &[u8], value: &[u8], lifetime: Lifetime, limits: Limits) -> bool {
+        if let Form::Packed(packed) = &mut self.0
+            && limits.admits_len(name.len())
+            && limits.admits_len(value.len())
+            && packed.has_room(name, value)
+        {
+            let packed = Arc::make_mut(packed);
+            let is_new = packed.set(name, value, lifetime);
+            if !limits.admits(packed.len()) {
+                self.table_mut();
+            }
+            return is_new;
+        }
+        self.table_mut().set(name, value, lifetime)
+    }
+
+    /// Changes when a field expires (`None`: never); nothing happens if it is not there.
+    pub fn put_time(&mut self, name: &[u8], expires_at_ms: Option<u64>) {
+        match &mut self.0 {
+            Form::Packed(packed) => Arc::make_mut(packed).put_time(name, expires_at_ms),
+            Form::Table(table) => Arc::make_mut(table).put_time(name, expires_at_ms),
+        }
+    }
+
+    /// Removes a field; returns whether it was there.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Packed(packed) => Arc::make_mut(packed).remove(name),
+            Form::Table(table) => Arc::make_mut(table).remove(name),
+        }
+    }
+
+    /// Removes up to `n_max` fields whose time has come, and returns their names.
+    pub fn expire(&mut self, now_ms: u64, n_max: usize) -> Vec<Name> {
+        let mut removed = Vec::new();
+        match &mut self.0 {
+            Form::Packed(packed) => Arc::make_mut(packed).expire(now_ms, n_max, &mut removed),
+            Form::Table(table) => Arc::make_mut(table).expire(now_ms, n_max, &mut removed),
+        }
+        removed
+    }
+
+    /// The table; it is made of what is packed.
+    fn table_mut(&mut self) -> &mut Table {
+        if let Form::Packed(packed) = &self.0 {
+            let mut table = Table::default();
+            for field in packed.iter() {
+                let lifetime = field.expires_at_ms.map_or(Lifetime::Forever, Lifetime::Until);
+                table.set(&field.name.to_name(), &field.value.to_name(), lifetime);
+            }
+            self.0 = Form::Table(Arc::new(table));
+        }
+        match &mut self.0 {
+            Form::Table(table) => Arc::make_mut(table),
+            Form::Packed(_) => unreachable!("it was made a table"),
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Hash {
+    type Item = Field<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The fields of a [`Hash`].
+#[derive(Debug)]
+pub struct Iter<'a>(Fields<'a>);
+
+#[derive(Debug)]
+enum Fields<'a> {
+    Packed(packed::Iter<'a>),
+    Table(table::Iter<'a>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        match &mut self.0 {
+            Fields::Packed(fields) => fields.next(),
+            Fields::Table(fields) => fields.next(),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! two copies only the nodes on its way. That is how snapshots and replies hold values while writers go on.
 
 pub mod hash;
+pub(crate) mod hasher;
 pub mod list;
 pub mod set;
 pub mod sorted_set;
@@ -114,6 +115,15 @@ impl Value {
             Self::Set(set) => set.n_bytes(),
             Self::Hash(hash) => hash.n_bytes(),
             Self::SortedSet(sorted_set) => sorted_set.n_bytes(),
+        }
+    }
+
+    /// When the next part of it expires, in milliseconds since the Unix epoch; only a hash has such parts.
+    #[inline]
+    pub(crate) fn soonest_ms(&self) -> Option<u64> {
+        match self {
+            Self::Hash(hash) => hash.soonest_ms(),
+            Self::Text(_) | Self::List(_) | Self::Set(_) | Self::SortedSet(_) => None,
         }
     }
 

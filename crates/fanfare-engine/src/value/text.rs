@@ -107,6 +107,71 @@ impl Text {
         }
     }
 
+    /// As [`Self::edit`], with room for `len` bytes and some more. What it keeps in reserve is bounded.
+    fn edit_with_room(&mut self, len: usize) -> &mut Vec<u8> {
+        if !matches!(self, Self::Grown(_)) {
+            let mut buffer = itoa::Buffer::new();
+            let bytes = self.bytes(&mut buffer);
+            let mut grown = Vec::with_capacity(len.max(bytes.len()));
+            grown.extend_from_slice(bytes);
+            *self = Self::grown(grown);
+        }
+        let bytes = self.edit();
+        if bytes.capacity() < len {
+            let reserve = len.min(RESERVE_LEN_MAX);
+            bytes.reserve_exact((len - bytes.len()).saturating_add(reserve));
+        }
+        bytes
+    }
+
+    /// Makes it at least `len` bytes long; what is new is 0.
+    fn lengthen(&mut self, len: usize) -> &mut Vec<u8> {
+        if self.is_empty() {
+            // The system gives zeros; it need not give them before somebody looks.
+            *self = Self::grown(vec![0; len]);
+        }
+        let bytes = self.edit_with_room(len);
+        if bytes.len() < len {
+            bytes.resize(len, 0);
+        }
+        bytes
+    }
+
+    /// Adds `more` at the end; returns the length. Whether it may become so long is up to the caller.
+    pub fn append(&mut self, more: &[u8]) -> usize {
+        let bytes = self.edit_with_room(self.len().saturating_add(more.len()));
+        bytes.extend_from_slice(more);
+        bytes.len()
+    }
+
+    /// Writes `part` over what is at `offset`; zeros fill the gap before it. Returns the length. Whether it may become
+    /// so long is up to the caller.
+    pub fn write_at(&mut self, offset: usize, part: &[u8]) -> usize {
+        let end = offset.saturating_add(part.len());
+        let bytes = self.lengthen(end);
+        if let Some(place) = bytes.get_mut(offset..end) {
+            place.copy_from_slice(part);
+        }
+        bytes.len()
+    }
+
+    /// Sets bit `mask` of the byte at `byte_idx`. Returns whether it was set before, and whether the string is another
+    /// one now. Whether it may become so long is up to the caller.
+    pub fn set_bit(&mut self, byte_idx: usize, mask: u8, on: bool) -> (bool, bool) {
+        let len_before = self.len();
+        let before = self.bytes(&mut itoa::Buffer::new()).get(byte_idx).copied();
+        let was_on = before.is_some_and(|it| it & mask != 0);
+        let is_same = before.is_some() && was_on == on;
+        // What a snapshot holds too is not copied for nothing.
+        if is_same && matches!(self, Self::Grown(_)) {
+            return (was_on, false);
+        }
+        if let Some(byte) = self.lengthen(len_before.max(byte_idx + 1)).get_mut(byte_idx) {
+            *byte = if on { *byte | mask } else { *byte & !mask };
+        }
+        (was_on, !is_same)
+    }
+
     /// Becomes `bytes`; in place where the memory fits and no reply still refers to it.
     #[inline]
     pub(crate) fn assign(&mut self, bytes: &[u8]) {
@@ -144,5 +209,11 @@ impl Text {
     }
 }
 
+/// What a string that grows keeps in reserve at most.
+const RESERVE_LEN_MAX: usize = 1 << 20;
+
 /// A reference count and a `Vec`.
 const GROWN_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
 use fanfare_engine::effect::Effect;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, Shutdown, SlowEntry};
+use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
+use fanfare_engine::scripting::{Running, Scripting};
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
 
@@ -31,7 +32,13 @@ pub(crate) struct FakeHost {
     pub(crate) served: Vec<(u64, Reply)>,
     /// What commands did.
     pub(crate) effects: Vec<Effect>,
+    /// What was published of keys, as `event key`.
+    pub(crate) published: Vec<String>,
+    /// Keyspace notifications: channel and message.
+    pub(crate) events: Vec<String>,
     n_random: u64,
+    scripting: Option<Box<Scripting>>,
+    n_polls: u64,
 }
 
 impl FakeHost {
@@ -41,7 +48,13 @@ impl FakeHost {
 }
 
 impl Host for FakeHost {
-    fn publish(&mut self, kind: Kind, channel: &[u8], _payload: &[u8]) -> usize {
+    fn publish(&mut self, kind: Kind, channel: &[u8], payload: &[u8]) -> usize {
+        if let Some(event) = channel.strip_prefix(b"__keyevent@0__:") {
+            self.published.push(format!("{} {}", event.escape_ascii(), payload.escape_ascii()));
+        }
+        if channel.starts_with(b"__key") {
+            self.events.push(format!("{} {}", channel.escape_ascii(), payload.escape_ascii()));
+        }
         let by_name = self.n_subscribers(kind, channel);
         let by_pattern =
             self.names(Kind::Pattern).filter(|it| glob::matches(&it.1, channel)).count();
@@ -199,6 +212,27 @@ impl Host for FakeHost {
 
     fn discard(&mut self, garbage: Garbage) {
         self.diary.push(format!("discard {}", garbage.n_objects()));
+    }
+
+    fn take_scripting(&mut self) -> Option<Box<Scripting>> {
+        self.scripting.take().or_else(|| Scripting::new().ok().map(Box::new))
+    }
+
+    fn put_scripting(&mut self, scripting: Box<Scripting>) {
+        self.scripting = Some(scripting);
+    }
+
+    fn poll_script(&mut self, _running: &Running) -> ScriptTime {
+        self.n_polls += 1;
+        ScriptTime { ran: Duration::from_millis(self.n_polls), must_stop: 10_000 < self.n_polls }
+    }
+
+    fn script_ended(&mut self) {
+        self.diary.push("script ended".into());
+    }
+
+    fn log_script(&mut self, level: ScriptLog, text: &[u8]) {
+        self.diary.push(format!("{level:?} {}", text.escape_ascii()));
     }
 
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply) {

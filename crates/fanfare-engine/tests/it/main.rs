@@ -7,13 +7,18 @@
 )]
 
 mod admin;
+mod bitmap;
 mod check;
 mod command;
 mod conn;
+mod effects;
+mod hash;
 mod host;
 mod key;
 mod model;
+mod oracle;
 mod pubsub;
+mod sorted_set;
 mod spec;
 mod string;
 mod txn;

@@ -58,6 +58,7 @@ fn traffic(source: &Source<'_>, text: &mut Text) {
 fn keys(source: &Source<'_>, text: &mut Text) {
     let shared = source.shared;
     let counts = shared.sampler.since_reset(shared.keyspace.totals());
+    text.field("expired_subkeys", counts.n_fields_expired);
     text.field("expired_keys", counts.n_expired);
     text.ratio("expired_stale_perc", 0.0);
     text.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);

@@ -140,10 +140,10 @@ fn protocol(ctx: &Ctx<'_>, kind: &[u8]) -> Result<Reply, WireError> {
         b"map" => Reply::Map(numbers().zip([false, true, false].map(Reply::Bool)).collect()),
         b"attrib" => attribute(),
         b"push" => return push(ctx.client.version),
-        b"verbatim" => Reply::Verbatim("This is a verbatim\nstring".into()),
+        b"verbatim" => Reply::text("This is a verbatim\nstring"),
         b"true" => Reply::Bool(true),
         b"false" => Reply::Bool(false),
-        b"bignum" => Reply::BigNumber("1234567999999999999999999999999999999"),
+        b"bignum" => Reply::BigNumber("1234567999999999999999999999999999999".into()),
         _ => return Err(wire_error::BAD_PROTOCOL_TYPE),
     })
 }

@@ -22,5 +22,5 @@ pub(crate) static INFO: Spec = Spec {
 
 fn info(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let sections: Vec<_> = request.iter().skip(1).map(<[u8]>::to_ascii_lowercase).collect();
-    Ok(Reply::Verbatim(ctx.host.info(&sections).into()))
+    Ok(Reply::text(ctx.host.info(&sections)))
 }

@@ -37,7 +37,7 @@ static DOCTOR: Spec = Spec {
     tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
     docs: Docs::new("Return a human readable latency analysis report.", "2.8.13", "O(1)"),
     subcommands: &[],
-    run: |ctx, _| Ok(Reply::Verbatim(ctx.host.latency_doctor().into())),
+    run: |ctx, _| Ok(Reply::text(ctx.host.latency_doctor())),
 };
 
 static HELP: Spec = Spec {

@@ -37,6 +37,9 @@ pub(crate) static SHUTDOWN: Spec = Spec {
 
 fn shutdown(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let shutdown = parse(request)?;
+    if ctx.keyspace.gate().is_busy() && !shutdown.nosave {
+        return Err(ctx.keyspace.scripts().busy_error());
+    }
     ctx.host.shutdown(shutdown)?;
     Ok(if shutdown.abort { Reply::Ok } else { Reply::None })
 }

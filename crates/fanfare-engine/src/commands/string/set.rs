@@ -7,7 +7,9 @@ use crate::keyspace::Entry;
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Text;
-use crate::{Ctx, Now, Reply, Request, Spec, WireError, number, wire_error};
+use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
+
+use super::expiry::{Expiry, Unit};
 
 pub(crate) static SET: Spec = Spec {
     name: "set",
@@ -71,28 +73,14 @@ enum Condition {
     IfPresent,
 }
 
-/// An expiry as it was given.
-#[derive(Clone, Copy)]
-struct Expiry<'a> {
-    unit: Unit,
-    raw: &'a [u8],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-}
-
 impl<'a> Set<'a> {
     fn parse(ctx: &Ctx<'_>, request: Request<'a>) -> Result<Self, WireError> {
         let (Some(key), Some(value)) = (request.get(1), request.get(2)) else {
             return Err(WireError::wrong_arity(ctx.spec().name));
         };
         let options = Options::parse(request)?;
-        let expires_at_ms = options.expiry.map(|it| it.resolve(ctx.now)).transpose()?;
+        let expires_at_ms =
+            options.expiry.map(|it| it.resolve(ctx.now, ctx.spec().name)).transpose()?;
         Ok(Self { key, value, options, expires_at_ms })
     }
 
@@ -152,8 +140,7 @@ impl<'a> Options<'a> {
             } else if word.eq_ignore_ascii_case(b"keepttl") && options.expiry.is_none() {
                 options.keep_ttl = true;
             } else if let Some(unit) = unit {
-                let raw = args.next().ok_or(wire_error::SYNTAX)?;
-                options.expiry = Some(Expiry { unit, raw });
+                options.expiry = Some(Expiry::read(unit, args.next())?);
             } else {
                 return Err(wire_error::SYNTAX);
             }
@@ -164,33 +151,5 @@ impl<'a> Options<'a> {
     /// The same unit may come twice; then the last one counts.
     fn admits_expiry(&self, unit: Unit) -> bool {
         !self.keep_ttl && self.expiry.is_none_or(|it| it.unit == unit)
-    }
-}
-
-impl Unit {
-    fn named(word: &[u8]) -> Option<Self> {
-        let names: [(&[u8], Self); 4] = [
-            (b"ex", Self::Seconds),
-            (b"px", Self::Milliseconds),
-            (b"exat", Self::UnixSeconds),
-            (b"pxat", Self::UnixMilliseconds),
-        ];
-        names.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
-    }
-}
-
-impl Expiry<'_> {
-    /// When that is, in milliseconds since the Unix epoch.
-    fn resolve(self, now: Now) -> Result<u64, WireError> {
-        let number = number::parse_int(self.raw).ok_or(wire_error::NOT_AN_INTEGER)?;
-        let invalid = || WireError::invalid_expire("set");
-        let amount = u64::try_from(number).ok().filter(|&it| it != 0).ok_or_else(invalid)?;
-        let at_ms = match self.unit {
-            Unit::Seconds => amount.checked_mul(1000).and_then(|it| it.checked_add(now.unix_ms())),
-            Unit::Milliseconds => amount.checked_add(now.unix_ms()),
-            Unit::UnixSeconds => amount.checked_mul(1000),
-            Unit::UnixMilliseconds => Some(amount),
-        };
-        at_ms.filter(|&it| i64::try_from(it).is_ok()).ok_or_else(invalid)
     }
 }

@@ -1,10 +1,9 @@
 //! [`Inner`]: up to 64 children, each for a range of 6 bits of the hash.
 
-use std::mem::{size_of, take};
+use std::mem::take;
 
-use triomphe::Arc;
-
-use super::leaf::{self, Leaf, N_ITEMS_MAX, N_MERGED_MAX};
+use super::leaf::{Leaf, N_ITEMS_MAX, N_MERGED_MAX};
+use super::node::Node;
 
 /// The bits of the hash that one level of the tree uses.
 const BITS: u32 = 6;
@@ -18,22 +17,24 @@ const LEVEL_MAX: u32 = 10;
 pub(super) enum Child<T> {
     #[default]
     Empty,
-    Leaf(Arc<Leaf<T>>),
-    Inner(Arc<Inner<T>>),
+    Leaf(Leaf<T>),
+    Inner(Inner<T>),
 }
 
-/// A node with children.
+/// A node with children. A clone is one more reference to it.
 ///
 /// The 64 slots are the values of its 6 bits. A child has an aligned range of slots, a power of two of them, and bit n
-/// of `bitmap` says that a child begins at slot n: bit 0 is set, and the n-th set bit belongs to `children[n]`. An inner
-/// child has one slot. Two buddies, the halves of one range, which are both no inner nodes have more than
-/// [`N_MERGED_MAX`] items together; an inner node with one child is none.
+/// of `bitmap` says that a child begins at slot n: bit 0 is set, and the n-th set bit belongs to the n-th child. Places
+/// after the last child are empty. An inner child has one slot. Two buddies, the halves of one range, of which none is an
+/// inner node have more than [`N_MERGED_MAX`] items together. An inner node has two children or more.
 #[derive(Debug)]
-pub(super) struct Inner<T> {
+pub(super) struct Inner<T>(Node<Header, Child<T>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
     bitmap: u64,
     /// Of the whole subtree.
     n_items: usize,
-    children: Vec<Child<T>>,
 }
 
 /// A range of slots.
@@ -55,20 +56,7 @@ impl<T> Child<T> {
         match self {
             Self::Empty => 0,
             Self::Leaf(leaf) => leaf.len(),
-            Self::Inner(inner) => inner.n_items,
-        }
-    }
-
-    /// Puts an inner node above a full leaf, which the next insert then splits.
-    pub(super) fn deepen(&mut self, n_bytes: &mut usize) {
-        if self.is_full() {
-            let mut children = Vec::new();
-            leaf::reserve_one(&mut children);
-            let n_items = self.n_items();
-            children.push(take(self));
-            let inner = Inner { bitmap: 1, n_items, children };
-            *n_bytes += inner.n_bytes();
-            *self = Self::Inner(Arc::new(inner));
+            Self::Inner(inner) => inner.0.header().n_items,
         }
     }
 
@@ -90,6 +78,18 @@ impl<T> Child<T> {
 }
 
 impl<T: Clone> Child<T> {
+    /// Puts an inner node above a full leaf, which the next insert then splits.
+    pub(super) fn deepen(&mut self, n_bytes: &mut usize) {
+        if self.is_full() {
+            let mut node = Node::new(Header { bitmap: 1, n_items: self.n_items() }, 2);
+            *n_bytes += node.n_bytes();
+            if let Some(first) = node.make_mut().1.first_mut() {
+                *first = take(self);
+            }
+            *self = Self::Inner(Inner(node));
+        }
+    }
+
     /// The leaf below that has the cursor's hash, to be written to. `step` goes from an inner node to its child.
     #[inline]
     pub(super) fn leaf_mut(
@@ -100,12 +100,12 @@ impl<T: Clone> Child<T> {
         let mut child = self;
         loop {
             match child {
-                Self::Inner(inner) => child = step(Arc::make_mut(inner), n_bytes),
-                Self::Leaf(leaf) => return Arc::make_mut(leaf),
+                Self::Inner(inner) => child = step(inner, n_bytes),
+                Self::Leaf(leaf) => return leaf,
                 Self::Empty => {
                     let leaf = Leaf::with_capacity(1);
                     *n_bytes += leaf.n_bytes();
-                    *child = Self::Leaf(Arc::new(leaf));
+                    *child = Self::Leaf(leaf);
                 }
             }
         }
@@ -120,8 +120,7 @@ impl<T: Clone> Child<T> {
     ) -> Option<T> {
         match self {
             Self::Empty => None,
-            Self::Leaf(node) => {
-                let leaf = Arc::make_mut(node);
+            Self::Leaf(leaf) => {
                 *n_bytes -= leaf.n_bytes();
                 let item = leaf.remove(item_idx);
                 if leaf.len() == 0 {
@@ -129,17 +128,16 @@ impl<T: Clone> Child<T> {
                 } else {
                     *n_bytes += leaf.n_bytes();
                 }
-                Some(item)
+                item
             }
-            Self::Inner(node) => {
-                let inner = Arc::make_mut(node);
+            Self::Inner(inner) => {
                 let slot = cursor.step();
                 let item = inner.child_mut(slot).remove(cursor, item_idx, n_bytes)?;
-                inner.n_items -= 1;
+                inner.0.make_mut().0.n_items -= 1;
                 inner.merge(slot, n_bytes);
-                if inner.bitmap == 1 {
+                if inner.bitmap() == 1 {
                     *n_bytes -= inner.n_bytes();
-                    *self = inner.children.pop().unwrap_or_default();
+                    *self = take(inner.child_mut(0));
                 }
                 Some(item)
             }
@@ -149,10 +147,9 @@ impl<T: Clone> Child<T> {
     /// Adds the items of a buddy.
     fn absorb(&mut self, buddy: Self, n_bytes: &mut usize) {
         match (&mut *self, buddy) {
-            (Self::Leaf(node), Self::Leaf(other)) => {
-                let leaf = Arc::make_mut(node);
+            (Self::Leaf(leaf), Self::Leaf(other)) => {
                 *n_bytes -= leaf.n_bytes() + other.n_bytes();
-                leaf.append(Arc::unwrap_or_clone(other));
+                leaf.append(other);
                 *n_bytes += leaf.n_bytes();
             }
             (Self::Empty, buddy) => *self = buddy,
@@ -162,52 +159,57 @@ impl<T: Clone> Child<T> {
 }
 
 impl<T> Inner<T> {
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.children.capacity()
+    fn bitmap(&self) -> u64 {
+        self.0.header().bitmap
     }
 
-    pub(super) fn children(&self) -> &[Child<T>] {
-        &self.children
+    pub(super) fn n_children(&self) -> usize {
+        self.bitmap().count_ones() as usize
+    }
+
+    /// The children, and empty ones after the last.
+    pub(super) fn places(&self) -> &[Child<T>] {
+        self.0.slots()
     }
 
     /// Its memory, with its counter of references and without its children's.
     pub(super) fn n_bytes(&self) -> usize {
-        leaf::ARC_HEADER_LEN + size_of::<Self>() + self.children.capacity() * size_of::<Child<T>>()
+        self.0.n_bytes()
     }
 
     /// Which child has the slot.
     #[inline]
     pub(super) fn child_idx(&self, slot: u32) -> usize {
         // The upper levels of a large tree are full, and a processor that cannot count bits is spared from it.
-        if self.bitmap == u64::MAX {
+        let bitmap = self.bitmap();
+        if bitmap == u64::MAX {
             return slot as usize;
         }
-        (self.bitmap & up_to(slot)).count_ones() as usize - 1
+        (bitmap & up_to(slot)).count_ones() as usize - 1
     }
 
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "every slot has a child: bit 0 is always set")]
     pub(super) fn child(&self, slot: u32) -> &Child<T> {
-        &self.children[self.child_idx(slot)]
-    }
-
-    #[inline]
-    #[expect(clippy::indexing_slicing, reason = "every slot has a child: bit 0 is always set")]
-    pub(super) fn child_mut(&mut self, slot: u32) -> &mut Child<T> {
-        let child_idx = self.child_idx(slot);
-        &mut self.children[child_idx]
+        &self.places()[self.child_idx(slot)]
     }
 
     /// The range of the child that has the slot.
     pub(super) fn span(&self, slot: u32) -> Span {
-        let first = u64::BITS - 1 - (self.bitmap & up_to(slot)).leading_zeros();
-        let end = (self.bitmap & !up_to(slot)).trailing_zeros();
+        let first = u64::BITS - 1 - (self.bitmap() & up_to(slot)).leading_zeros();
+        let end = (self.bitmap() & !up_to(slot)).trailing_zeros();
         Span { first, len: end - first }
     }
 }
 
 impl<T: Clone> Inner<T> {
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "every slot has a child: bit 0 is always set")]
+    pub(super) fn child_mut(&mut self, slot: u32) -> &mut Child<T> {
+        let child_idx = self.child_idx(slot);
+        &mut self.0.make_mut().1[child_idx]
+    }
+
     /// The way of an item that is about to be inserted: counts it, splits the leaf where it belongs while that is full.
     #[inline]
     pub(super) fn make_way(
@@ -216,7 +218,7 @@ impl<T: Clone> Inner<T> {
         rehash: impl Fn(&T) -> u64,
         n_bytes: &mut usize,
     ) -> &mut Child<T> {
-        self.n_items += 1;
+        self.0.make_mut().0.n_items += 1;
         let level = cursor.level;
         let slot = cursor.step();
         while self.child(slot).is_full() {
@@ -235,43 +237,62 @@ impl<T: Clone> Inner<T> {
 
     /// Makes two leaves of one.
     fn split(&mut self, span: Span, level: u32, rehash: impl Fn(&T) -> u64, n_bytes: &mut usize) {
-        let Child::Leaf(node) = take(self.child_mut(span.first)) else { return };
+        let Child::Leaf(leaf) = take(self.child_mut(span.first)) else { return };
         let middle = span.first + span.len / 2;
-        *n_bytes -= node.n_bytes() + self.n_bytes();
-        let is_upper = |item: &T| middle <= Cursor::at(level, rehash(item)).slot();
-        let halves: [Leaf<T>; 2] = Arc::unwrap_or_clone(node).split(is_upper).into();
-        let [left, right] = halves.map(|half| {
+        *n_bytes -= leaf.n_bytes() + self.n_bytes();
+        let halves = leaf.split(|item| middle <= Cursor::at(level, rehash(item)).slot());
+        let [left, right] = <[Leaf<T>; 2]>::from(halves).map(|half| {
             if half.len() == 0 {
                 return Child::Empty;
             }
             *n_bytes += half.n_bytes();
-            Child::Leaf(Arc::new(half))
+            Child::Leaf(half)
         });
-        let child_idx = self.child_idx(span.first);
         *self.child_mut(span.first) = left;
-        leaf::reserve_one(&mut self.children);
-        self.children.insert(child_idx + 1, right);
-        self.bitmap |= 1 << middle;
+        self.insert(middle, right);
         *n_bytes += self.n_bytes();
+    }
+
+    /// Adds a child that begins at `slot`, in the range of another.
+    fn insert(&mut self, slot: u32, child: Child<T>) {
+        let child_idx = self.child_idx(slot) + 1;
+        self.0.reserve_one(self.n_children());
+        let (header, places) = self.0.make_mut();
+        let end = header.bitmap.count_ones() as usize;
+        header.bitmap |= 1 << slot;
+        if let Some(moved) = places.get_mut(child_idx..=end) {
+            moved.rotate_right(1);
+        }
+        if let Some(place) = places.get_mut(child_idx) {
+            *place = child;
+        }
+    }
+
+    /// Takes out the child that begins at `slot`; the one before it has its range from now on.
+    fn remove(&mut self, slot: u32) -> Child<T> {
+        let child_idx = self.child_idx(slot);
+        let end = self.n_children();
+        let (header, places) = self.0.make_mut();
+        header.bitmap &= !(1 << slot);
+        let Some(moved) = places.get_mut(child_idx..end) else { return Child::Empty };
+        moved.rotate_left(1);
+        let child = moved.last_mut().map(take).unwrap_or_default();
+        self.0.shrink(self.n_children());
+        child
     }
 
     /// Merges the leaf at a slot, which has lost an item, with its buddy, as long as they have few items together.
     fn merge(&mut self, slot: u32, n_bytes: &mut usize) {
-        while let Some((left_idx, middle)) = self.mergeable(slot) {
+        while let Some(middle) = self.mergeable(slot) {
             *n_bytes -= self.n_bytes();
-            let right = self.children.remove(left_idx + 1);
-            self.bitmap &= !(1 << middle);
-            if let Some(left) = self.children.get_mut(left_idx) {
-                left.absorb(right, n_bytes);
-            }
-            leaf::shrink(&mut self.children);
+            let right = self.remove(middle);
+            self.child_mut(middle).absorb(right, n_bytes);
             *n_bytes += self.n_bytes();
         }
     }
 
-    /// If the child at a slot and its buddy are to be one: which child is the first of the two, and where the second
-    /// begins.
-    fn mergeable(&self, slot: u32) -> Option<(usize, u32)> {
+    /// Where the second of the two begins, if the child at a slot and its buddy are to be one.
+    fn mergeable(&self, slot: u32) -> Option<u32> {
         let span = self.span(slot);
         if span.len == N_SLOTS {
             return None;
@@ -280,10 +301,12 @@ impl<T: Clone> Inner<T> {
         if buddy.len != span.len {
             return None;
         }
-        let left_idx = self.child_idx(span.first.min(buddy.first));
-        let n_left = self.children.get(left_idx)?.n_leaf_items()?;
-        let n_right = self.children.get(left_idx + 1)?.n_leaf_items()?;
-        (n_left + n_right <= N_MERGED_MAX).then_some((left_idx, span.first.max(buddy.first)))
+        let n_here = self.child(span.first).n_leaf_items()?;
+        if N_MERGED_MAX < n_here {
+            return None;
+        }
+        let n_there = self.child(buddy.first).n_leaf_items()?;
+        (n_here + n_there <= N_MERGED_MAX).then_some(span.first.max(buddy.first))
     }
 }
 
@@ -291,17 +314,15 @@ impl<T> Clone for Child<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Empty => Self::Empty,
-            Self::Leaf(leaf) => Self::Leaf(Arc::clone(leaf)),
-            Self::Inner(inner) => Self::Inner(Arc::clone(inner)),
+            Self::Leaf(leaf) => Self::Leaf(leaf.clone()),
+            Self::Inner(inner) => Self::Inner(inner.clone()),
         }
     }
 }
 
-/// A copy has the same capacity, as that of a leaf.
 impl<T> Clone for Inner<T> {
     fn clone(&self) -> Self {
-        let children = leaf::clone_with_capacity(&self.children);
-        Self { bitmap: self.bitmap, n_items: self.n_items, children }
+        Self(self.0.clone())
     }
 }
 
@@ -319,7 +340,6 @@ impl Cursor {
 
     /// The slot to go to.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "6 bits are left")]
     fn slot(self) -> u32 {
         (self.rest >> (u64::BITS - BITS)) as u32
     }

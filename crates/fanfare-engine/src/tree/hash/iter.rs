@@ -10,7 +10,7 @@ use super::inner::{Child, Cursor};
 pub struct Iter<'a, T> {
     /// What is still to be gone through below each inner node on the way to the leaf, the root's first.
     levels: Vec<slice::Iter<'a, Child<T>>>,
-    leaf: slice::Iter<'a, T>,
+    leaf: slice::Iter<'a, Option<T>>,
 }
 
 impl<'a, T> Iter<'a, T> {
@@ -20,7 +20,7 @@ impl<'a, T> Iter<'a, T> {
         let mut child = root;
         while let Child::Inner(inner) = child {
             let child_idx = inner.child_idx(cursor.step());
-            let mut children = inner.children().iter();
+            let mut children = inner.places().iter();
             let Some(here) = children.nth(child_idx) else { break };
             this.levels.push(children);
             child = here;
@@ -32,8 +32,8 @@ impl<'a, T> Iter<'a, T> {
     fn enter(&mut self, child: &'a Child<T>) {
         match child {
             Child::Empty => {}
-            Child::Leaf(leaf) => self.leaf = leaf.items().iter(),
-            Child::Inner(inner) => self.levels.push(inner.children().iter()),
+            Child::Leaf(leaf) => self.leaf = leaf.slots().iter(),
+            Child::Inner(inner) => self.levels.push(inner.places().iter()),
         }
     }
 }
@@ -44,7 +44,7 @@ impl<'a, T> Iterator for Iter<'a, T> {
     #[inline]
     fn next(&mut self) -> Option<&'a T> {
         loop {
-            if let Some(item) = self.leaf.next() {
+            if let Some(item) = self.leaf.by_ref().flatten().next() {
                 return Some(item);
             }
             match self.levels.last_mut()?.next() {

@@ -23,7 +23,7 @@ const HASH_FNS: [(&str, HashFn); 7] = [
     ("equal top bits", |item| good(item) >> 40),
     ("equal low bits", |item| good(item) << 40),
     ("few", |item| good(&(item.0 % 5, 0))),
-    ("equal but the last bits", |item| u64::MAX << 4 | item.0 % 16),
+    ("equal but the last bits", |item| (u64::MAX << 4) | (item.0 % 16)),
 ];
 
 fn good(item: &Item) -> u64 {

@@ -35,7 +35,7 @@ fn graph(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let latest = ctx.host.latency_latest();
     let max_ever = latest.into_iter().find(|it| it.0.as_bytes() == event).map(|it| it.3);
     let text = render(event, &samples, max_ever.unwrap_or_default(), ctx.now.unix_ms() / 1000);
-    Ok(Reply::Verbatim(text.into()))
+    Ok(Reply::text(text))
 }
 
 fn render(event: &[u8], samples: &[(u64, u32)], max_ever: u32, now_s: u64) -> Vec<u8> {

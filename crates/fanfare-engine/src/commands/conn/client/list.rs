@@ -18,7 +18,7 @@ pub(super) static INFO: Spec = Spec {
     tips: &["nondeterministic_output"],
     docs: Docs::new("Returns information about the current client connection.", "6.2.0", "O(1)"),
     subcommands: &[],
-    run: |ctx, _| Ok(Reply::Verbatim(ctx.host.client_info(ctx.client).into())),
+    run: |ctx, _| Ok(Reply::text(ctx.host.client_info(ctx.client))),
 };
 
 pub(super) static LIST: Spec = Spec {
@@ -68,7 +68,7 @@ pub(super) static LIST: Spec = Spec {
 
 fn list(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let filter = parse(request)?;
-    Ok(Reply::Verbatim(ctx.host.clients(&filter).into()))
+    Ok(Reply::text(ctx.host.clients(&filter)))
 }
 
 fn parse(request: Request<'_>) -> Result<ClientFilter, WireError> {

@@ -8,6 +8,7 @@ mod list;
 mod mode;
 pub(super) mod name;
 mod pause;
+mod unblock;
 
 use crate::host::ClientKind;
 use crate::spec::{Arity, Docs, Flag, Group, Keys};
@@ -41,6 +42,7 @@ pub(crate) static CLIENT: Spec = Spec {
         &name::SETINFO,
         &name::SETNAME,
         &TRACKINGINFO,
+        &unblock::UNBLOCK,
         &pause::UNPAUSE,
     ],
     run: |ctx, request| {
@@ -150,6 +152,8 @@ const HELP_LINES: &[&str] = &[
     "    Set client meta attr. Options are:",
     "    * LIB-NAME: the client lib name.",
     "    * LIB-VER: the client lib version.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
     "TRACKINGINFO",
     "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",

@@ -1,7 +1,8 @@
 //! What holds in every node at any time.
 
 use crate::tree::hash::inner::{Child, Span};
-use crate::tree::hash::leaf::{N_ITEMS_MAX, N_MERGED_MAX, roomy, tag};
+use crate::tree::hash::leaf::{N_ITEMS_MAX, N_MERGED_MAX, tag};
+use crate::tree::hash::node::roomy;
 
 use super::*;
 
@@ -38,7 +39,9 @@ fn check_child<T>(
         Child::Leaf(leaf) => {
             *n_bytes += leaf.n_bytes();
             assert_ne!(leaf.len(), 0, "an empty leaf at {place:?}");
-            let hashes: Vec<_> = leaf.items().iter().map(rehash).collect();
+            let hashes: Vec<_> = leaf.slots().iter().flatten().map(rehash).collect();
+            assert!(leaf.slots().iter().skip(leaf.len()).all(Option::is_none));
+            assert_eq!(hashes.len(), leaf.len());
             let is_crowded = N_ITEMS_MAX < leaf.len();
             assert!(!is_crowded || hashes.iter().all(|it| *it == hashes[0]), "{place:?}");
             assert!(hashes.iter().all(|it| place.first <= *it && *it <= place.last), "{place:?}");
@@ -46,13 +49,14 @@ fn check_child<T>(
                 hashes.iter().zip(leaf.tags()).all(|(hash, it)| tag(*hash) == *it),
                 "{place:?}"
             );
-            assert!(leaf.capacity() <= 2 * roomy(leaf.len()), "{} of {place:?}", leaf.capacity());
+            assert!(leaf.slots().len() <= 2 * roomy(leaf.len()), "{place:?}");
         }
         Child::Inner(inner) => {
             *n_bytes += inner.n_bytes();
-            let children = inner.children();
+            let (children, unused) = inner.places().split_at(inner.n_children());
+            assert!(unused.iter().all(|it| matches!(it, Child::Empty)));
             assert!(1 < children.len(), "an inner node with one child at {place:?}");
-            assert!(inner.capacity() <= 2 * roomy(children.len()));
+            assert!(inner.places().len() <= 2 * roomy(children.len()));
             let mut spans = Vec::new();
             let mut slot = 0;
             for (child_idx, child) in children.iter().enumerate() {

@@ -5,7 +5,7 @@ use fanfare_testkit::Rng;
 use super::*;
 
 const N_ITEMS: u64 = 1_000;
-const N_SAMPLES_EACH: u64 = 200;
+const N_SAMPLES_EACH: u64 = 60;
 
 /// For 999 degrees of freedom, chi squared is above this once in a million times.
 const CHI_SQUARED_MAX: f64 = 1_227.0;

@@ -50,6 +50,9 @@ const WORDS: &[&str] = &[
     "limit",
 ];
 
+/// What answers; it does not know commands of later versions.
+const REDIS_VERSION: &str = "7.0.15";
+
 #[test]
 fn keys_are_those_that_redis_finds() {
     let redis = RedisServer::start(&[]);
@@ -57,7 +60,8 @@ fn keys_are_those_that_redis_finds() {
     let mut rng = Rng::new(seed());
     let mut n_with_keys = 0;
     let ours = COMMANDS.iter().copied().flat_map(|it| [&[it], it.subcommands].concat());
-    for spec in ours.filter(|it| it.has_keys()).chain(SPECS) {
+    let known = ours.filter(|it| it.docs.since <= REDIS_VERSION);
+    for spec in known.filter(|it| it.has_keys()).chain(SPECS) {
         for _ in 0..400 {
             let mut words: Vec<&str> = spec.name.split('|').collect();
             for _ in 0..rng.below(9) {

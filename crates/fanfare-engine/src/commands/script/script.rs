@@ -1,0 +1,204 @@
+//! SCRIPT: the scripts that are kept, and the one that runs.
+//!
+//! Source: <https://redis.io/docs/latest/commands/script/> and redis-server 7.0.15's eval.c. All threads know a script
+//! that one of them was given.
+
+use fanfare_script::Sha1;
+
+use super::eval::with_scripting;
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
+
+pub(crate) static SCRIPT: Spec = Spec {
+    name: "script",
+    arity: Arity::AtLeast(2),
+    flags: &[],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new(
+        "A container for Lua scripts management commands",
+        "2.6.0",
+        "Depends on subcommand.",
+    ),
+    subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD],
+    run: |ctx, request| {
+        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
+    },
+};
+
+static DEBUG: Spec = Spec {
+    name: "script|debug",
+    arity: Arity::Exactly(3),
+    flags: &[Flag::NoScript],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new("Set the debug mode for executed scripts.", "3.2.0", "O(1)").args(&[Arg::new(
+        "mode", "oneof",
+    )
+    .args(&[Arg::word("yes", "YES"), Arg::word("sync", "SYNC"), Arg::word("no", "NO")])]),
+    subcommands: &[],
+    run: debug,
+};
+
+static EXISTS: Spec = Spec {
+    name: "script|exists",
+    arity: Arity::AtLeast(3),
+    flags: &[Flag::NoScript],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
+    docs: Docs::new(
+        "Check existence of scripts in the script cache.",
+        "2.6.0",
+        "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
+    )
+    .args(&[Arg::new("sha1", "string").flags(&["multiple"])]),
+    subcommands: &[],
+    run: exists,
+};
+
+static FLUSH: Spec = Spec {
+    name: "script|flush",
+    arity: Arity::AtLeast(2),
+    flags: &[Flag::NoScript],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    docs: Docs::new(
+        "Remove all the scripts from the script cache.",
+        "2.6.0",
+        "O(N) with N being the number of scripts in cache",
+    )
+    .history(&[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")])
+    .args(&[Arg::new("async", "oneof")
+        .since("6.2.0")
+        .flags(&["optional"])
+        .args(&[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")])]),
+    subcommands: &[],
+    run: flush,
+};
+
+static HELP: Spec = Spec {
+    name: "script|help",
+    arity: Arity::Exactly(2),
+    flags: &[Flag::Loading, Flag::Stale],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
+    subcommands: &[],
+    run: |_, _| Ok(Reply::lines(HELP_LINES)),
+};
+
+static KILL: Spec = Spec {
+    name: "script|kill",
+    arity: Arity::Exactly(2),
+    flags: &[Flag::NoScript, Flag::AllowBusy],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
+    docs: Docs::new("Kill the script currently in execution.", "2.6.0", "O(1)"),
+    subcommands: &[],
+    run: kill,
+};
+
+static LOAD: Spec = Spec {
+    name: "script|load",
+    arity: Arity::Exactly(3),
+    flags: &[Flag::NoScript, Flag::Stale],
+    keys: Keys::None,
+    group: Group::Scripting,
+    categories: &[],
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    docs: Docs::new(
+        "Load the specified Lua script into the script cache.",
+        "2.6.0",
+        "O(N) with N being the length in bytes of the script body.",
+    )
+    .args(&[Arg::new("script", "string")]),
+    subcommands: &[],
+    run: load,
+};
+
+fn debug(_ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    match request.get(2).unwrap_or_default().to_ascii_lowercase().as_slice() {
+        b"no" => Ok(Reply::Ok),
+        b"yes" | b"sync" => Err(wire_error::NO_SCRIPT_DEBUGGER),
+        _ => Err(wire_error::SCRIPT_DEBUG_MODE),
+    }
+}
+
+fn exists(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let scripts = ctx.keyspace.scripts();
+    // As in Redis, the hash is compared as it is written.
+    let is_known = |sha: &[u8]| Sha1::from_text(sha).is_some_and(|it| scripts.has_script(&it));
+    let known = request.iter().skip(2).map(|sha| Reply::Int(i64::from(is_known(sha))));
+    Ok(Reply::Array(known.collect()))
+}
+
+fn flush(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let is_mode = |it: &[u8]| it.eq_ignore_ascii_case(b"sync") || it.eq_ignore_ascii_case(b"async");
+    if !request.get(2).is_none_or(is_mode) || 3 < request.len() {
+        return Err(wire_error::SCRIPT_FLUSH_MODE);
+    }
+    ctx.keyspace.scripts().flush_scripts();
+    Ok(Reply::Ok)
+}
+
+fn kill(ctx: &mut Ctx<'_>, _request: Request<'_>) -> Result<Reply, WireError> {
+    kill_running(ctx, true)
+}
+
+/// Ends what runs for long, if it is a script or a function as asked for.
+pub(super) fn kill_running(ctx: &Ctx<'_>, is_eval: bool) -> Result<Reply, WireError> {
+    let running = ctx.keyspace.scripts().running().ok_or(wire_error::NOT_BUSY)?;
+    if running.has_written() {
+        return Err(wire_error::UNKILLABLE);
+    }
+    match (is_eval, running.is_eval) {
+        (true, false) => Err(wire_error::BUSY_FUNCTION),
+        (false, true) => Err(wire_error::BUSY_SCRIPT),
+        (true, true) | (false, false) => {
+            running.kill();
+            Ok(Reply::Ok)
+        }
+    }
+}
+
+fn load(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let body = request.get(2).unwrap_or_default();
+    with_scripting(ctx, |ctx, scripting| {
+        let script = scripting
+            .load(ctx.keyspace.scripts(), body)
+            .map_err(|error| WireError::from_line(error.as_bytes()))?;
+        Ok(Reply::bulk(script.sha().as_bytes().to_vec()))
+    })
+}
+
+const HELP_LINES: &[&str] = &[
+    "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DEBUG (YES|SYNC|NO)",
+    "    Set the debug mode for subsequent scripts executed.",
+    "EXISTS <sha1> [<sha1> ...]",
+    "    Return information about the existence of the scripts in the script cache.",
+    "FLUSH [ASYNC|SYNC]",
+    "    Flush the Lua scripts cache. Very dangerous on replicas.",
+    "    When called without the optional mode argument, the behavior is determined by the",
+    "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+    "    * ASYNC: Asynchronously flush the scripts cache.",
+    "    * SYNC: Synchronously flush the scripts cache.",
+    "KILL",
+    "    Kill the currently executing Lua script.",
+    "LOAD <script>",
+    "    Load a script into the scripts cache without executing it.",
+    "HELP",
+    "    Prints this help.",
+];

@@ -1,0 +1,153 @@
+//! SINTER, SINTERSTORE, SINTERCARD: the members that all of several sets have.
+//!
+//! Sources: <https://redis.io/docs/latest/commands/sinter/>, <https://redis.io/docs/latest/commands/sinterstore/>,
+//! <https://redis.io/docs/latest/commands/sintercard/>. A missing key is an empty set.
+
+use super::sources::{Sources, store};
+use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
+use crate::tree::Seed;
+use crate::value::Set;
+use crate::value::set::Member;
+use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
+
+pub(crate) static SINTER: Spec = Spec {
+    name: "sinter",
+    arity: Arity::AtLeast(2),
+    flags: &[Flag::ReadOnly],
+    keys: Keys::Range { first: 1, last: -1, step: 1, flags: &["RO", "access"] },
+    group: Group::Set,
+    categories: &[],
+    tips: &["nondeterministic_output_order"],
+    docs: Docs::new(
+        "Intersect multiple sets",
+        "1.0.0",
+        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    )
+    .args(&[Arg::key("key").flags(&["multiple"])]),
+    subcommands: &[],
+    run: sinter,
+};
+
+pub(crate) static SINTERSTORE: Spec = Spec {
+    name: "sinterstore",
+    arity: Arity::AtLeast(3),
+    flags: &[Flag::Write, Flag::DenyOom],
+    keys: Keys::Specs(&[
+        KeySpec {
+            begin: Begin::Index(1),
+            find: Find::Range { last: 0, step: 1, limit: 0 },
+            flags: &["RW", "update"],
+            notes: None,
+        },
+        KeySpec {
+            begin: Begin::Index(2),
+            find: Find::Range { last: -1, step: 1, limit: 0 },
+            flags: &["RO", "access"],
+            notes: None,
+        },
+    ]),
+    group: Group::Set,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new(
+        "Intersect multiple sets and store the resulting set in a key",
+        "1.0.0",
+        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    )
+    .args(&[Arg::key("destination"), Arg::key("key").key_spec(1).flags(&["multiple"])]),
+    subcommands: &[],
+    run: sinterstore,
+};
+
+pub(crate) static SINTERCARD: Spec = Spec {
+    name: "sintercard",
+    arity: Arity::AtLeast(3),
+    flags: &[Flag::ReadOnly],
+    keys: Keys::Specs(&[KeySpec {
+        begin: Begin::Index(1),
+        find: Find::KeyNum { number: 0, first: 1, step: 1 },
+        flags: &["RO", "access"],
+        notes: None,
+    }]),
+    group: Group::Set,
+    categories: &[],
+    tips: &[],
+    docs: Docs::new(
+        "Intersect multiple sets and return the cardinality of the result",
+        "7.0.0",
+        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    )
+    .args(&[
+        Arg::new("numkeys", "integer"),
+        Arg::key("key").flags(&["multiple"]),
+        Arg::new("limit", "integer").token("LIMIT").flags(&["optional"]),
+    ]),
+    subcommands: &[],
+    run: sintercard,
+};
+
+fn sinter(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let sources = Sources::read(ctx, request.iter().skip(1))?;
+    let seed = ctx.keyspace.seed();
+    let mut members = Vec::new();
+    each_common(&sources, seed, |member| {
+        members.push(member.to_reply());
+        true
+    });
+    Ok(Reply::Set(members))
+}
+
+fn sinterstore(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let destination = request.get(1).unwrap_or_default();
+    let sources = Sources::read(ctx, request.iter().skip(2))?;
+    let form = ctx.set_form();
+    let mut common = Set::default();
+    each_common(&sources, form.seed, |member| {
+        common.insert(&member.to_name(), form);
+        true
+    });
+    Ok(store(ctx, destination, common, "sinterstore"))
+}
+
+fn sintercard(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let n_keys = request.get(1).and_then(number::parse_int);
+    let n_keys = n_keys.and_then(|it| usize::try_from(it).ok()).filter(|it| *it != 0);
+    let n_keys = n_keys.ok_or(wire_error::NUMKEYS_NOT_POSITIVE)?;
+    if request.len() - 2 < n_keys {
+        return Err(wire_error::TOO_MANY_KEYS);
+    }
+    let mut limit = 0;
+    let mut options = request.iter().skip(2 + n_keys);
+    while let Some(word) = options.next() {
+        let raw = options.next().filter(|_| word.eq_ignore_ascii_case(b"limit"));
+        let number = number::parse_int(raw.ok_or(wire_error::SYNTAX)?);
+        limit = number.filter(|it| 0 <= *it).ok_or(wire_error::LIMIT_NEGATIVE)?;
+    }
+    let sources = Sources::read(ctx, request.iter().skip(2).take(n_keys))?;
+    let mut n_common = 0;
+    each_common(&sources, ctx.keyspace.seed(), |_| {
+        n_common += 1;
+        limit == 0 || n_common < limit
+    });
+    Ok(Reply::Int(n_common))
+}
+
+/// Goes through the smallest set and tells of each member that the others have too, until `go_on` is false.
+fn each_common(sources: &Sources<'_>, seed: Seed, mut go_on: impl FnMut(Member<'_>) -> bool) {
+    let Some(mut sets) = sources.all() else { return };
+    sets.sort_by_key(|it| it.len());
+    let Some((smallest, others)) = sets.split_first() else { return };
+    for member in smallest.iter() {
+        if others.iter().all(|it| has(it, member, seed)) && !go_on(member) {
+            return;
+        }
+    }
+}
+
+fn has(set: &Set, member: Member<'_>, seed: Seed) -> bool {
+    match (set, member) {
+        (Set::Ints(ints), Member::Int(number)) => ints.contains(number),
+        (Set::Ints(_) | Set::Table(_), Member::Name(name)) => set.contains(name, seed),
+        (Set::Table(_), Member::Int(_)) => set.contains(&member.to_name(), seed),
+    }
+}

@@ -1,0 +1,89 @@
+//! When what is in a stripe is due.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::entry::Entry;
+use crate::tree::{HashTree, Name};
+
+/// What a stripe's entries are waiting for, soonest first. Moments that no longer hold are skipped when they come up.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    keys: Moments,
+    /// When the next field of a hash is due.
+    fields: Moments,
+}
+
+/// `(when in ms, hash of the key)`
+type Moments = BinaryHeap<Reverse<(u64, u64)>>;
+
+/// What of a key a moment is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Key,
+    /// Fields of the hash that it holds.
+    Fields,
+}
+
+/// A key something of which is due.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) hash: u64,
+    pub(super) key: Name,
+}
+
+impl Part {
+    /// When it is due of this entry; 0: never.
+    fn at_ms(self, entry: &Entry) -> u64 {
+        match self {
+            Self::Key => entry.expires_at_ms,
+            Self::Fields => entry.soonest_ms(),
+        }
+    }
+}
+
+impl Schedule {
+    pub(super) fn push(&mut self, part: Part, at_ms: u64, hash: u64) {
+        self.moments(part).push(Reverse((at_ms, hash)));
+    }
+
+    /// Keeps it proportional to the `n` moments that hold, however often they are changed.
+    pub(super) fn prune(&mut self, part: Part, n: usize, table: &HashTree<Entry>) {
+        let moments = self.moments(part);
+        if n * 2 + 64 < moments.len() {
+            moments.retain(|Reverse((at_ms, hash))| {
+                table.find(*hash, |it| part.at_ms(it) == *at_ms).is_some()
+            });
+        }
+    }
+
+    /// What is due, keys before fields.
+    pub(super) fn next_due(&mut self, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
+        let key = self.next_due_of(Part::Key, now_ms, table);
+        key.or_else(|| self.next_due_of(Part::Fields, now_ms, table))
+    }
+
+    fn next_due_of(&mut self, part: Part, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
+        let moments = self.moments(part);
+        loop {
+            let &Reverse((at_ms, hash)) = moments.peek()?;
+            if now_ms < at_ms {
+                return None;
+            }
+            match table.find(hash, |it| part.at_ms(it) == at_ms) {
+                Some(entry) => return Some(Due { hash, key: entry.key.clone() }),
+                None => {
+                    moments.pop();
+                }
+            }
+        }
+    }
+
+    fn moments(&mut self, part: Part) -> &mut Moments {
+        match part {
+            Part::Key => &mut self.keys,
+            Part::Fields => &mut self.fields,
+        }
+    }
+}

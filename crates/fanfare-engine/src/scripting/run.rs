@@ -1,0 +1,227 @@
+//! One run of a script or a function: what its commands may do, and how long it may take.
+//!
+//! Source: redis-server 7.0.15's script.c.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fanfare_resp::{Request, Span, Value, Version};
+use fanfare_script::{Answer, LogLevel, Replication, Verdict};
+
+use super::bridge::{Server, with_server};
+use super::convert::{error_value, to_value};
+use super::{Bridge, Running, Scripting};
+use crate::host::{ScriptLog, ScriptTime};
+use crate::spec::Flag;
+use crate::table::Command;
+use crate::{Ctx, Reply, WireError, exec, wire_error};
+
+/// What is run, and what it may do.
+pub(crate) struct Kind {
+    /// Hash of the script, or name of the function.
+    pub(crate) name: String,
+    pub(crate) is_eval: bool,
+    pub(crate) is_read_only: bool,
+    /// It says of itself that it may run when memory is full.
+    pub(crate) allows_oom: bool,
+}
+
+/// Runs `body` with this thread's interpreter; its commands are those of `ctx`'s client.
+pub(crate) fn run(
+    ctx: &mut Ctx<'_>,
+    scripting: &mut Scripting,
+    kind: Kind,
+    request: Request<'_>,
+    body: impl FnOnce(&mut Scripting) -> (Bridge, Answer),
+) -> Result<Reply, WireError> {
+    let (version, db) = (ctx.client.version, ctx.client.db);
+    ctx.client.in_script = true;
+    let effects_wanted = ctx.effects.wanted;
+    let buffer = Buffer::default();
+    let mut run =
+        Run { ctx, kind, request, running: None, wrote: false, time_max: None, buffer };
+    let (_, answer) = with_server(&mut run, || body(scripting));
+    run.end();
+    ctx.client.in_script = false;
+    ctx.client.version = version;
+    ctx.client.db = db;
+    ctx.effects.wanted = effects_wanted;
+    // What it did is what its commands did.
+    ctx.effects.replaced = true;
+    match super::from_value(answer.reply) {
+        Reply::Error(error) => Err(error),
+        reply => Ok(reply),
+    }
+}
+
+/// Loads a library, which may take so long.
+pub(crate) fn load_library<R>(
+    ctx: &mut Ctx<'_>,
+    kind: Kind,
+    request: Request<'_>,
+    time_max: Duration,
+    load: impl FnOnce() -> (Bridge, R),
+) -> R {
+    let buffer = Buffer::default();
+    let mut run = Run { ctx, kind, request, running: None, wrote: true, time_max: Some(time_max), buffer };
+    let (_, loaded) = with_server(&mut run, load);
+    run.end();
+    loaded
+}
+
+struct Run<'r, 'c> {
+    ctx: &'r mut Ctx<'c>,
+    kind: Kind,
+    request: Request<'r>,
+    /// Others know of it.
+    running: Option<Arc<Running>>,
+    wrote: bool,
+    time_max: Option<Duration>,
+    buffer: Buffer,
+}
+
+/// Arguments of a command, one after the other as a request has them. Its memory is used again.
+#[derive(Default)]
+struct Buffer {
+    data: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Buffer {
+    fn fill(&mut self, args: &[&[u8]]) {
+        self.data.clear();
+        self.spans.clear();
+        for arg in args {
+            let start = self.data.len();
+            self.data.extend_from_slice(arg);
+            self.spans.push(Span { start, end: self.data.len() });
+        }
+    }
+}
+
+impl Server for Run<'_, '_> {
+    fn call(&mut self, args: &[&[u8]], version: Version) -> Value {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.fill(args);
+        let request = Request::new(&buffer.data, &buffer.spans);
+        let result = self.admit(request).and_then(|command| {
+            self.ctx.client.version = version;
+            let n_before = self.ctx.keys.n_changes();
+            let outer = self.ctx.command;
+            let result = exec::run(self.ctx, command, request);
+            self.ctx.command = outer;
+            self.note_written(n_before, command);
+            result
+        });
+        self.buffer = buffer;
+        match result {
+            Ok(reply) => to_value(reply, version),
+            Err(error) => error_value(&error),
+        }
+    }
+
+    fn poll(&mut self) -> Verdict {
+        let running = Arc::clone(self.announce());
+        let ScriptTime { ran, must_stop } = self.ctx.host.poll_script(&running);
+        if running.killed.load(Ordering::Acquire) {
+            let command = if running.is_eval { "SCRIPT KILL" } else { "FUNCTION KILL" };
+            return Verdict::Kill(format!("ERR Script killed by user with {command}..."));
+        }
+        if self.time_max.is_some_and(|max| max < ran) {
+            return Verdict::Kill("ERR FUNCTION LOAD timeout".to_owned());
+        }
+        if must_stop {
+            return Verdict::Kill("ERR The server is shutting down.".to_owned());
+        }
+        Verdict::GoOn
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        let level = match level {
+            LogLevel::Debug => ScriptLog::Debug,
+            LogLevel::Verbose => ScriptLog::Verbose,
+            LogLevel::Notice => ScriptLog::Notice,
+            LogLevel::Warning => ScriptLog::Warning,
+        };
+        self.ctx.host.log_script(level, text);
+    }
+
+    fn set_replication(&mut self, replication: Replication) {
+        let is_wanted = replication.to_aof || replication.to_replicas;
+        self.ctx.effects.wanted = is_wanted && self.ctx.host.wants_effects();
+    }
+
+    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
+        self.buffer.fill(args);
+        let request = Request::new(&self.buffer.data, &self.buffer.spans);
+        find(self.ctx, request).map(|_| true)
+    }
+}
+
+/// The command or subcommand that a request names.
+fn find(ctx: &Ctx<'_>, request: Request<'_>) -> Option<Command> {
+    let command = ctx.table.find(request.get(0)?)?;
+    match request.get(1) {
+        Some(sub) if !command.spec.subcommands.is_empty() => {
+            ctx.table.find_subcommand(command, sub)
+        }
+        Some(_) | None => Some(command),
+    }
+}
+
+impl Run<'_, '_> {
+    fn admit(&self, request: Request<'_>) -> Result<Command, WireError> {
+        let command = find(self.ctx, request).ok_or(wire_error::UNKNOWN_FROM_SCRIPT)?;
+        if !command.spec.arity.admits(request.len()) {
+            return Err(wire_error::ARITY_FROM_SCRIPT);
+        }
+        if command.has(Flag::NoScript) {
+            return Err(wire_error::NOT_FROM_SCRIPT);
+        }
+        let writes = command.has(Flag::Write) || command.has(Flag::MayReplicate);
+        if self.kind.is_read_only && writes {
+            return Err(wire_error::WRITE_FROM_READ_ONLY);
+        }
+        // Once it has written, it is let finish.
+        if command.has(Flag::DenyOom) && !self.kind.allows_oom && !self.wrote && self.ctx.is_full() {
+            return Err(wire_error::OOM);
+        }
+        Ok(command)
+    }
+
+    fn note_written(&mut self, n_before: u32, command: Command) {
+        if !self.wrote && (self.ctx.keys.n_changes() != n_before || command.has(Flag::Write)) {
+            self.wrote = true;
+            if let Some(running) = &self.running {
+                running.wrote.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Lets others know of the script, and closes the gate: it has run for some time.
+    fn announce(&mut self) -> &Arc<Running> {
+        let Self { ctx, kind, request, running, wrote, .. } = self;
+        running.get_or_insert_with(|| {
+            let running = Arc::new(Running {
+                name: kind.name.clone(),
+                request: request.iter().map(<[u8]>::to_vec).collect(),
+                is_eval: kind.is_eval,
+                since_unix_us: ctx.now.unix_us,
+                wrote: (*wrote).into(),
+                killed: false.into(),
+            });
+            ctx.keyspace.scripts().set_running(Some(Arc::clone(&running)));
+            ctx.keyspace.gate().close();
+            running
+        })
+    }
+
+    fn end(&mut self) {
+        if self.running.take().is_some() {
+            self.ctx.keyspace.scripts().set_running(None);
+            self.ctx.keyspace.gate().open();
+            self.ctx.host.script_ended();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The environment that scripts see.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, LuaOptions, LuaString, Result, StdLib, Table};
+
+use crate::{
+    Caller, api, raise,
+    runtime::{self, Shared},
+};
+
+/// The name of the prelude's frames, which errors do not point to.
+pub(crate) const PRELUDE_NAME: &str = "=fanfare";
+
+/// What the prelude made, kept for the runs.
+pub(crate) struct Sandbox {
+    /// The globals of scripts.
+    pub(crate) eval: Table,
+    /// The table behind them, which takes `KEYS` and `ARGV`.
+    pub(crate) eval_content: Table,
+    /// The globals of libraries.
+    pub(crate) library: Table,
+    /// Changes them between those of loading and those of running.
+    pub(crate) set_loading: Function,
+    /// Lua's own, without the wrapping.
+    pub(crate) xpcall: Function,
+    /// Calls a function with keys and arguments.
+    pub(crate) call_function: Function,
+    pub(crate) handler: Function,
+    pub(crate) keys: LuaString,
+    pub(crate) argv: LuaString,
+}
+
+impl Sandbox {
+    /// A state with the libraries that Redis loads; `debug` is not among them.
+    pub(crate) fn lua() -> Result<Lua> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+        Lua::new_with(libraries, LuaOptions::default())
+    }
+
+    pub(crate) fn new<C: Caller>(lua: &Lua, shared: &Rc<Shared<C>>) -> Result<Self> {
+        let handler = lua.create_function(runtime::handler)?;
+        let lift = lua.create_function(raise::lift_and_judge)?;
+        let prelude = lua.load(include_str!("prelude.lua")).set_name(PRELUDE_NAME);
+        let made: Table = prelude.call((lift, &handler, api::tables(lua, shared)?))?;
+        let sandbox = Self {
+            eval: made.raw_get("eval")?,
+            eval_content: made.raw_get("eval_content")?,
+            library: made.raw_get("library")?,
+            set_loading: made.raw_get("set_loading")?,
+            xpcall: made.raw_get("xpcall")?,
+            call_function: made.raw_get("call_function")?,
+            handler,
+            keys: lua.create_string("KEYS")?,
+            argv: lua.create_string("ARGV")?,
+        };
+        // For what scripts compile themselves.
+        lua.set_globals(sandbox.eval.clone())?;
+        Ok(sandbox)
+    }
+}
