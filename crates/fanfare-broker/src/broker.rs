@@ -15,7 +15,7 @@ use crate::config::{Config, LogLevel};
 use crate::error::StartError;
 use crate::net;
 use crate::observe::{Latency, Monitors, Sampler, SlowLog, Stats};
-use crate::reactor::{self, Handles, Lazyfree, Mailbox};
+use crate::reactor::{self, Handles, Lazyfree, Mailbox, Prefixes};
 use crate::shared::{Hooks, Identity, Live, Pause, Shared, Stop, tune, unix_us};
 
 /// A running broker. Dropping the handle stops it and waits for its threads.
@@ -141,6 +141,7 @@ pub(crate) fn share(
         slowlog: Mutex::new(SlowLog::default()),
         latency: Mutex::new(Latency::default()),
         monitors: Monitors::default(),
+        prefixes: Prefixes::default(),
         pause: Pause::default(),
         active_expire: AtomicBool::new(true),
         lazyfree: Lazyfree::default(),

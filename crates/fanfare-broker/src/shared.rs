@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use fanfare_engine::keyspace::Policy;
 use fanfare_engine::pubsub::{ReactorId, Registry};
 use fanfare_engine::tuning::Tuning;
 use fanfare_engine::{CommandTable, Keyspace};
 use parking_lot::{Mutex, RwLock};
 
 use crate::client::Clients;
-use crate::config::{Config, LogLevel, OutputLimits};
+use crate::config::{Config, LogLevel, MaxmemoryPolicy, OutputLimits};
 use crate::observe::{Count, Latency, Monitors, Sample, Sampler, SlowLog, Stats};
-use crate::reactor::{Lazyfree, Mailbox};
+use crate::reactor::{Lazyfree, Mailbox, Prefixes};
 
 /// The broker's common state. What is not atomic is behind short locks.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) slowlog: Mutex<SlowLog>,
     pub(crate) latency: Mutex<Latency>,
     pub(crate) monitors: Monitors,
+    pub(crate) prefixes: Prefixes,
     pub(crate) pause: Pause,
     pub(crate) active_expire: AtomicBool,
     pub(crate) lazyfree: Lazyfree,
@@ -237,8 +239,10 @@ pub(crate) fn tune(tuning: &Tuning, config: &Config) {
     tuning.set_zset_value_max(narrow(config.zset_value_max));
     tuning.set_intset_entries_max(narrow(config.intset_entries_max));
     tuning.set_memory_max(config.maxmemory_bytes);
+    tuning.set_policy(policy(config.maxmemory_policy));
     tuning.set_samples(config.maxmemory_samples);
     tuning.set_lfu_log_factor(config.lfu_log_factor);
+    tuning.set_tracked_keys_max(config.tracked_keys_max);
     tuning.set_lfu_decay_min(config.lfu_decay_min);
     tuning.set_string_bytes_max(config.bulk_bytes_max);
 }
@@ -247,4 +251,17 @@ pub(crate) fn tune(tuning: &Tuning, config: &Config) {
 pub(crate) fn unix_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn policy(word: MaxmemoryPolicy) -> Policy {
+    match word {
+        MaxmemoryPolicy::VolatileLru => Policy::VolatileLru,
+        MaxmemoryPolicy::VolatileLfu => Policy::VolatileLfu,
+        MaxmemoryPolicy::VolatileRandom => Policy::VolatileRandom,
+        MaxmemoryPolicy::VolatileTtl => Policy::VolatileTtl,
+        MaxmemoryPolicy::AllkeysLru => Policy::AllkeysLru,
+        MaxmemoryPolicy::AllkeysLfu => Policy::AllkeysLfu,
+        MaxmemoryPolicy::AllkeysRandom => Policy::AllkeysRandom,
+        MaxmemoryPolicy::Noeviction => Policy::NoEviction,
+    }
 }

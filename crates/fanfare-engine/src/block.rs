@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn timeouts_are_read_as_redis_does() {
         let parsed = |raw: &str| parse_deadline(raw.as_bytes(), Now { unix_us: 1_000_000 });
-        for raw in ["0", "0.0", "-0", "-0.0001", "0e9", "-0x0p0"] {
+        for raw in ["0", "0.0", "-0", "-0.0001", "-0.001", "0e9", "-0x0p0"] {
             assert_eq!(parsed(raw), Ok(None), "{raw}");
         }
         for (raw, timeout_ms) in [
@@ -154,8 +154,7 @@ mod tests {
         ] {
             assert_eq!(parsed(raw), Ok(Some(1000 + timeout_ms)), "{raw}");
         }
-        for raw in
-            ["-1", "-0.001", "9223372036854775.808", "1e30", "-1e30", "1e4000", "inf", "-inf"]
+        for raw in ["-1", "-0.01", "9223372036854775.808", "1e30", "-1e30", "1e4000", "inf", "-inf"]
         {
             assert_eq!(parsed(raw), Err(wire_error::TIMEOUT_NEGATIVE), "{raw}");
         }

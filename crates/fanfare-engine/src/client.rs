@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fanfare_resp::{Span, Version};
 
 use crate::table::Command;
+use crate::tracking::Tracking;
 use crate::{Keyspace, Request};
 
 /// Facts about one client; the broker keeps one per connection and hands it to every command.
@@ -47,6 +48,8 @@ pub struct Client {
     pub monitoring: bool,
     /// Close the connection once what was written so far is sent.
     pub closing: bool,
+    /// Client-side caching; `None`: it never asked for it.
+    pub(crate) tracking: Option<Box<Tracking>>,
     /// The last command it sent.
     pub(crate) recent: Recent,
 }
@@ -209,6 +212,7 @@ impl Client {
             n_shard_subscriptions: 0,
             monitoring: false,
             closing: false,
+            tracking: None,
             recent: Recent::default(),
         }
     }
@@ -218,6 +222,13 @@ impl Client {
     #[must_use]
     pub fn is_subscribed_resp2(&self) -> bool {
         self.version == Version::Resp2 && self.n_subscriptions + self.n_shard_subscriptions != 0
+    }
+
+    /// Whether it is told when what it may hold copies of changes.
+    #[inline]
+    #[must_use]
+    pub fn is_tracking(&self) -> bool {
+        self.tracking.as_ref().is_some_and(|it| it.tracker().is_on())
     }
 
     /// Forgets watched keys.

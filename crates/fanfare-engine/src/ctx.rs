@@ -1,5 +1,7 @@
 //! What a running command sees.
 
+mod elsewhere;
+
 use std::sync::Arc;
 
 use crate::block::{Blocked, Wait};
@@ -97,6 +99,20 @@ impl Ctx<'_> {
         self.keys.lookup(self.client.db, key, (self.now.unix_ms(), clock))
     }
 
+    /// As [`Self::lookup`], for a command that only asks about a key: no use of it.
+    pub fn lookup_untouched(&mut self, key: &[u8]) -> Option<&Entry> {
+        if self.tuning().notify().intersects(Classes::MISS) {
+            self.notify_miss(key);
+        }
+        self.examine(key)
+    }
+
+    /// As [`Self::lookup_untouched`], of which nobody hears (`OBJECT`).
+    pub fn examine(&mut self, key: &[u8]) -> Option<&Entry> {
+        let key = self.keys.key(key);
+        self.keys.lookup(self.client.db, key, (self.now.unix_ms(), None))
+    }
+
     /// The value of `key` for a command that reads; see [`Self::lookup`].
     ///
     /// # Errors
@@ -150,7 +166,7 @@ impl Ctx<'_> {
     #[inline]
     pub fn put_text(&mut self, key: &[u8], bytes: &[u8], expires_at_ms: Option<u64>) {
         let clock = self.clock();
-        self.note_new(key);
+        self.note_new(self.client.db, key);
         let key = self.keys.key(key);
         self.keys.put_text(self.client.db, key, bytes, (expires_at_ms, clock));
     }
@@ -158,15 +174,6 @@ impl Ctx<'_> {
     /// Sets `key`; what it held is freed, elsewhere if it is large.
     pub fn put(&mut self, key: &[u8], value: Value, expires_at_ms: Option<u64>) {
         self.put_in(self.client.db, key, value, expires_at_ms);
-    }
-
-    /// As [`Self::put`], in any database whose stripe of `key` is locked.
-    pub fn put_in(&mut self, db: u16, key: &[u8], value: Value, expires_at_ms: Option<u64>) {
-        let clock = self.clock();
-        self.note_new(key);
-        let key = self.keys.key(key);
-        let before = self.keys.put(db, key, value, (expires_at_ms, clock));
-        before.into_iter().for_each(|it| self.keys.discard(it));
     }
 
     /// Changes the value of `key` in place, if there is one.
@@ -245,9 +252,9 @@ impl Ctx<'_> {
 
     /// A key that is about to be put where none is.
     #[inline]
-    fn note_new(&mut self, key: &[u8]) {
-        if self.tuning().notify().intersects(Classes::NEW) && self.entry(key).is_none() {
-            self.notify(Classes::NEW, "new", key);
+    fn note_new(&mut self, db: u16, key: &[u8]) {
+        if self.tuning().notify().intersects(Classes::NEW) && self.entry_in(db, key).is_none() {
+            self.publish_event(db, "new", key);
         }
     }
 }

@@ -6,12 +6,16 @@ use crate::block::Blocked;
 use crate::client::{Mode, Queued};
 use crate::ctx::Waits;
 use crate::effect::Effects;
-use crate::keyspace::Plan;
+use crate::keyspace::{Plan, StripeId};
 use crate::spec::{Flag, Keys, Lock, Place, Spec};
 use crate::table::Command;
 use crate::{
-    Client, CommandTable, Ctx, Host, Keyspace, Now, Reply, Request, WireError, number, wire_error,
+    Client, CommandTable, Ctx, Host, Keyspace, Now, Reply, Request, WireError, number, tracking,
+    wire_error,
 };
+
+/// Keys that a command forgets at most when clients may hold copies of too many, as in Redis.
+const FORGOTTEN_PER_COMMAND_MAX: usize = 100;
 
 /// What to do with a request that passed the checks.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +35,17 @@ pub struct Refusal {
     pub error: WireError,
 }
 
-/// Decides in Redis's order (`processCommand`): known, arity, allowed at all, authenticated, mode. A refusal inside
-/// `MULTI` dooms the transaction; a refused `EXEC` ends it. `may_debug` says whether `DEBUG` is allowed.
+/// What [`admit`] has to ask about, seldom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether `DEBUG` is allowed.
+    MayDebug,
+    /// Whether there is room for more: see [`make_room`](crate::evict::make_room). Asked only if memory is limited.
+    HasRoom,
+}
+
+/// Decides in Redis's order (`processCommand`): known, arity, allowed at all, authenticated, room, mode. A refusal inside
+/// `MULTI` dooms the transaction; a refused `EXEC` ends it.
 ///
 /// # Errors
 /// The refusal.
@@ -41,11 +54,15 @@ pub fn admit(
     client: &mut Client,
     (keyspace, table): (&Keyspace, &CommandTable),
     request: Request<'_>,
-    may_debug: impl FnOnce() -> bool,
+    ask: impl FnMut(Question) -> bool,
 ) -> Result<Admission, Refusal> {
-    let command = match check(client, (keyspace, table), request, may_debug) {
+    let command = match check(client, (keyspace, table), request, ask) {
         Ok(command) => command,
-        Err(refusal) => return Err(note_refusal(client, keyspace, refusal)),
+        Err(refusal) => {
+            let refusal = note_refusal(client, keyspace, refusal);
+            tracking::end_caching(client, refusal.command);
+            return Err(refusal);
+        }
     };
     match client.mode {
         Mode::Multi { .. } if !runs_in_multi(command.spec) => Ok(Admission::Queue(command)),
@@ -70,7 +87,7 @@ fn check(
     client: &mut Client,
     (keyspace, table): (&Keyspace, &CommandTable),
     request: Request<'_>,
-    may_debug: impl FnOnce() -> bool,
+    mut ask: impl FnMut(Question) -> bool,
 ) -> Result<Command, Refusal> {
     let name = request.get(0).unwrap_or_default();
     let command = match client.recent.find(name) {
@@ -81,11 +98,16 @@ fn check(
     if !command.spec.arity.admits(request.len()) {
         return refuse(WireError::wrong_arity(command.spec.name));
     }
-    if command.has(Flag::Admin) && command.spec.name == "debug" && !may_debug() {
+    if command.has(Flag::Admin) && command.spec.name == "debug" && !ask(Question::MayDebug) {
         return refuse(wire_error::DEBUG_NOT_ALLOWED);
     }
     if !client.authenticated && !command.has(Flag::NoAuth) {
         return refuse(wire_error::NO_AUTH);
+    }
+    // Whatever the command is, it is a reason to make room.
+    if keyspace.tuning().memory_max() != 0 && !ask(Question::HasRoom) && needs_room(client, command)
+    {
+        return refuse(wire_error::OUT_OF_MEMORY);
     }
     if client.is_subscribed_resp2() && !allowed_while_subscribed(command.spec) {
         return refuse(WireError::in_subscribed_mode(command.spec.name));
@@ -122,6 +144,17 @@ fn look_up(
         let error = WireError::unknown_subcommand(command.spec.name, sub);
         Refusal { command: None, error }
     })
+}
+
+/// Whether a command is refused when memory is full. So is what would be queued, since a queue takes memory, too.
+fn needs_room(client: &Client, command: Command) -> bool {
+    match &client.mode {
+        Mode::Multi { queued, .. } if command.spec.name == "exec" => {
+            queued.iter().any(|it| it.command.has(Flag::DenyOom))
+        }
+        Mode::Multi { .. } => !matches!(command.spec.name, "discard" | "quit" | "reset"),
+        Mode::Normal => command.has(Flag::DenyOom),
+    }
 }
 
 /// Commands that act on the transaction instead of being part of it.
@@ -204,17 +237,31 @@ pub fn call<'a>(
     let result = run(&mut ctx, command, request);
     let waits = std::mem::take(&mut ctx.waits);
     serve_blocked(&mut ctx);
-    let Ctx { keys, host, effects, .. } = ctx;
+    let stale = ctx.keys.take_stale();
+    if !stale.is_empty() {
+        tracking::settle(&mut ctx, stale);
+    }
+    let Ctx { keys, host, effects, client, .. } = ctx;
     if !effects.list.is_empty() {
         host.record(effects.list);
     }
     if let Some(garbage) = keys.release() {
         host.discard(garbage);
     }
+    if client.tracking.is_some() {
+        after_tracking(client, keyspace, host, command);
+    }
     match waits {
         Waits::No | Waits::Still => Called::Done(result),
         Waits::Blocked(blocked) => Called::Blocked(blocked),
     }
+}
+
+/// A client that may track has run a command: nothing is locked.
+#[cold]
+fn after_tracking(client: &mut Client, keyspace: &Keyspace, host: &mut dyn Host, command: Command) {
+    tracking::end_caching(client, Some(command));
+    tracking::limit(host, keyspace, FORGOTTEN_PER_COMMAND_MAX);
 }
 
 /// Calls a command whose stripes are already locked.
@@ -244,6 +291,9 @@ fn run_uncounted(
         ctx.effects.push(ctx.client.db, request.iter());
     }
     ctx.effects.replaced = outer;
+    if ctx.client.tracking.is_some() {
+        tracking::remember(ctx, command, request);
+    }
     result
 }
 
@@ -279,7 +329,7 @@ fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, key: &[u8]) -> Option<Reply> {
     let mut client = Client::new(blocked.client_id, true);
     client.db = blocked.db;
     client.version = blocked.version;
-    let mut stead = Stead::new(ctx, client);
+    let stead = Stead::new(ctx, client);
     let ctx = &mut *stead.ctx;
     let command = ctx.command;
     ctx.serving = Some(key.into());
@@ -353,6 +403,7 @@ fn plan_command(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, requ
     match lock {
         Lock::Database => plan.database(db),
         Lock::Everything => plan.everything(keyspace),
+        Lock::Steps(first) => plan.step(StripeId { db, index: first(request) }),
         Lock::Custom(places) => places(request, &mut |place| match place {
             Place::Key(key) => plan.key(keyspace, db, key.name),
             Place::Elsewhere { db, name } if usize::from(db) < keyspace.n_databases() => {
@@ -374,7 +425,11 @@ fn plan_transaction(plan: &mut Plan, client: &Client, keyspace: &Keyspace) {
     for command in queued {
         let request = command.request();
         let spec = command.command.spec;
-        plan_command(plan, db, keyspace, spec, request);
+        match spec.keys {
+            // What is locked stays so until the end of the transaction.
+            Keys::Planned { lock: Lock::Steps(_), .. } => plan.database(db),
+            _ => plan_command(plan, db, keyspace, spec, request),
+        }
         if spec.name == "select" {
             db = selected(request, keyspace).unwrap_or(db);
         }
@@ -382,9 +437,8 @@ fn plan_transaction(plan: &mut Plan, client: &Client, keyspace: &Keyspace) {
 }
 
 /// The database that a `SELECT` names, if there is such a one.
-pub(crate) fn selected(request: Request<'_>, keyspace: &Keyspace) -> Option<u16> {
-    let index = u16::try_from(number::parse_int(request.get(1)?)?).ok()?;
-    (usize::from(index) < keyspace.n_databases()).then_some(index)
+fn selected(request: Request<'_>, keyspace: &Keyspace) -> Option<u16> {
+    keyspace.database(number::parse_int(request.get(1)?)?)
 }
 
 #[cfg(test)]

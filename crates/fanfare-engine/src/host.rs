@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::block::Blocked;
 use crate::effect::Effect;
 use crate::keyspace::Garbage;
+use crate::pubsub::ReactorId;
 use crate::scripting::{Running, Scripting};
 use crate::table::Command;
+use crate::tracking::Tracker;
 use crate::{Reply, Request, WireError};
 
 /// Kinds of subscription; each has its own namespace.
@@ -175,6 +177,40 @@ pub trait Host {
     /// A client that was blocked has been served: this is what it is told. Called while the stripes of the keys are
     /// locked.
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply);
+
+    /// Whether a client with this id is connected.
+    fn client_exists(&self, client_id: u64) -> bool {
+        let _ = client_id;
+        false
+    }
+
+    /// How the present client, which begins to track keys, is known to those who change them.
+    fn tracker(&mut self, client_id: u64) -> Arc<Tracker> {
+        Arc::new(Tracker::new(client_id, ReactorId(0), 0))
+    }
+
+    /// A client may hold a copy of `key`, which has changed or is no longer tracked. Called while the key's stripe is
+    /// locked. If it is the present client, it is told after the reply of its command.
+    fn invalidate(&mut self, tracker: &Arc<Tracker>, key: &[u8]) {
+        let _ = (tracker, key);
+    }
+
+    /// All clients that track anything must drop all copies.
+    fn invalidate_all(&mut self) {}
+
+    /// `key` has changed, while somebody [tracks prefixes](Self::track_prefix); `writer` did it, unless its time had
+    /// come. Called while the key's stripe is locked.
+    fn broadcast(&mut self, key: &[u8], writer: Option<u64>) {
+        let _ = (key, writer);
+    }
+
+    /// From now on the present client is told of every key that begins with `prefix` when it changes.
+    fn track_prefix(&mut self, prefix: &[u8]) {
+        let _ = prefix;
+    }
+
+    /// The present client tracks no prefix any more.
+    fn untrack_prefixes(&mut self) {}
 
     /// A number that clients can not foresee.
     fn random(&mut self) -> u64;

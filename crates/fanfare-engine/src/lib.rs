@@ -14,10 +14,12 @@
 //! | [`rdb`] | the parts of RDB: lengths, strings, compression, checksum, payloads of DUMP |
 //! | [`tree`] | large collections as trees whose copies cost nothing until one of them changes; names |
 //! | [`value`] | what a key can hold |
+//! | [`evict`] | removing keys when memory is full |
 //! | [`block`], [`effect`], [`notify`] | clients that wait for a key; what a write did; keyspace notifications |
 //! | [`scripting`] | Lua: what scripts may do, and what all threads know of them |
 //! | [`tuning`] | settings that change while commands run |
 //! | [`commands`] | one file per command family |
+//! | [`tracking`] | who may hold copies of keys, and is told when they change |
 //! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
 //! | [`glob`], [`number`], [`double`], [`long_double`] | Redis's pattern and number rules |
 
@@ -28,6 +30,7 @@ pub mod commands;
 pub mod ctx;
 pub mod double;
 pub mod effect;
+pub mod evict;
 pub mod exec;
 pub mod glob;
 pub mod host;
@@ -43,6 +46,7 @@ pub mod scripting;
 pub mod spec;
 mod sync;
 pub mod table;
+pub mod tracking;
 pub mod tree;
 pub mod tuning;
 pub mod value;

@@ -3,8 +3,9 @@
 //! They are read by commands on every thread and written by `CONFIG SET`; each is a number of its own, so relaxed loads
 //! and stores do.
 
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use crate::keyspace::Policy;
 use crate::notify::Classes;
 
 /// Declares settings: an atomic, its getter and its setter.
@@ -15,11 +16,18 @@ macro_rules! settings {
         pub struct Tuning {
             $($name: $atomic,)*
             notify: AtomicU32,
+            policy: AtomicU8,
+            broadcasts: AtomicBool,
         }
 
         impl Default for Tuning {
             fn default() -> Self {
-                Self { $($name: $atomic::new($default),)* notify: AtomicU32::new(0) }
+                Self {
+                    $($name: $atomic::new($default),)*
+                    notify: AtomicU32::new(0),
+                    policy: AtomicU8::new(Policy::default().number()),
+                    broadcasts: AtomicBool::new(false),
+                }
             }
         }
 
@@ -58,12 +66,12 @@ settings! {
     string_bytes_max, set_string_bytes_max: AtomicU64 as u64 = 512 << 20;
     /// `maxmemory` in bytes; 0: no limit
     memory_max, set_memory_max: AtomicU64 as u64 = 0;
-    /// `maxmemory-policy` as a number: see [`Policy`](crate::keyspace::Policy)
-    policy, set_policy: AtomicU8 as u8 = 7;
     /// `maxmemory-samples`
     samples, set_samples: AtomicU32 as u32 = 5;
     /// `lfu-log-factor`
     lfu_log_factor, set_lfu_log_factor: AtomicU32 as u32 = 10;
+    /// `tracking-table-max-keys`; 0: no limit
+    tracked_keys_max, set_tracked_keys_max: AtomicU64 as u64 = 1_000_000;
     /// `lfu-decay-time` in minutes
     lfu_decay_min, set_lfu_decay_min: AtomicU32 as u32 = 1;
 }
@@ -74,6 +82,30 @@ impl Tuning {
     #[must_use]
     pub fn notify(&self) -> Classes {
         Classes::from_bits(self.notify.load(Ordering::Relaxed))
+    }
+
+    /// `maxmemory-policy`
+    #[inline]
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::from_number(self.policy.load(Ordering::Relaxed))
+    }
+
+    /// Sets [`Self::policy`].
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(policy.number(), Ordering::Relaxed);
+    }
+
+    /// Whether a client wants to know of every key that changes (`CLIENT TRACKING ... BCAST`).
+    #[inline]
+    #[must_use]
+    pub fn broadcasts(&self) -> bool {
+        self.broadcasts.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::broadcasts`].
+    pub fn set_broadcasts(&self, on: bool) {
+        self.broadcasts.store(on, Ordering::Relaxed);
     }
 
     /// Sets [`Self::notify`].

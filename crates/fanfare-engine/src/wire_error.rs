@@ -13,8 +13,24 @@ pub struct WireError {
 
 /// Codes that scripts hand on.
 const SCRIPT_CODES: &[&str] = &[
-    "ERR", "WRONGTYPE", "NOSCRIPT", "OOM", "BUSY", "NOAUTH", "NOPERM", "EXECABORT", "BUSYKEY", "NOTBUSY", "UNKILLABLE",
-    "READONLY", "NOGROUP", "BUSYGROUP", "UNBLOCKED", "NOPROTO", "WRONGPASS", "MISCONF",
+    "ERR",
+    "WRONGTYPE",
+    "NOSCRIPT",
+    "OOM",
+    "BUSY",
+    "NOAUTH",
+    "NOPERM",
+    "EXECABORT",
+    "BUSYKEY",
+    "NOTBUSY",
+    "UNKILLABLE",
+    "READONLY",
+    "NOGROUP",
+    "BUSYGROUP",
+    "UNBLOCKED",
+    "NOPROTO",
+    "WRONGPASS",
+    "MISCONF",
 ];
 
 /// What an argument may be at most in an error text; longer ones are cut, as Redis does.
@@ -194,6 +210,20 @@ impl WireError {
         Self::showing(&[b"Unknown client type '", cut(name, usize::MAX), b"'"])
     }
 
+    /// `CLIENT TRACKING` with prefixes of which one begins the other; `which` is what the other one is.
+    #[must_use]
+    pub fn prefix_overlaps(prefix: &[u8], which: &str, other: &[u8]) -> Self {
+        Self::showing(&[
+            b"Prefix '",
+            cut(prefix, usize::MAX),
+            b"' overlaps with ",
+            which.as_bytes(),
+            b" prefix '",
+            cut(other, usize::MAX),
+            b"'. Prefixes for a single client must not overlap.",
+        ])
+    }
+
     /// No such user.
     #[must_use]
     pub fn no_such_user(name: &[u8]) -> Self {
@@ -357,8 +387,7 @@ pub const BAD_PROTOCOL_TYPE: WireError = WireError::new(
 pub const RESP2_NOT_SUPPORTED: WireError =
     WireError::new("ERR", "RESP2 is not supported by this command");
 /// A script that is not known.
-pub const NO_SCRIPT: WireError =
-    WireError::new("NOSCRIPT", "No matching script. Please use EVAL.");
+pub const NO_SCRIPT: WireError = WireError::new("NOSCRIPT", "No matching script. Please use EVAL.");
 /// `EVAL` with more keys than arguments.
 pub const TOO_MANY_KEYS: WireError =
     WireError::new("ERR", "Number of keys can't be greater than number of args");
@@ -413,16 +442,17 @@ pub const NO_INTERPRETER: WireError =
 pub const SCRIPT_FLUSH_MODE: WireError =
     WireError::new("ERR", "SCRIPT FLUSH only support SYNC|ASYNC option");
 /// `SCRIPT DEBUG` in any mode but NO.
-pub const NO_SCRIPT_DEBUGGER: WireError =
-    WireError::new("ERR", "Fanfare has no script debugger: run the script on redis-server with SCRIPT DEBUG, or use redis.log");
+pub const NO_SCRIPT_DEBUGGER: WireError = WireError::new(
+    "ERR",
+    "Fanfare has no script debugger: run the script on redis-server with SCRIPT DEBUG, or use redis.log",
+);
 /// `SCRIPT DEBUG` with a mode that does not exist.
 pub const SCRIPT_DEBUG_MODE: WireError = WireError::new("ERR", "Use SCRIPT DEBUG YES/SYNC/NO");
 /// `FUNCTION FLUSH` with a mode that does not exist.
 pub const FUNCTION_FLUSH_MODE: WireError =
     WireError::new("ERR", "FUNCTION FLUSH only supports SYNC|ASYNC option");
 /// `FUNCTION LIST LIBRARYNAME` without the name.
-pub const NO_LIBRARY_NAME: WireError =
-    WireError::new("ERR", "library name argument was not given");
+pub const NO_LIBRARY_NAME: WireError = WireError::new("ERR", "library name argument was not given");
 /// `FUNCTION RESTORE` with a policy that does not exist.
 pub const RESTORE_POLICY: WireError = WireError::new(
     "ERR",
@@ -443,6 +473,28 @@ pub const LIBRARY_NOT_FOUND: WireError = WireError::new("ERR", "Library not foun
 pub const UNBLOCKED: WireError = WireError::new("UNBLOCKED", "client unblocked via CLIENT UNBLOCK");
 /// A key that is not there, where one is needed.
 pub const NO_SUCH_KEY: WireError = WireError::new("ERR", "no such key");
+/// `COPY` or `MOVE` to where the key is already.
+pub const SAME_OBJECT: WireError =
+    WireError::new("ERR", "source and destination objects are the same");
+/// `SWAPDB` with a first argument that is no number.
+pub const FIRST_DB_INVALID: WireError = WireError::new("ERR", "invalid first DB index");
+/// `SWAPDB` with a second argument that is no number.
+pub const SECOND_DB_INVALID: WireError = WireError::new("ERR", "invalid second DB index");
+/// `SCAN` with something that is no cursor.
+pub const INVALID_CURSOR: WireError = WireError::new("ERR", "invalid cursor");
+/// `OBJECT FREQ` where uses are not counted.
+pub const FREQ_NOT_TRACKED: WireError = WireError::new(
+    "ERR",
+    "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+/// `OBJECT IDLETIME` where uses are counted.
+pub const IDLE_NOT_TRACKED: WireError = WireError::new(
+    "ERR",
+    "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+/// There is no room for what the command would write.
+pub const OUT_OF_MEMORY: WireError =
+    WireError::new("OOM", "command not allowed when used memory > 'maxmemory'.");
 /// An index that no element has.
 pub const INDEX_OUT_OF_RANGE: WireError = WireError::new("ERR", "index out of range");
 /// A count below zero, or none at all.
@@ -457,7 +509,6 @@ pub const RANK_IS_ZERO: WireError = WireError::new(
 pub const COUNT_NEGATIVE: WireError = WireError::new("ERR", "COUNT can't be negative");
 /// `LPOS` with a length below zero.
 pub const MAXLEN_NEGATIVE: WireError = WireError::new("ERR", "MAXLEN can't be negative");
-/// A number of keys below 1.
 /// `ZADD` with `XX` and `NX`.
 pub const ZADD_XX_AND_NX: WireError =
     WireError::new("ERR", "XX and NX options at the same time are not compatible");
@@ -582,3 +633,43 @@ impl WireError {
         Self::showing(&[b"unknown argument: ", cut(word, usize::MAX)])
     }
 }
+/// `CLIENT TRACKING` with two `REDIRECT`s.
+pub const TWO_REDIRECTIONS: WireError =
+    WireError::new("ERR", "A client can only redirect to a single other client");
+/// `CLIENT TRACKING ... REDIRECT` to nobody.
+pub const NO_SUCH_REDIRECTION: WireError =
+    WireError::new("ERR", "The client ID you want redirect to does not exist");
+/// `CLIENT TRACKING ... PREFIX` in the default mode.
+pub const PREFIX_WITHOUT_BCAST: WireError =
+    WireError::new("ERR", "PREFIX option requires BCAST mode to be enabled");
+/// `CLIENT TRACKING ON` in the other mode.
+pub const BCAST_SWITCHED: WireError = WireError::new(
+    "ERR",
+    "You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
+);
+/// `CLIENT TRACKING` with words that exclude each other.
+pub const OPT_WITH_BCAST: WireError =
+    WireError::new("ERR", "OPTIN and OPTOUT are not compatible with BCAST");
+/// `CLIENT TRACKING` with words that exclude each other.
+pub const OPTIN_AND_OPTOUT: WireError =
+    WireError::new("ERR", "You can't specify both OPTIN mode and OPTOUT mode");
+/// `CLIENT TRACKING ON` in the other mode.
+pub const OPT_SWITCHED: WireError = WireError::new(
+    "ERR",
+    "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
+);
+/// `CLIENT CACHING` of a client that does not track.
+pub const CACHING_WITHOUT_TRACKING: WireError = WireError::new(
+    "ERR",
+    "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+);
+/// `CLIENT CACHING YES` in another mode.
+pub const CACHING_YES_WITHOUT_OPTIN: WireError = WireError::new(
+    "ERR",
+    "CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
+);
+/// `CLIENT CACHING NO` in another mode.
+pub const CACHING_NO_WITHOUT_OPTOUT: WireError = WireError::new(
+    "ERR",
+    "CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
+);

@@ -34,7 +34,14 @@ fn node_clients_on_fanfare() {
 fn run_python(server: &ServerProcess) {
     let scripts = scripts_dir("python");
     let python = install_python(&scripts);
-    for script in ["commands.py", "pubsub_sync.py", "pubsub_asyncio.py"] {
+    for script in [
+        "commands.py",
+        "data_types.py",
+        "pubsub_sync.py",
+        "pubsub_asyncio.py",
+        "dramatiq_work.py",
+        "celery_work.py",
+    ] {
         run(Command::new(&python).arg(scripts.join(script)), server);
     }
 }

@@ -119,4 +119,29 @@ check('ioredis: ready check and offline queue', async () => {
   equal(await client.quit(), 'OK');
 });
 
+check('ioredis: data types, blocking pops, scripts', () =>
+  withClients(2, async (client, other) => {
+    equal(await client.rpush('list', 'a', 'b'), 2);
+    equal(await client.lrange('list', 0, -1), ['a', 'b']);
+    equal(await client.hset('hash', { one: 1, two: 2 }), 2);
+    equal(await client.hgetall('hash'), { one: '1', two: '2' });
+    equal(await client.sadd('set', 'x', 'y'), 2);
+    equal((await client.smembers('set')).sort(), ['x', 'y']);
+    equal(await client.zadd('zset', 1, 'low', 2.5, 'high'), 2);
+    equal(await client.zrange('zset', 0, -1, 'WITHSCORES'), ['low', '1', 'high', '2.5']);
+    const popped = client.blpop('queue', 30);
+    await other.rpush('queue', 'job');
+    equal(await popped, ['queue', 'job']);
+    client.defineCommand('addTo', {
+      numberOfKeys: 1,
+      lua: "return redis.call('INCRBY', KEYS[1], ARGV[1])",
+    });
+    equal(await client.addTo('n', 2), 2);
+    await client.script('FLUSH');
+    equal(await client.addTo('n', 3), 5);
+    const keys = [];
+    for await (const found of client.scanStream()) keys.push(...found);
+    equal(keys.sort(), ['hash', 'list', 'n', 'set', 'zset']);
+  }));
+
 await runAll();

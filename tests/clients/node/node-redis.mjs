@@ -128,6 +128,29 @@ check('node-redis RESP3: a subscriber goes on with ordinary commands', () =>
     equal(await client.get('k'), 'v');
   }));
 
+check('node-redis: client-side caching', async () => {
+  const clientSideCache = { ttl: 0, maxEntries: 0 };
+  const caching = createClient({ RESP: 3, clientSideCache, socket: { host, port } });
+  const writer = createClient({ socket: { host, port } });
+  await Promise.all([caching.connect(), writer.connect()]);
+  try {
+    await writer.set('cached', 'old');
+    equal(await caching.get('cached'), 'old');
+    equal(await caching.get('cached'), 'old');
+    await writer.set('cached', 'new');
+    await eventually(async () => (await caching.get('cached')) === 'new');
+    await writer.hSet('hash', 'f', '1');
+    equal((await caching.hGetAll('hash')).f, '1');
+    await writer.hSet('hash', 'f', '2');
+    await eventually(async () => (await caching.hGetAll('hash')).f === '2');
+    await writer.flushAll();
+    await eventually(async () => (await caching.get('cached')) === null);
+  } finally {
+    caching.destroy();
+    writer.destroy();
+  }
+});
+
 /** The id of the one client that is subscribed. */
 async function pubsubClientId(client) {
   const list = await client.sendCommand(['CLIENT', 'LIST', 'TYPE', 'pubsub']);

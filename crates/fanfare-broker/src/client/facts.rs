@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
+use std::sync::{Arc, OnceLock};
 
 use fanfare_engine::block::Blocked;
 use fanfare_engine::host::{ClientFilter, ClientKind};
 use fanfare_engine::pubsub::ReactorId;
+use fanfare_engine::tracking::Tracker;
 use parking_lot::Mutex;
 
 /// One client. Its reactor writes, everybody reads.
@@ -28,6 +29,8 @@ pub(crate) struct Facts {
     /// Milliseconds since the broker's start.
     pub(crate) created_ms: u64,
     pub(crate) seen: Seen,
+    /// Since it asked for client-side caching.
+    tracker: OnceLock<Arc<Tracker>>,
     /// Most clients have none.
     texts: Mutex<Option<Box<Texts>>>,
 }
@@ -102,8 +105,26 @@ impl Facts {
             slot,
             created_ms: now_ms,
             seen,
+            tracker: OnceLock::new(),
             texts: Mutex::default(),
         }
+    }
+
+    /// How those know it who change what it may hold copies of, if it ever asked for that.
+    pub(crate) fn tracker(&self) -> Option<&Arc<Tracker>> {
+        self.tracker.get()
+    }
+
+    pub(crate) fn set_tracker(&self, tracker: &Arc<Tracker>) {
+        // A client has one for its life.
+        let _ = self.tracker.set(Arc::clone(tracker));
+    }
+
+    /// Whom it lets be told in its stead: 0 nobody, -1 it does not track.
+    fn redirect(&self) -> i64 {
+        let tracker = self.tracker().filter(|it| it.is_on());
+        tracker
+            .map_or(-1, |it| i64::try_from(it.redirect().unwrap_or_default()).unwrap_or(i64::MAX))
     }
 
     /// What the client waits for, if it is blocked.
@@ -193,7 +214,7 @@ impl Facts {
         let _ = write!(
             rest,
             " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} qbuf-free=0 argv-mem=0 \
-             multi-mem=0 rbs=0 rbp=0 obl={} oll={} omem={} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+             multi-mem=0 rbs=0 rbp=0 obl={} oll={} omem={} tot-mem={} events={} cmd={} user=default redir={} resp={} \
              lib-name=",
             now_ms.saturating_sub(self.created_ms) / 1000,
             now_ms.saturating_sub(seen.active_ms.load(Ordering::Relaxed)) / 1000,
@@ -210,6 +231,7 @@ impl Facts {
             input_len + output_len + size_of::<Self>(),
             if output_len == 0 { "r" } else { "rw" },
             command_name,
+            self.redirect(),
             seen.resp.load(Ordering::Relaxed),
         );
         out.extend_from_slice(rest.as_bytes());
@@ -230,6 +252,10 @@ impl Facts {
         add(self.is_subscribed(), 'P');
         add(0 <= self.seen.n_queued.load(Ordering::Relaxed), 'x');
         add(bits & flag::BLOCKED != 0, 'b');
+        let tracker = self.tracker();
+        add(tracker.is_some_and(|it| it.is_on()), 't');
+        add(tracker.is_some_and(|it| it.is_broken()), 'R');
+        add(tracker.is_some_and(|it| it.is_broadcast()), 'B');
         add(texts.watch_mark.as_ref().is_some_and(|it| it.load(Ordering::Relaxed)), 'd');
         add(bits & flag::CLOSE_AFTER_REPLY != 0, 'c');
         add(self.is_unix, 'U');

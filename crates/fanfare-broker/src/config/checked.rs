@@ -12,8 +12,8 @@ use super::error::{ConfigError, ConfigErrorKind, Warning};
 use super::raw::{RawConfig, Sources, Written};
 use super::special::Start;
 use super::values::{
-    Allow, AppendFsync, BindAddress, LogFormat, LogLevel, MaxmemoryPolicy,
-    OutputLimits, RenamedCommand, SavePoint, Secret, Supervised,
+    Allow, AppendFsync, BindAddress, LogFormat, LogLevel, MaxmemoryPolicy, OutputLimits,
+    RenamedCommand, SavePoint, Secret, Supervised,
 };
 
 /// A configuration that holds: every value is of its type and within its limits.
@@ -70,6 +70,8 @@ pub struct Config {
     pub lfu_log_factor: u32,
     /// Minutes after which that counter loses one; 0: never.
     pub lfu_decay_min: u32,
+    /// `tracking-table-max-keys`; 0: no limit.
+    pub tracked_keys_max: u64,
     /// Size of one node of a list: elements if positive, else one of Redis's five limits in bytes.
     pub list_fill: i32,
     /// Fields that a packed hash may have.
@@ -264,6 +266,7 @@ impl Config {
             maxmemory_samples: 0,
             lfu_log_factor: 0,
             lfu_decay_min: 0,
+            tracked_keys_max: 0,
             hz: 0,
             save: Vec::new(),
             appendonly: false,

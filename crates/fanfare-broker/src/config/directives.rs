@@ -258,6 +258,12 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "1",
         "Minutes after which that counter loses one; 0 is never.",
     ),
+    runtime(
+        "tracking-table-max-keys",
+        integer!(0, i64::MAX, tracked_keys_max),
+        "1000000",
+        "Keys that are remembered for CLIENT TRACKING; beyond it some are given up, and clients told; 0 is no limit.",
+    ),
     runtime("maxmemory-clients", Kind::Fixed { refuse: None }, "0", "No effect in this release."),
     runtime(
         "busy-reply-threshold",

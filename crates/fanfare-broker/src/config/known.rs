@@ -172,7 +172,6 @@ pub static KNOWN_REDIS: &[&str] = &[
     "tls-session-cache-size",
     "tls-session-cache-timeout",
     "tls-session-caching",
-    "tracking-table-max-keys",
     "unixsocketgroup",
     "use-exit-on-panic",
     "vset-force-single-threaded-execution",

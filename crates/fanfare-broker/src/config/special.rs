@@ -8,8 +8,8 @@ use fanfare_engine::notify::Classes;
 
 use super::checked::Config;
 use super::values::{
-    BindAddress, BufferLimit, OutputLimits, RenamedCommand, SavePoint, memory_text,
-    parse_integer, parse_memory, percentile_text, quoted,
+    BindAddress, BufferLimit, OutputLimits, RenamedCommand, SavePoint, memory_text, parse_integer,
+    parse_memory, percentile_text, quoted,
 };
 
 /// A directive with its own syntax.

@@ -5,5 +5,5 @@ mod listener;
 mod socket;
 
 pub(crate) use failure::{Failure, Outage};
-pub(crate) use listener::{Twin, Bound, bind_all};
+pub(crate) use listener::{Bound, Twin, bind_all};
 pub(crate) use socket::{Incoming, Socket};

@@ -118,6 +118,7 @@ impl Sampler {
             n_hits: keyspace.n_hits.saturating_sub(before.n_hits),
             n_misses: keyspace.n_misses.saturating_sub(before.n_misses),
             n_expired: keyspace.n_expired.saturating_sub(before.n_expired),
+            n_evicted: keyspace.n_evicted.saturating_sub(before.n_evicted),
             n_fields_expired: keyspace.n_fields_expired.saturating_sub(before.n_fields_expired),
             n_changes: keyspace.n_changes,
         }
@@ -159,6 +160,7 @@ mod tests {
             n_hits: 3,
             n_misses: 2,
             n_expired: 1,
+            n_evicted: 6,
             n_fields_expired: 4,
             n_changes: 9,
         };

@@ -60,6 +60,8 @@ impl<'a> Message<'a> {
             | Item::Close { .. }
             | Item::Served { .. }
             | Item::Line { .. }
+            | Item::Invalidate(_)
+            | Item::Changed(_)
             | Item::Resume
             | Item::Sleep(_)
             | Item::Barrier(_) => None,

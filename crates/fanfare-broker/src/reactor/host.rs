@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry};
+use fanfare_engine::host::{
+    ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry,
+};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::scripting::{Running, Scripting};
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
+use fanfare_engine::tracking::Tracker;
 use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
 use rand::Rng as _;
 use subtle::ConstantTimeEq;
@@ -18,6 +21,7 @@ use subtle::ConstantTimeEq;
 use super::input::{note_client, note_subscriptions};
 use super::mailbox::{Item, Payload, SHARED_PAYLOAD_MIN};
 use super::state::Reactor;
+use super::tracking::What;
 use crate::client::Facts;
 use crate::config::{self, Allow, Peer, SetError};
 use crate::observe::{self, Caller, CommandTotals, Held};
@@ -480,6 +484,41 @@ impl Host for Turn<'_> {
         });
         self.reactor.to_wake.insert(facts.reactor);
         self.reactor.schedule_turn();
+    }
+
+    fn client_exists(&self, client_id: u64) -> bool {
+        self.shared.clients.get(client_id).is_some()
+    }
+
+    fn tracker(&mut self, client_id: u64) -> Arc<Tracker> {
+        let tracker = Arc::new(Tracker::new(client_id, self.reactor.id, self.slot));
+        if let Some(facts) = self.facts() {
+            facts.set_tracker(&tracker);
+        }
+        tracker
+    }
+
+    fn invalidate(&mut self, tracker: &Arc<Tracker>, key: &[u8]) {
+        let me = self.facts().map(|it| it.id);
+        self.reactor.tell(tracker, What::Key(key.into()), me);
+    }
+
+    fn invalidate_all(&mut self) {
+        let me = self.facts().map(|it| it.id);
+        self.reactor.invalidate_all(me);
+    }
+
+    fn broadcast(&mut self, key: &[u8], writer: Option<u64>) {
+        self.reactor.broadcast(key, writer);
+    }
+
+    fn track_prefix(&mut self, prefix: &[u8]) {
+        self.reactor.track_prefix(prefix, self.slot);
+    }
+
+    fn untrack_prefixes(&mut self) {
+        let Some(client_id) = self.facts().map(|it| it.id) else { return };
+        self.reactor.untrack_prefixes(self.slot, client_id);
     }
 
     fn random(&mut self) -> u64 {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use fanfare_engine::client::{Mode, Replies};
-use fanfare_engine::exec::{self, Admission, Called};
+use fanfare_engine::evict::make_room;
+use fanfare_engine::exec::{self, Admission, Called, Question};
 use fanfare_engine::host::{Host as _, Kind};
 use fanfare_engine::spec::{Flag, Group, Keys};
 use fanfare_engine::table::Command;
@@ -168,6 +169,12 @@ impl Reactor {
 
     /// Runs the requests in what was kept and the first `n` bytes of the scratch buffer.
     fn ingest(&mut self, slot: u32, n: usize) {
+        let session = self.conn(slot).and_then(|it| it.session.as_ref());
+        if session.is_some_and(|it| it.client.is_tracking()) {
+            // What was changed before the client asks again is told before it is answered.
+            self.drain();
+            self.flush_broadcasts();
+        }
         let Some(mut session) = self.conn(slot).and_then(|it| it.session.take()) else { return };
         self.refresh();
         let scratch = std::mem::take(&mut self.scratch);
@@ -308,9 +315,16 @@ impl Reactor {
         if request.is_empty() {
             return Flow::Next;
         }
-        let may_debug = || Turn::new(&mut *self, shared, slot).debug_allowed();
+        let now = self.now;
+        let ask = |question| {
+            let mut turn = Turn::new(&mut *self, shared, slot);
+            match question {
+                Question::MayDebug => turn.debug_allowed(),
+                Question::HasRoom => make_room(now, &shared.keyspace, &mut turn),
+            }
+        };
         let (command, queues) =
-            match exec::admit(client, (&shared.keyspace, &shared.table), request, may_debug) {
+            match exec::admit(client, (&shared.keyspace, &shared.table), request, ask) {
                 Ok(Admission::Run(command)) => (command, false),
                 Ok(Admission::Queue(command)) => (command, true),
                 Err(refusal) => {
@@ -381,6 +395,7 @@ impl Reactor {
             Called::Done(result) => result.unwrap_or_else(Reply::Error),
             Called::Blocked(blocked) => {
                 self.wait(slot, blocked);
+                self.tell_own();
                 return Flow::Stop;
             }
             Called::Closed => {
@@ -396,7 +411,7 @@ impl Reactor {
             self.note_connection(slot, client);
         }
         match std::mem::take(&mut self.wants) {
-            Wants { drain: false, barrier: false, room: false, reader: false }
+            Wants { drain: false, barrier: false, room: false, reader: false, own: false }
                 if !client.closing =>
             {
                 Flow::Next
@@ -409,8 +424,12 @@ impl Reactor {
     fn follow_up(&mut self, slot: u32, client: &Client, wants: Wants) -> Flow {
         if client.closing {
             self.full = fanfare_engine::pubsub::ReactorSet::default();
+            self.own_invalidations.clear();
             self.close_after_flush(slot);
             return Flow::Stop;
+        }
+        if wants.own {
+            self.tell_own();
         }
         if wants.drain {
             self.drain();

@@ -65,6 +65,8 @@ impl Recipient for Reactor {
             }
             Item::Line { slot, client_id, line } => self.show(slot, client_id, &line),
             Item::Served { slot, blocked, reply } => self.end_wait(slot, &blocked, &reply),
+            Item::Invalidate(it) => self.invalidate(&it),
+            Item::Changed(it) => self.note_changed(&it.0, it.1),
             Item::Resume => self.resume_parked(),
             Item::Sleep(time) => std::thread::sleep(time),
             Item::Barrier(barrier) => {

@@ -12,7 +12,9 @@ use fanfare_engine::Reply;
 use fanfare_engine::block::Blocked;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
+use fanfare_engine::tree::Name;
 
+use super::tracking::Invalidation;
 use crate::net::Incoming;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
@@ -69,6 +71,10 @@ pub(crate) enum Item {
     Line { slot: u32, client_id: u64, line: Arc<[u8]> },
     /// The wait of a blocked client is over: what it is told.
     Served { slot: u32, blocked: Arc<Blocked>, reply: Box<Reply> },
+    /// A copy that a client may hold is stale.
+    Invalidate(Box<Invalidation>),
+    /// A key has changed, by this client, and somebody tracks a prefix of it.
+    Changed(Box<(Name, Option<u64>)>),
     /// Parked sessions may go on: a mailbox has room, a pause is over.
     Resume,
     /// Stand still (DEBUG SLEEP).
@@ -131,6 +137,14 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         queue.items.push(Item::Line { slot, client_id, line: Arc::clone(line) });
         self.count(line.len())
+    }
+
+    /// Appends an item that refers to so many bytes. Returns whether the mailbox is beyond its bound; the item is in it
+    /// all the same.
+    pub(crate) fn post_counted(&self, item: Item, n_bytes: usize) -> bool {
+        let mut queue = self.queue.lock();
+        queue.items.push(item);
+        self.count(n_bytes)
     }
 
     /// Counts an item that refers to so many bytes, while the queue is locked: so no read-modify-write is needed.

@@ -18,8 +18,10 @@ mod recovery;
 mod state;
 mod thread;
 mod time;
+mod tracking;
 mod wait;
 
 pub(crate) use lazyfree::Lazyfree;
 pub(crate) use mailbox::{Item, Mailbox};
 pub(crate) use thread::{Handles, spawn_all};
+pub(crate) use tracking::Prefixes;

@@ -107,10 +107,12 @@ impl Reactor {
             conn.over_soft_since_ms = None;
             0
         };
-        // What a monitor is shown was not asked for one by one, so not reading from it bounds nothing.
+        // What a monitor is shown, and what one that holds copies is told, was not asked for one by one, so not reading
+        // from it bounds nothing.
         let is_monitor = conn.facts.seen.flags.load(Ordering::Relaxed) & flag::MONITOR != 0;
-        let over_monitor = is_monitor && UNREAD_BYTES_MAX < n_bytes;
-        let why = if over(hard_bytes) || over_monitor {
+        let is_told = is_monitor || conn.facts.tracker().is_some();
+        let over_unasked = is_told && UNREAD_BYTES_MAX < n_bytes;
+        let why = if over(hard_bytes) || over_unasked {
             "hard"
         } else if u64::from(soft_seconds) * 1000 < over_soft_for_ms {
             "soft"

@@ -15,8 +15,11 @@ impl Reactor {
         let command = self.last_command.take().map(usize::from);
         let command = command.and_then(|it| self.shared.table.specs().get(it)).map(|it| it.name);
         self.scratch.resize(READ_LEN, 0);
+        // What it changed may have been forgotten for those who hold copies, and not told.
+        self.invalidate_all(None);
         self.wants = Wants::default();
         self.full = ReactorSet::default();
+        self.own_invalidations.clear();
         if let Some(stats) = self.stats() {
             stats.n_panic_kills.add(1);
         }

@@ -18,6 +18,7 @@ use super::conn::{Conn, KINDS, Session};
 use super::inbox::Inbox;
 use super::mailbox::{Item, Mailbox};
 use super::time::QUIET_TICKS;
+use super::tracking::{Broadcasts, Invalidation};
 use super::wait::Deadlines;
 use crate::client::{BufferPool, Facts, Place, Press, flag};
 use crate::net::{Incoming, Twin};
@@ -75,6 +76,10 @@ pub(crate) struct Reactor {
     pub(super) n_quiet_ticks: u32,
     /// Connections whose sockets are full.
     pub(super) n_blocked: usize,
+    /// Prefixes that clients track.
+    pub(super) broadcasts: Broadcasts,
+    /// What the client of the command in progress is told after its reply.
+    pub(super) own_invalidations: Vec<Invalidation>,
     /// When blocked clients stop waiting.
     pub(super) deadlines: Deadlines,
     /// Wakes the task that sleeps until then.
@@ -102,6 +107,8 @@ pub(super) struct Wants {
     pub(super) room: bool,
     /// More waits for its client to read than may.
     pub(super) reader: bool,
+    /// Its client must be told that copies are stale.
+    pub(super) own: bool,
 }
 
 impl Reactor {
@@ -133,6 +140,8 @@ impl Reactor {
             pubsub_hard_max: usize::MAX,
             n_turns: 0,
             n_blocked: 0,
+            broadcasts: Broadcasts::default(),
+            own_invalidations: Vec::new(),
             deadlines: Deadlines::default(),
             deadline_waker: None,
             rng: rand::make_rng(),
@@ -229,6 +238,7 @@ impl Reactor {
             }
         }
         self.drain();
+        self.flush_broadcasts();
         self.close_overflowing();
         self.flush_dirty();
         self.close_doomed();
@@ -370,6 +380,10 @@ impl Reactor {
         }
         if let Some(mut session) = session {
             session.client.unwatch(&self.shared.keyspace);
+        }
+        if let Some(tracker) = facts.tracker() {
+            tracker.leave();
+            self.untrack_prefixes(slot, facts.id);
         }
         // Whatever the session says: its command may have panicked halfway.
         if self.shared.monitors.any() {

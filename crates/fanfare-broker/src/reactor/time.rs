@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use fanfare_engine::ctx::announce_expired;
 use fanfare_engine::pubsub::{ReactorId, ReactorSet};
+use fanfare_engine::tracking::{self, announce_changed};
 
 use super::host::Turn;
 use super::state::{Reactor, Wants};
@@ -15,6 +16,8 @@ pub(super) const QUIET_TICKS: u32 = 10;
 
 /// Keys that one tick removes at most: 20 ms of work or so, ten times a second.
 const EXPIRED_PER_TICK_MAX: usize = 50_000;
+/// Keys that one tick forgets at most when clients may hold copies of too many.
+const FORGOTTEN_PER_TICK_MAX: usize = 10_000;
 
 impl Reactor {
     /// Ten times a second: limits that depend on time.
@@ -64,17 +67,31 @@ impl Reactor {
         if self.id == ReactorId(0) && self.shared.active_expire.load(Ordering::Relaxed) {
             self.expire_due();
         }
+        if self.id == ReactorId(0) {
+            self.limit_tracked();
+        }
     }
 
     fn expire_due(&mut self) {
         let shared = Rc::clone(&self.shared);
         let now = self.now;
         let mut turn = Turn::new(self, &shared, u32::MAX);
-        shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, expired| {
+        shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, expired, trackers| {
             announce_expired(&mut turn, shared.keyspace.tuning(), db, expired);
+            announce_changed(&mut turn, shared.keyspace.tuning(), expired.key(), trackers);
         });
         drop(turn);
         // Nobody's command published: nobody has to wait.
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
+    }
+
+    /// The limit may have been lowered.
+    fn limit_tracked(&mut self) {
+        let shared = Rc::clone(&self.shared);
+        let mut turn = Turn::new(self, &shared, u32::MAX);
+        tracking::limit(&mut turn, &shared.keyspace, FORGOTTEN_PER_TICK_MAX);
+        drop(turn);
         self.wants = Wants::default();
         self.full = ReactorSet::default();
     }

@@ -1,6 +1,7 @@
 //! The broker over its sockets, held to redis-server where that is the oracle.
 
 mod accept;
+mod blocking;
 mod everywhere;
 mod full_mailbox;
 mod info;
@@ -12,4 +13,5 @@ mod panic;
 mod peer;
 mod resident;
 mod shutdown;
+mod tracking;
 mod vanish;

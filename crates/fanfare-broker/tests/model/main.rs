@@ -32,6 +32,13 @@ mod net {
     pub(crate) struct Incoming;
 }
 
+mod tracking {
+    //! No copies here.
+
+    #[derive(Debug)]
+    pub(crate) struct Invalidation;
+}
+
 use fanfare_testkit::{Rng, seed};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 

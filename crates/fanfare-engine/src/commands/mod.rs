@@ -3,10 +3,12 @@
 mod admin;
 mod bitmap;
 mod conn;
+mod database;
 mod hash;
 mod key;
 mod list;
 mod pubsub;
+mod scan;
 mod script;
 mod set;
 mod sorted_set;
@@ -34,6 +36,7 @@ pub static COMMANDS: &[&Spec] = &[
     &conn::client::CLIENT,
     &conn::command::COMMAND,
     &admin::config::CONFIG,
+    &key::copy::COPY,
     &key::dbsize::DBSIZE,
     &admin::debug::DEBUG,
     &string::incr::DECR,
@@ -42,9 +45,9 @@ pub static COMMANDS: &[&Spec] = &[
     &txn::multi::DISCARD,
     &conn::echo::ECHO,
     &script::eval::EVAL,
-    &script::eval::EVAL_RO,
     &script::eval::EVALSHA,
     &script::eval::EVALSHA_RO,
+    &script::eval::EVAL_RO,
     &txn::exec::EXEC,
     &key::exists::EXISTS,
     &key::expire::EXPIRE,
@@ -83,6 +86,7 @@ pub static COMMANDS: &[&Spec] = &[
     &hash::httl::HPEXPIRETIME,
     &hash::httl::HPTTL,
     &hash::hrandfield::HRANDFIELD,
+    &hash::hscan::HSCAN,
     &hash::hset::HSET,
     &hash::hsetex::HSETEX,
     &hash::hsetnx::HSETNX,
@@ -93,6 +97,7 @@ pub static COMMANDS: &[&Spec] = &[
     &string::incr::INCRBY,
     &string::incr::INCRBYFLOAT,
     &admin::info::INFO,
+    &key::keys::KEYS,
     &admin::latency::LATENCY,
     &string::lcs::LCS,
     &list::lindex::LINDEX,
@@ -108,11 +113,14 @@ pub static COMMANDS: &[&Spec] = &[
     &list::lrem::LREM,
     &list::lset::LSET,
     &list::ltrim::LTRIM,
+    &admin::memory::MEMORY,
     &string::mget::MGET,
     &admin::monitor::MONITOR,
+    &key::r#move::MOVE,
     &string::mset::MSET,
     &string::mset::MSETNX,
     &txn::multi::MULTI,
+    &key::object::OBJECT,
     &key::persist::PERSIST,
     &key::expire::PEXPIRE,
     &key::expire::PEXPIREAT,
@@ -125,6 +133,9 @@ pub static COMMANDS: &[&Spec] = &[
     &pubsub::pubsub::PUBSUB,
     &pubsub::subscribe::PUNSUBSCRIBE,
     &conn::quit::QUIT,
+    &key::randomkey::RANDOMKEY,
+    &key::rename::RENAME,
+    &key::rename::RENAMENX,
     &conn::reset::RESET,
     &admin::role::ROLE,
     &list::pop::RPOP,
@@ -132,6 +143,7 @@ pub static COMMANDS: &[&Spec] = &[
     &list::push::RPUSH,
     &list::push::RPUSHX,
     &set::sadd::SADD,
+    &key::scan::SCAN,
     &set::scard::SCARD,
     &script::script::SCRIPT,
     &set::sdiff::SDIFF,
@@ -155,6 +167,7 @@ pub static COMMANDS: &[&Spec] = &[
     &pubsub::publish::SPUBLISH,
     &set::srandmember::SRANDMEMBER,
     &set::srem::SREM,
+    &set::sscan::SSCAN,
     &pubsub::subscribe::SSUBSCRIBE,
     &string::strlen::STRLEN,
     &pubsub::subscribe::SUBSCRIBE,
@@ -162,12 +175,15 @@ pub static COMMANDS: &[&Spec] = &[
     &set::sunion::SUNION,
     &set::sunion::SUNIONSTORE,
     &pubsub::subscribe::SUNSUBSCRIBE,
+    &key::swapdb::SWAPDB,
     &admin::time::TIME,
+    &key::touch::TOUCH,
     &key::ttl::TTL,
     &key::r#type::TYPE,
     &key::del::UNLINK,
     &pubsub::subscribe::UNSUBSCRIBE,
     &txn::watch::UNWATCH,
+    &key::wait::WAIT,
     &txn::watch::WATCH,
     &sorted_set::add::ZADD,
     &sorted_set::count::ZCARD,
@@ -197,6 +213,7 @@ pub static COMMANDS: &[&Spec] = &[
     &sorted_set::range::ZREVRANGEBYLEX,
     &sorted_set::range::ZREVRANGEBYSCORE,
     &sorted_set::rank::ZREVRANK,
+    &sorted_set::scan::ZSCAN,
     &sorted_set::score::ZSCORE,
     &sorted_set::combine::ZUNION,
     &sorted_set::combine::ZUNIONSTORE,

@@ -3,6 +3,8 @@
 //! Source: <https://redis.io/docs/latest/develop/reference/eviction/> and redis-server 7.0.15's evict.c. As there, a
 //! policy with LFU keeps a logarithmic counter that decays, and any other the time of the last use.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::Now;
 
 /// When a key was used last (seconds since the Unix epoch), or how often: 16 bits of minutes and 8 of a counter.
@@ -108,8 +110,28 @@ impl Clock {
         Self { unix_s: u32::try_from(now.unix_us / 1_000_000).unwrap_or(u32::MAX), counts: None }
     }
 
+    /// The clock of a policy that counts.
+    pub(super) fn counting(self, counting: Counting) -> Self {
+        Self { counts: Some(counting), ..self }
+    }
+
     fn minutes(self) -> u32 {
-        self.unix_s / 60 & 0xFFFF
+        (self.unix_s / 60) & 0xFFFF
+    }
+}
+
+/// Cheap numbers that follow no pattern a client could use: which uses count is no secret.
+#[derive(Debug, Default)]
+pub(super) struct Dice(AtomicU64);
+
+impl Dice {
+    /// Weyl's sequence, mixed. Two threads may get the same number.
+    pub(super) fn throw(&self) -> u32 {
+        let n = self.0.load(Ordering::Relaxed).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0.store(n, Ordering::Relaxed);
+        let mixed = (n ^ n >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        u32::try_from((mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB) >> 32)
+            .unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) struct Counters {
     pub(super) n_misses: Events,
     pub(super) n_changes: Events,
     pub(super) n_expired: Events,
+    pub(super) n_evicted: Events,
     pub(super) n_keys: Level,
     pub(super) n_expires: Level,
     /// Hashes with fields that expire.
@@ -24,6 +25,7 @@ impl Counters {
             n_hits: self.n_hits.get(),
             n_misses: self.n_misses.get(),
             n_expired: self.n_expired.get(),
+            n_evicted: self.n_evicted.get(),
             n_fields_expired: self.n_fields_expired.get(),
             n_changes: self.n_changes.get(),
         }
@@ -39,6 +41,8 @@ pub struct StripeCounts {
     pub n_misses: u64,
     /// Keys removed because their time had come.
     pub n_expired: u64,
+    /// Keys removed to make room.
+    pub n_evicted: u64,
     /// Fields of hashes removed because their time had come.
     pub n_fields_expired: u64,
     /// Writes.
@@ -50,6 +54,7 @@ impl std::ops::AddAssign for StripeCounts {
         self.n_hits += other.n_hits;
         self.n_misses += other.n_misses;
         self.n_expired += other.n_expired;
+        self.n_evicted += other.n_evicted;
         self.n_fields_expired += other.n_fields_expired;
         self.n_changes += other.n_changes;
     }

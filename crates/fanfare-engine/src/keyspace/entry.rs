@@ -65,12 +65,13 @@ impl Entry {
 
     /// Bytes that it takes, without its place in the table.
     #[inline]
-    pub(super) fn n_bytes(&self) -> usize {
+    pub(in crate::keyspace) fn n_bytes(&self) -> usize {
         self.key.n_bytes() + self.value.n_bytes()
     }
 
+    /// Whether its time has come.
     #[inline]
-    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+    pub(crate) fn is_due(&self, now_ms: u64) -> bool {
         self.expires_at_ms != 0 && self.expires_at_ms <= now_ms
     }
 

@@ -17,3 +17,13 @@ pub enum Expired {
         were_all: bool,
     },
 }
+
+impl Expired {
+    /// The key that went, or whose fields did.
+    #[must_use]
+    pub fn key(&self) -> &Name {
+        match self {
+            Self::Key(key) | Self::Fields { key, .. } => key,
+        }
+    }
+}

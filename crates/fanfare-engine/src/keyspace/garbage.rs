@@ -23,6 +23,12 @@ impl Value {
     }
 }
 
+impl From<Value> for Garbage {
+    fn from(value: Value) -> Self {
+        Self { tables: Vec::new(), values: vec![value] }
+    }
+}
+
 impl Garbage {
     pub(super) fn add_table(&mut self, table: HashTree<Entry>) {
         self.tables.push(table);

@@ -1,4 +1,5 @@
-//! Who waits to hear of a key: clients that watch it, and clients that are blocked until it holds something.
+//! Who waits to hear of a key: clients that watch it, clients that are blocked until it holds something, and clients
+//! that may hold a copy of it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashTable;
 
-use super::StripeId;
+use super::tracked::TrackedKeys;
+use super::{Key, StripeId};
 use crate::block::Blocked;
+use crate::tracking::{Tracker, Trackers};
 use crate::tree::Name;
 
 /// The keys of one stripe that somebody is interested in.
@@ -16,6 +19,16 @@ pub(super) struct Interests {
     keys: HashTable<Interest>,
     /// Stripes that are written when a blocked client here is served: `BLMOVE`'s destination. Counted.
     reached: Vec<(StripeId, usize)>,
+    tracked: TrackedKeys,
+}
+
+/// Whom a change concerns.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Clients are blocked on the key.
+    pub(crate) is_blocked: bool,
+    /// They may hold a copy of it, and are forgotten here.
+    pub(crate) trackers: Trackers,
 }
 
 #[derive(Debug)]
@@ -30,14 +43,46 @@ struct Interest {
 
 impl Interests {
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.tracked.is_empty()
     }
 
-    /// The key changed. Returns whether clients are blocked on it.
-    pub(super) fn changed(&self, hash: u64, key: &[u8]) -> bool {
-        let Some(interest) = self.find(hash, key) else { return false };
+    /// The key changed.
+    pub(super) fn changed(&mut self, hash: u64, key: &[u8]) -> Told {
+        let trackers = self.tracked.take(hash, key);
+        let Some(interest) = self.find(hash, key) else {
+            return Told { is_blocked: false, trackers };
+        };
         raise(&interest.marks);
-        !interest.blocked.is_empty()
+        Told { is_blocked: !interest.blocked.is_empty(), trackers }
+    }
+
+    /// Remembers that a client may hold a copy of the key.
+    pub(super) fn track(
+        &mut self,
+        key: Key<'_>,
+        tracker: &Arc<Tracker>,
+        rehash: impl Fn(&[u8]) -> u64,
+    ) {
+        self.tracked.add(key, tracker, rehash);
+    }
+
+    /// Forgets any of the keys that clients may hold copies of.
+    pub(super) fn take_any_tracked(
+        &mut self,
+        random: u64,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Option<(Name, Trackers)> {
+        self.tracked.take_any(random, hash)
+    }
+
+    /// Keys that clients may hold copies of, and clients over all of them.
+    pub(super) fn n_tracked(&self) -> (usize, usize) {
+        self.tracked.size()
+    }
+
+    /// Forgets all copies.
+    pub(super) fn forget_tracked(&mut self) {
+        self.tracked = TrackedKeys::default();
     }
 
     /// The keys that `is_there` says are there are about to be removed together.

@@ -1,5 +1,11 @@
 //! The stripes that one command holds.
 
+mod footprint;
+mod walk;
+
+pub(crate) use footprint::Footprint;
+pub(crate) use walk::Position;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +18,7 @@ use super::garbage::Garbage;
 use super::stripe::StripeGuard;
 use super::{Key, Keyspace, StripeId};
 use crate::block::Blocked;
+use crate::tracking::{Stale, Tracker};
 use crate::tree::Name;
 use crate::value::Value;
 
@@ -22,6 +29,8 @@ pub struct Plan {
     first: Option<StripeId>,
     /// Of databases that are wanted as a whole, [`ALL`] stripes.
     more: Vec<StripeId>,
+    /// `first` is given back for another: see [`Plan::step`].
+    steps: bool,
 }
 
 /// Stands for every stripe of a database, if it was ever used.
@@ -35,14 +44,17 @@ pub struct Locked<'a> {
     more: Vec<Held<'a>>,
     /// Keys that were changed.
     n_changes: u32,
+    /// It goes from stripe to stripe.
+    steps: bool,
     /// Most commands have none.
     rest: Option<Box<Rest<'a>>>,
 }
 
+/// A locked stripe.
 #[derive(Debug)]
-struct Held<'a> {
+pub(super) struct Held<'a> {
     id: StripeId,
-    stripe: StripeGuard<'a>,
+    pub(super) stripe: StripeGuard<'a>,
 }
 
 #[derive(Debug)]
@@ -58,6 +70,8 @@ struct Rest<'a> {
     expired: Vec<(u16, Expired)>,
     /// Keys that changed and on which clients are blocked, the first first.
     ready: Vec<(u16, Name)>,
+    /// What clients may hold copies of and that changed, in order.
+    stale: Vec<Stale>,
     garbage: Garbage,
 }
 
@@ -70,6 +84,7 @@ impl<'a> Rest<'a> {
             made: Vec::new(),
             expired: Vec::new(),
             ready: Vec::new(),
+            stale: Vec::new(),
             garbage: Garbage::default(),
         }
     }
@@ -89,6 +104,12 @@ impl Plan {
         } else {
             self.more.push(id);
         }
+    }
+
+    /// One stripe after another is wanted, from this one on, and nothing else.
+    pub(crate) fn step(&mut self, id: StripeId) {
+        self.first = Some(id);
+        self.steps = true;
     }
 
     /// Adds all stripes of `db`.
@@ -111,8 +132,10 @@ impl Keyspace {
         if plan.more.is_empty() {
             let Some(id) = plan.first else { return Some(Locked::new(self)) };
             let first = self.hold(id)?;
-            if first.stripe.reached().next().is_none() {
-                return Some(Locked { first: Some(first), ..Locked::new(self) });
+            // Who goes from stripe to stripe writes nothing, so it serves nobody.
+            if first.stripe.reached().next().is_none() || plan.steps {
+                let steps = plan.steps;
+                return Some(Locked { first: Some(first), steps, ..Locked::new(self) });
             }
         }
         self.lock_many(plan.clone())
@@ -156,7 +179,7 @@ impl Keyspace {
     }
 
     #[inline]
-    fn hold(&self, id: StripeId) -> Option<Held<'_>> {
+    pub(super) fn hold(&self, id: StripeId) -> Option<Held<'_>> {
         let slot = self.slot(id)?;
         let stripe = match slot.try_lock() {
             Some(stripe) => stripe,
@@ -169,7 +192,7 @@ impl Keyspace {
 impl<'a> Locked<'a> {
     #[inline]
     fn new(keyspace: &'a Keyspace) -> Self {
-        Self { keyspace, first: None, more: Vec::new(), n_changes: 0, rest: None }
+        Self { keyspace, first: None, more: Vec::new(), n_changes: 0, steps: false, rest: None }
     }
 
     /// Locks `wanted`, of which some are whole databases, and keeps databases from being made that do not exist.
@@ -185,7 +208,10 @@ impl<'a> Locked<'a> {
         let ids = wanted.iter().flat_map(|it| keyspace.stripes_of(*it)).collect();
         self.more = keyspace.hold_in_order(ids)?;
         let whole = wanted.iter().filter(|it| it.index == ALL).map(|it| it.db);
-        let absent = whole.filter(|db| keyspace.existing(*db).is_empty()).collect();
+        let mut absent: Vec<u16> = whole.filter(|db| keyspace.existing(*db).is_empty()).collect();
+        // Commands of one transaction may each want all of it; it is made once.
+        absent.sort_unstable();
+        absent.dedup();
         let rest = self.rest_mut();
         rest.absent = absent;
         rest.making = Some(making);
@@ -286,7 +312,10 @@ impl Locked<'_> {
         if stripe.find(key).is_some_and(|it| it.has_due(now_ms))
             && let Some((expired, garbage)) = stripe.expire(key, now_ms, usize::MAX)
         {
-            stripe.touch(key);
+            if stripe.touch() {
+                self.tell(db, key);
+            }
+            self.note_changed(key, false);
             self.rest_mut().expired.push((db, expired));
             garbage.into_iter().for_each(|it| self.discard(it));
         }
@@ -367,6 +396,7 @@ impl Locked<'_> {
         let held = self.first.iter_mut().chain(&mut self.more);
         for held in held.filter(|it| db.is_none_or(|db| it.id.db == db)) {
             let table = held.stripe.clear();
+            held.stripe.forget_tracked(self.keyspace.tracked());
             n_removed += table.len();
             if !table.is_empty() {
                 garbage.add_table(table);
@@ -376,6 +406,7 @@ impl Locked<'_> {
             self.rest_mut().garbage.append(garbage);
         }
         self.n_changes += 1;
+        self.rest_mut().stale.push(Stale::All);
         n_removed
     }
 
@@ -393,18 +424,21 @@ impl Locked<'_> {
                 of_b.push(&mut held.stripe);
             }
         }
+        let keyspace = self.keyspace;
         let mut ready = Vec::new();
         for (in_a, in_b) in of_a.into_iter().zip(of_b) {
             let contents = in_b.exchange(super::stripe::Contents::default());
             let contents = in_a.exchange(contents);
             in_b.exchange(contents);
+            in_a.forget_tracked(keyspace.tracked());
+            in_b.forget_tracked(keyspace.tracked());
             ready.extend(in_a.ready().into_iter().map(|key| (a, key)));
             ready.extend(in_b.ready().into_iter().map(|key| (b, key)));
         }
         self.n_changes += 1;
-        if !ready.is_empty() {
-            self.rest_mut().ready.extend(ready);
-        }
+        let rest = self.rest_mut();
+        rest.ready.extend(ready);
+        rest.stale.push(Stale::All);
     }
 
     /// Frees a value that was taken out: now if that is quick, otherwise it is part of what [`Self::release`] returns.
@@ -423,10 +457,45 @@ impl Locked<'_> {
     pub(crate) fn touch(&mut self, db: u16, key: Key<'_>) {
         self.n_changes += 1;
         if let Some(stripe) = self.find(db, key)
-            && stripe.touch(key)
+            && stripe.touch()
+            && self.tell(db, key)
         {
             self.note_ready(db, key);
         }
+        self.note_changed(key, true);
+    }
+
+    /// Tells those who watch `key`, and notes those who may hold a copy of it. Returns whether clients are blocked on
+    /// it.
+    fn tell(&mut self, db: u16, key: Key<'_>) -> bool {
+        let counts = self.keyspace.tracked();
+        let Some(stripe) = self.find(db, key) else { return false };
+        let told = stripe.tell(key, counts);
+        if !told.trackers.is_empty() {
+            self.rest_mut().stale.push(Stale::Key(key.name.into(), told.trackers));
+        }
+        told.is_blocked
+    }
+
+    /// Notes that `key` changed, if somebody tracks prefixes.
+    #[inline]
+    fn note_changed(&mut self, key: Key<'_>, by_client: bool) {
+        if self.keyspace.tuning().broadcasts() {
+            self.rest_mut().stale.push(Stale::Changed { key: key.name.into(), by_client });
+        }
+    }
+
+    /// Remembers that a client may hold a copy of `key`.
+    pub(crate) fn track(&mut self, db: u16, key: Key<'_>, tracker: &Arc<Tracker>) {
+        let keyspace = self.keyspace;
+        let rehash = |name: &[u8]| keyspace.hash(name);
+        self.stripe(db, key).track(key, tracker, (rehash, keyspace.tracked()));
+    }
+
+    /// What clients may hold copies of and that changed since this was asked.
+    #[inline]
+    pub(crate) fn take_stale(&mut self) -> Vec<Stale> {
+        self.rest.as_mut().map(|it| std::mem::take(&mut it.stale)).unwrap_or_default()
     }
 
     #[cold]

@@ -11,9 +11,12 @@ mod garbage;
 mod gate;
 mod interest;
 mod locked;
+mod policy;
 mod schedule;
 mod snapshot;
 mod stripe;
+mod tracked;
+mod victim;
 
 pub use access::{Access, Clock};
 pub use count::StripeCounts;
@@ -21,21 +24,28 @@ pub use entry::Entry;
 pub use expired::Expired;
 pub use garbage::Garbage;
 pub use gate::Gate;
+pub(crate) use locked::{Footprint, Position};
 pub use locked::{Locked, Plan};
+pub use policy::Policy;
 pub use snapshot::Snapshot;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use crate::Now;
 use crate::block::Blocked;
 use crate::scripting::Scripts;
-use crate::tree::{Name, Seed};
+use crate::tracking::{self, Trackers};
+use crate::tree::Name;
 use crate::tuning::Tuning;
 use crate::value::hasher;
+use access::{Counting, Dice};
+use interest::Told;
 use schedule::Due;
 use stripe::{Slot, StripeGuard};
 
@@ -48,7 +58,7 @@ const EXPIRED_PER_LOCK_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Keyspace {
     databases: Box<[OnceLock<Database>]>,
-    seed: Seed,
+    hasher: FixedState,
     tuning: Tuning,
     gate: Gate,
     scripts: Scripts,
@@ -56,6 +66,9 @@ pub struct Keyspace {
     making: Mutex<()>,
     /// The stripe that is next looked through for due keys.
     next_swept: AtomicUsize,
+    dice: Dice,
+    /// Copies that clients may hold.
+    tracked: tracking::Counts,
 }
 
 #[derive(Debug)]
@@ -98,12 +111,14 @@ impl Keyspace {
         let databases = (0..n_databases.max(1)).map(|_| OnceLock::new()).collect();
         Self {
             databases,
-            seed: Seed::new(seed),
+            hasher: FixedState::with_seed(seed),
             tuning: Tuning::default(),
             gate: Gate::default(),
             scripts: Scripts::default(),
             making: Mutex::new(()),
             next_swept: AtomicUsize::new(0),
+            dice: Dice::default(),
+            tracked: tracking::Counts::default(),
         }
     }
 
@@ -117,7 +132,18 @@ impl Keyspace {
     /// What a use of a key is noted with at this time.
     #[inline]
     pub(crate) fn clock(&self, now: Now) -> Clock {
-        Clock::new(now)
+        let clock = Clock::new(now);
+        if self.tuning.policy().is_lfu() { self.counting(clock) } else { clock }
+    }
+
+    #[cold]
+    fn counting(&self, clock: Clock) -> Clock {
+        let counting = Counting {
+            log_factor: self.tuning.lfu_log_factor(),
+            decay_min: self.tuning.lfu_decay_min(),
+            random: self.dice.throw(),
+        };
+        clock.counting(counting)
     }
 
     /// Closed while a script runs for long.
@@ -138,6 +164,12 @@ impl Keyspace {
     pub fn n_bytes(&self) -> usize {
         let all = (0..).take(self.databases.len()).flat_map(|db| self.existing(db));
         all.map(Slot::n_bytes).sum()
+    }
+
+    /// The database with this number, if there is such a one.
+    #[must_use]
+    pub fn database(&self, number: i64) -> Option<u16> {
+        u16::try_from(number).ok().filter(|it| usize::from(*it) < self.databases.len())
     }
 
     /// How many databases there are.
@@ -171,13 +203,13 @@ impl Keyspace {
     }
 
     /// Removes up to `n_max` keys and fields of hashes whose time has come, a few under each lock, and tells `removed`
-    /// the database and what it was while the stripe is locked. Skips stripes that are in use, and goes on where it
-    /// stopped the last time. Returns how many it removed.
+    /// the database, what it was and who may hold a copy of the key while the stripe is locked. Skips stripes that are in
+    /// use, and goes on where it stopped the last time. Returns how many it removed.
     pub fn expire_due(
         &self,
         now: Now,
         n_max: usize,
-        mut removed: impl FnMut(u16, &Expired),
+        mut removed: impl FnMut(u16, &Expired, &Trackers),
     ) -> usize {
         let n_slots = self.databases.len() * N_STRIPES;
         let mut n_removed = 0;
@@ -191,10 +223,51 @@ impl Keyspace {
             if (slot.n_expires() != 0 || slot.n_timed() != 0)
                 && let Some(mut stripe) = slot.try_lock()
             {
-                n_removed += sweep(&mut stripe, now.unix_ms(), |it| removed(db, it));
+                let removed = |it: &_, trackers: &_| removed(db, it, trackers);
+                n_removed += sweep(&mut stripe, (now.unix_ms(), &self.tracked), removed);
             }
         }
         n_removed
+    }
+
+    pub(crate) fn tracked(&self) -> &tracking::Counts {
+        &self.tracked
+    }
+
+    /// Keys that clients may hold copies of, and clients over all of these keys.
+    #[must_use]
+    pub fn n_tracked(&self) -> (usize, usize) {
+        (self.tracked.n_keys(), self.tracked.n_items())
+    }
+
+    /// Whether clients may hold copies of more keys than [`tracked_keys_max`](Tuning::tracked_keys_max).
+    pub(crate) fn tracks_too_many(&self) -> bool {
+        let max = usize::try_from(self.tuning.tracked_keys_max()).unwrap_or(usize::MAX);
+        max != 0 && max < self.tracked.n_keys()
+    }
+
+    /// Forgets a key that clients may hold copies of, chosen at random, and tells `forgotten` while its stripe is
+    /// locked. Skips stripes that are in use.
+    pub(crate) fn forget_any_tracked(
+        &self,
+        random: u64,
+        mut forgotten: impl FnMut(&Name, &Trackers),
+    ) {
+        let start = usize::try_from(random >> 40).unwrap_or_default();
+        let n_databases = self.databases.len();
+        // Stripe by stripe over all databases, since most of these are never used.
+        let slots = (0..N_STRIPES * n_databases).filter_map(|n| {
+            let (index, db) = ((start + n / n_databases) % N_STRIPES, (start + n) % n_databases);
+            self.existing(u16::try_from(db).unwrap_or(u16::MAX)).get(index)
+        });
+        let hash = |name: &[u8]| self.hash(name);
+        for mut stripe in slots.filter_map(Slot::try_lock) {
+            let taken = stripe.take_any_tracked(random, (hash, &self.tracked));
+            if let Some((name, trackers)) = taken {
+                forgotten(&name, &trackers);
+                return;
+            }
+        }
     }
 
     /// Takes a client's mark off a key it watched.
@@ -221,14 +294,7 @@ impl Keyspace {
 
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        self.seed.hash(key)
-    }
-
-    /// How the fields and members in values are hashed.
-    #[inline]
-    #[must_use]
-    pub fn seed(&self) -> Seed {
-        self.seed
+        self.hasher.hash_one(key)
     }
 
     /// The stripe of a hash. Takes bits that the hash table of a stripe uses neither for its order nor for its tags.
@@ -278,7 +344,11 @@ impl Keyspace {
 }
 
 /// Removes some of what is due in a stripe; returns how much.
-fn sweep(stripe: &mut StripeGuard<'_>, now_ms: u64, mut removed: impl FnMut(&Expired)) -> usize {
+fn sweep(
+    stripe: &mut StripeGuard<'_>,
+    (now_ms, tracked): (u64, &tracking::Counts),
+    mut removed: impl FnMut(&Expired, &Trackers),
+) -> usize {
     let mut n_removed = 0;
     while n_removed < EXPIRED_PER_LOCK_MAX
         && let Some(Due { hash, key: name, .. }) = stripe.next_due(now_ms)
@@ -286,12 +356,12 @@ fn sweep(stripe: &mut StripeGuard<'_>, now_ms: u64, mut removed: impl FnMut(&Exp
         let key = Key { hash, name: &name };
         let n_left = EXPIRED_PER_LOCK_MAX - n_removed;
         let Some((expired, _)) = stripe.expire(key, now_ms, n_left) else { break };
-        stripe.touch(key);
+        let told = if stripe.touch() { stripe.tell(key, tracked) } else { Told::default() };
         n_removed += match &expired {
             Expired::Key(_) => 1,
             Expired::Fields { names, .. } => names.len(),
         };
-        removed(&expired);
+        removed(&expired, &told.trackers);
     }
     n_removed
 }

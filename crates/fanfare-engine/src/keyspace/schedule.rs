@@ -58,6 +58,18 @@ impl Schedule {
         }
     }
 
+    /// Some key that expires; which one `random` decides.
+    pub(super) fn sample<'a>(&self, random: u64, table: &'a HashTree<Entry>) -> Option<&'a Entry> {
+        let moments = self.keys.as_slice();
+        let scaled = u128::from(random) * moments.len() as u128;
+        let (before, after) =
+            moments.split_at_checked(usize::try_from(scaled >> u64::BITS).ok()?)?;
+        // Some no longer hold: the next one that does.
+        after.iter().chain(before).find_map(|Reverse((at_ms, hash))| {
+            table.find(*hash, |it| Part::Key.at_ms(it) == *at_ms)
+        })
+    }
+
     /// What is due, keys before fields.
     pub(super) fn next_due(&mut self, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
         let key = self.next_due_of(Part::Key, now_ms, table);

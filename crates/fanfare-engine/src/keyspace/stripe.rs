@@ -10,10 +10,11 @@ use super::access::{Access, Clock};
 use super::count::{Counters, StripeCounts};
 use super::entry::Entry;
 use super::expired::Expired;
-use super::interest::Interests;
+use super::interest::{Interests, Told};
 use super::schedule::{Due, Part, Schedule};
 use super::{Key, StripeId};
 use crate::block::Blocked;
+use crate::tracking::{Counts, Tracker, Trackers};
 use crate::tree::{HashTree, Name};
 use crate::value::{Hash, Text, Typed, Value};
 
@@ -118,9 +119,19 @@ impl StripeGuard<'_> {
         &self.stripe.table
     }
 
+    /// Some key that expires; which one `random` decides.
+    pub(crate) fn sample_expiring(&self, random: u64) -> Option<&Entry> {
+        self.stripe.schedule.as_ref()?.sample(random, &self.stripe.table)
+    }
+
     /// Number of keys.
     pub(crate) fn n_keys(&self) -> usize {
         self.stripe.table.len()
+    }
+
+    /// Bytes that keys and values take, with the table they are in.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.counters.n_bytes.get()
     }
 }
 
@@ -148,6 +159,13 @@ impl StripeGuard<'_> {
         self.counters.n_fields_expired.add(u64::try_from(names.len()).unwrap_or(u64::MAX));
         let value = if were_all { self.remove(key) } else { None };
         Some((Expired::Fields { key: key.name.into(), names, were_all }, value))
+    }
+
+    /// Removes `key` to make room; returns what it held.
+    pub(crate) fn evict(&mut self, key: Key<'_>) -> Option<Value> {
+        let value = self.remove(key)?;
+        self.counters.n_evicted.add(1);
+        Some(value)
     }
 
     /// Sets a string; where the key holds one of the same length its memory is used again. Returns what it held, if
@@ -337,11 +355,63 @@ impl StripeGuard<'_> {
 
 /// Those who are interested in a key.
 impl StripeGuard<'_> {
-    /// Tells those who watch `key` that it changed. Returns whether clients are blocked on it.
+    /// A key changed. Returns whether that may concern somebody: then [`Self::tell`] must be called.
     #[inline]
-    pub(crate) fn touch(&mut self, key: Key<'_>) -> bool {
+    #[must_use = "those who are interested must be told"]
+    pub(crate) fn touch(&mut self) -> bool {
         self.counters.n_changes.add(1);
-        self.stripe.interests.as_ref().is_some_and(|it| it.changed(key.hash, key.name))
+        self.stripe.interests.is_some()
+    }
+
+    /// Tells those who watch `key` that it changed. Returns whom else that concerns, and takes those who may hold a copy
+    /// of it off `counts`.
+    pub(crate) fn tell(&mut self, key: Key<'_>, counts: &Counts) -> Told {
+        let mut told = Told::default();
+        self.with_interests(|it| {
+            let before = it.n_tracked();
+            told = it.changed(key.hash, key.name);
+            take_off(counts, before, it.n_tracked());
+        });
+        told
+    }
+
+    /// Remembers that a client may hold a copy of `key`.
+    pub(crate) fn track(
+        &mut self,
+        key: Key<'_>,
+        tracker: &Arc<Tracker>,
+        (rehash, counts): (impl Fn(&[u8]) -> u64, &Counts),
+    ) {
+        let interests = self.interests_mut();
+        let (n_keys, n_items) = interests.n_tracked();
+        interests.track(key, tracker, rehash);
+        let after = interests.n_tracked();
+        counts.add(after.0 - n_keys, after.1.saturating_sub(n_items));
+        counts.sub(0, n_items.saturating_sub(after.1));
+    }
+
+    /// Forgets any of the keys that clients may hold copies of; returns whom to tell.
+    pub(crate) fn take_any_tracked(
+        &mut self,
+        random: u64,
+        (hash, counts): (impl Fn(&[u8]) -> u64, &Counts),
+    ) -> Option<(Name, Trackers)> {
+        let mut taken = None;
+        self.with_interests(|it| {
+            let before = it.n_tracked();
+            taken = it.take_any_tracked(random, hash);
+            take_off(counts, before, it.n_tracked());
+        });
+        taken
+    }
+
+    /// Forgets who may hold copies of the keys here.
+    pub(crate) fn forget_tracked(&mut self, counts: &Counts) {
+        self.with_interests(|it| {
+            let before = it.n_tracked();
+            it.forget_tracked();
+            take_off(counts, before, it.n_tracked());
+        });
     }
 
     pub(crate) fn watch(&mut self, key: Key<'_>, mark: &Arc<AtomicBool>) {
@@ -389,6 +459,12 @@ impl StripeGuard<'_> {
         if interests.is_empty() {
             self.stripe.interests = None;
         }
+    }
+}
+
+fn take_off(counts: &Counts, before: (usize, usize), after: (usize, usize)) {
+    if before != after {
+        counts.sub(before.0 - after.0, before.1 - after.1);
     }
 }
 

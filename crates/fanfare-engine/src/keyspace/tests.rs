@@ -50,8 +50,8 @@ fn due_keys_are_gone_by_lookup_and_by_sweep() {
         assert!(get(&mut keys, 0, "a", 100).is_none());
     }
     assert_eq!(keyspace.counts(0).n_keys, 2);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, |_, _| {}), 0);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100, |_, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, |_, _, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100, |_, _, _| {}), 1);
     assert_eq!(keyspace.counts(0).n_keys, 1);
     assert_eq!(keyspace.totals().n_expired, 2);
 }
@@ -61,9 +61,9 @@ fn an_expiry_that_was_changed_does_not_fire_at_its_old_time() {
     let keyspace = Keyspace::new(1, 7);
     put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(100));
     set_expiry(&mut locked(&keyspace, &["a"]), Some(300));
-    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100, |_, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100, |_, _, _| {}), 0);
     set_expiry(&mut locked(&keyspace, &["a"]), None);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100, |_, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100, |_, _, _| {}), 0);
     assert_eq!(keyspace.counts(0).n_expires, 0);
 }
 
@@ -74,7 +74,7 @@ fn the_schedule_stays_small_when_one_expiry_is_changed_often() {
         put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(1_000_000 + at_ms));
     }
     assert_eq!(keyspace.counts(0).n_expires, 1);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}), 1);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
         });
     }
     assert_eq!(keyspace.counts(3), super::Counts::default());
-    assert_eq!(keyspace.expire_due(Now::default(), 100, |_, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now::default(), 100, |_, _, _| {}), 0);
     assert_eq!(keyspace.databases.iter().filter(|it| it.get().is_some()).count(), 0);
 
     let mut plan = Plan::default();
@@ -240,7 +240,7 @@ fn due_fields_are_gone_by_lookup_and_by_sweep() {
         assert_eq!(n_left("a", 99), n_fields + 1);
         assert_eq!(n_left("a", 100), 1);
         let mut n_told = 0;
-        let mut tell = |_, it: &Expired| match it {
+        let mut tell = |_, it: &Expired, _: &_| match it {
             Expired::Fields { names, were_all: false, .. } => n_told += names.len(),
             Expired::Fields { .. } | Expired::Key(_) => panic!("unexpected: {it:?}"),
         };
@@ -251,7 +251,7 @@ fn due_fields_are_gone_by_lookup_and_by_sweep() {
         assert_eq!(n_left("b", 200), 1);
         assert_eq!((keyspace.counts(0).n_timed, keyspace.counts(0).n_expires), (0, 1));
         assert_eq!(keyspace.totals().n_fields_expired, 2 * n_fields as u64);
-        assert_eq!(keyspace.expire_due(Now { unix_us: 300_000 }, 100, |_, _| {}), 1);
+        assert_eq!(keyspace.expire_due(Now { unix_us: 300_000 }, 100, |_, _, _| {}), 1);
         assert_eq!(keyspace.totals().n_expired, 1);
     }
 }
@@ -263,6 +263,6 @@ fn the_schedule_stays_small_when_the_soonest_field_is_changed_often() {
         put(&mut locked(&keyspace, &["a"]), 0, "a", hash(1, 1_000_000 + at_ms), None);
     }
     assert_eq!(keyspace.counts(0).n_timed, 1);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}), 1);
     assert_eq!(keyspace.counts(0).n_timed, 0);
 }

@@ -31,7 +31,9 @@ pub(super) fn to_value(reply: Reply, version: Version) -> Value {
         Reply::Map(pairs) if is_resp3 => Value::Map(
             pairs.into_iter().map(|(k, v)| (to_value(k, version), to_value(v, version))).collect(),
         ),
-        Reply::Map(pairs) => Value::Array(all(pairs.into_iter().flat_map(<[_; 2]>::from).collect())),
+        Reply::Map(pairs) => {
+            Value::Array(all(pairs.into_iter().flat_map(<[_; 2]>::from).collect()))
+        }
         Reply::Double(number) if is_resp3 => Value::Double(number),
         Reply::Bool(yes) if is_resp3 => Value::Boolean(yes),
         Reply::Bool(yes) => Value::Integer(i64::from(yes)),
@@ -75,7 +77,9 @@ pub(crate) fn from_value(value: Value) -> Reply {
         Value::SimpleString(text) => {
             Reply::Simple(String::from_utf8_lossy(&text).into_owned().into())
         }
-        Value::SimpleError(line) | Value::BulkError(line) => Reply::Error(WireError::from_line(&line)),
+        Value::SimpleError(line) | Value::BulkError(line) => {
+            Reply::Error(WireError::from_line(&line))
+        }
         Value::Integer(number) => Reply::Int(number),
         Value::BulkString(bytes) => Reply::Bulk(Blob::Bytes(bytes)),
         Value::Array(items) => Reply::Array(all(items)),

@@ -39,8 +39,7 @@ pub(crate) fn run(
     ctx.client.in_script = true;
     let effects_wanted = ctx.effects.wanted;
     let buffer = Buffer::default();
-    let mut run =
-        Run { ctx, kind, request, running: None, wrote: false, time_max: None, buffer };
+    let mut run = Run { ctx, kind, request, running: None, wrote: false, time_max: None, buffer };
     let (_, answer) = with_server(&mut run, || body(scripting));
     run.end();
     ctx.client.in_script = false;
@@ -64,7 +63,8 @@ pub(crate) fn load_library<R>(
     load: impl FnOnce() -> (Bridge, R),
 ) -> R {
     let buffer = Buffer::default();
-    let mut run = Run { ctx, kind, request, running: None, wrote: true, time_max: Some(time_max), buffer };
+    let mut run =
+        Run { ctx, kind, request, running: None, wrote: true, time_max: Some(time_max), buffer };
     let (_, loaded) = with_server(&mut run, load);
     run.end();
     loaded
@@ -184,7 +184,8 @@ impl Run<'_, '_> {
             return Err(wire_error::WRITE_FROM_READ_ONLY);
         }
         // Once it has written, it is let finish.
-        if command.has(Flag::DenyOom) && !self.kind.allows_oom && !self.wrote && self.ctx.is_full() {
+        if command.has(Flag::DenyOom) && !self.kind.allows_oom && !self.wrote && self.ctx.is_full()
+        {
             return Err(wire_error::OOM);
         }
         Ok(command)

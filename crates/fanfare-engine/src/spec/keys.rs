@@ -111,6 +111,9 @@ pub enum Lock {
     Everything,
     /// What a look at the arguments tells (`SORT`).
     Custom(Places),
+    /// One stripe of the selected database after another, from the one that a look at the arguments tells; in a
+    /// transaction all of them at once (`SCAN`).
+    Steps(fn(Request<'_>) -> u16),
 }
 
 /// Tells what a request is about to touch.
@@ -245,7 +248,7 @@ impl Spec {
                     Strides::new()
                 })
             }
-            Keys::Planned { specs, lock: Lock::Database | Lock::Everything } => {
+            Keys::Planned { specs, lock: Lock::Database | Lock::Everything | Lock::Steps(_) } => {
                 strides(specs, request).unwrap_or_default()
             }
         };

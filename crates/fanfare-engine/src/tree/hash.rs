@@ -152,6 +152,23 @@ impl<T> HashTree<T> {
         last.checked_add(1)
     }
 
+    /// As [`Self::visit`], but goes on until it can stop at a position whose last `n_low` bits are 0, so that who keeps
+    /// the position need not keep those. That is seldom more than one leaf.
+    pub fn visit_coarsely<'a>(
+        &'a self,
+        mut position: u64,
+        n_low: u32,
+        rehash: impl Fn(&T) -> u64,
+        mut f: impl FnMut(&'a T),
+    ) -> Option<u64> {
+        loop {
+            position = self.visit(position, &rehash, &mut f)?;
+            if n_low <= position.trailing_zeros() {
+                return Some(position);
+            }
+        }
+    }
+
     /// An item chosen by a random number; `None` if there is none.
     ///
     /// Every item has the same chance, whatever the hashes: `random` stands for a place in the order of
@@ -159,7 +176,12 @@ impl<T> HashTree<T> {
     #[must_use]
     pub fn sample(&self, random: u64) -> Option<&T> {
         let scaled = u128::from(random) * self.len() as u128;
-        let mut n_before = usize::try_from(scaled >> u64::BITS).ok()?;
+        self.nth(usize::try_from(scaled >> u64::BITS).ok()?)
+    }
+
+    /// The item that has `n_before` others before it in the order of [`HashTree::iter`].
+    #[must_use]
+    pub fn nth(&self, mut n_before: usize) -> Option<&T> {
         let mut child = &self.root;
         loop {
             match child {

@@ -5,15 +5,12 @@
 //! |---|---|
 //! | [`name`] | [`Name`]: the bytes of a key, a field or a member |
 //! | [`hash`] | [`HashTree`]: a hash table |
-//! | [`seed`] | [`Seed`]: how names are hashed |
 //! | [`rank`] | [`RankTree`]: a sequence by position, for sorted sets and lists |
 
 pub mod hash;
 pub mod name;
 pub mod rank;
-pub mod seed;
 
 pub use hash::HashTree;
 pub use name::Name;
 pub use rank::RankTree;
-pub use seed::Seed;

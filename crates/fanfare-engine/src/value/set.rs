@@ -11,7 +11,8 @@ use triomphe::Arc;
 
 use crate::number;
 use crate::packed::IntSet;
-use crate::tree::{HashTree, Name, Seed};
+use crate::tree::{HashTree, Name};
+use crate::value::hasher;
 
 pub use iter::{Iter, Member};
 
@@ -30,15 +31,6 @@ pub struct Table {
     members: HashTree<Name>,
     /// What long members hold themselves.
     names_len: usize,
-}
-
-/// How a set that is added to is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Form {
-    /// How members are hashed.
-    pub seed: Seed,
-    /// `set-max-intset-entries`
-    pub ints_max: u32,
 }
 
 /// Redis packs no more, whatever the setting is.
@@ -74,44 +66,44 @@ impl Set {
     /// Whether it has this member.
     #[inline]
     #[must_use]
-    pub fn contains(&self, member: &[u8], seed: Seed) -> bool {
+    pub fn contains(&self, member: &[u8]) -> bool {
         match self {
             Self::Ints(ints) => number::parse_int(member).is_some_and(|it| ints.contains(it)),
-            Self::Table(table) => table.contains(seed.hash(member), member),
+            Self::Table(table) => table.contains(hasher::hash(member), member),
         }
     }
 
-    /// Adds a member; false if it was there.
+    /// Adds a member; false if it was there. No more than `ints_max` integers are packed (`set-max-intset-entries`).
     #[inline]
-    pub fn insert(&mut self, member: &[u8], form: Form) -> bool {
+    pub fn insert(&mut self, member: &[u8], ints_max: u32) -> bool {
         if let Self::Ints(ints) = self {
-            let inserted = number::parse_int(member).map(|it| insert_int(ints, it, form));
+            let inserted = number::parse_int(member).map(|it| insert_int(ints, it, ints_max));
             match inserted {
                 Some(Inserted::There) => return false,
                 Some(Inserted::Fits) => return true,
                 Some(Inserted::TooMany) => {
-                    self.unpack(form.seed);
+                    self.unpack();
                     return true;
                 }
-                None => self.unpack(form.seed),
+                None => self.unpack(),
             }
         }
         match self {
-            Self::Table(table) => insert_name(table, member, form.seed),
+            Self::Table(table) => insert_name(table, member),
             Self::Ints(_) => unreachable!("it was unpacked"),
         }
     }
 
     /// Removes a member; false if it was not there.
     #[inline]
-    pub fn remove(&mut self, member: &[u8], seed: Seed) -> bool {
+    pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
             Self::Ints(ints) => match number::parse_int(member) {
                 Some(number) if ints.contains(number) => Arc::make_mut(ints).remove(number),
                 Some(_) | None => false,
             },
             Self::Table(table) => {
-                let hash = seed.hash(member);
+                let hash = hasher::hash(member);
                 table.contains(hash, member) && Arc::make_mut(table).remove(hash, member)
             }
         }
@@ -137,15 +129,15 @@ impl Set {
 
     /// The set that Redis would have if all members were added to an empty one.
     #[must_use]
-    pub fn rebuilt(&self, form: Form) -> Self {
-        let fits = self.len() <= form.n_ints_max();
+    pub fn rebuilt(&self, ints_max: u32) -> Self {
+        let fits = self.len() <= n_ints(ints_max);
         match self {
             Self::Ints(_) if fits => self.clone(),
             Self::Table(_) if !fits => self.clone(),
             Self::Ints(_) | Self::Table(_) => {
                 let mut set = Self::default();
                 for member in self {
-                    set.insert(&member.to_name(), form);
+                    set.insert(&member.to_name(), ints_max);
                 }
                 set
             }
@@ -154,11 +146,11 @@ impl Set {
 
     /// Becomes a hash table.
     #[cold]
-    fn unpack(&mut self, seed: Seed) {
+    fn unpack(&mut self) {
         let mut table = Table::default();
         for member in &*self {
             let name = member.to_name();
-            table.insert(seed.hash(&name), name, seed);
+            table.insert(hasher::hash(&name), name);
         }
         *self = Self::Table(Arc::new(table));
     }
@@ -183,7 +175,8 @@ impl Set {
     /// About how many small allocations it takes as long to free as this.
     pub(super) fn effort(&self) -> usize {
         match self {
-            Self::Ints(_) => 1,
+            // The system takes large allocations back page by page.
+            Self::Ints(ints) => ints.n_bytes() / 4096,
             // A leaf has about twenty members; a long name holds at least forty bytes.
             Self::Table(table) => {
                 let n_long = (table.names_len / 40).min(table.members.len());
@@ -202,10 +195,9 @@ impl<'a> IntoIterator for &'a Set {
     }
 }
 
-impl Form {
-    fn n_ints_max(self) -> usize {
-        usize::try_from(self.ints_max.min(INTS_MAX)).unwrap_or(usize::MAX)
-    }
+/// How many integers may be packed where that is the setting.
+fn n_ints(ints_max: u32) -> usize {
+    usize::try_from(ints_max.min(INTS_MAX)).unwrap_or(usize::MAX)
 }
 
 /// What became of an integer.
@@ -217,24 +209,24 @@ enum Inserted {
     TooMany,
 }
 
-fn insert_int(ints: &mut Arc<IntSet>, number: i64, form: Form) -> Inserted {
+fn insert_int(ints: &mut Arc<IntSet>, number: i64, ints_max: u32) -> Inserted {
     // What a snapshot holds too is not copied for nothing.
     if ints.contains(number) {
         return Inserted::There;
     }
     match Arc::make_mut(ints).insert(number) {
-        Ok(_) if ints.len() <= form.n_ints_max() => Inserted::Fits,
+        Ok(_) if ints.len() <= n_ints(ints_max) => Inserted::Fits,
         // It can not be full: there may be far fewer.
         Ok(_) | Err(_) => Inserted::TooMany,
     }
 }
 
 #[inline]
-fn insert_name(table: &mut Arc<Table>, member: &[u8], seed: Seed) -> bool {
-    let hash = seed.hash(member);
+fn insert_name(table: &mut Arc<Table>, member: &[u8]) -> bool {
+    let hash = hasher::hash(member);
     let is_new = !table.contains(hash, member);
     if is_new {
-        Arc::make_mut(table).insert(hash, Name::from(member), seed);
+        Arc::make_mut(table).insert(hash, Name::from(member));
     }
     is_new
 }
@@ -246,9 +238,9 @@ impl Table {
     }
 
     #[inline]
-    fn insert(&mut self, hash: u64, member: Name, seed: Seed) {
+    fn insert(&mut self, hash: u64, member: Name) {
         self.names_len += member.n_bytes();
-        self.members.insert(hash, member, |it| seed.hash(it));
+        self.members.insert(hash, member, |it| hasher::hash(it));
     }
 
     #[inline]

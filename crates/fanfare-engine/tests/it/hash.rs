@@ -1,9 +1,12 @@
 //! Fields that expire: commands that redis-server 7.0.15 does not know. Replies and texts are those of
 //! <https://redis.io/docs/latest/commands/hexpire/> and the other pages of the group, and of Redis 8.2.
 
+use std::collections::BTreeSet;
+
 use fanfare_engine::ctx::announce_expired;
 use fanfare_engine::notify::Classes;
 use fanfare_engine::{Now, Version};
+use fanfare_testkit::{Rng, seed};
 
 use crate::check::check;
 use crate::world::World;
@@ -240,7 +243,7 @@ fn hsetex_sets_all_or_nothing() {
 }
 
 #[test]
-fn refusals_are_those_of_redis() {
+fn hexpire_refuses_in_the_words_of_redis() {
     check(
         "
 > SET s 1
@@ -281,6 +284,14 @@ fn refusals_are_those_of_redis() {
 < -ERR Parameter `numFields` should be greater than 0
 > HEXPIRE h 10 FIELDS 2 a
 < -ERR The `numfields` parameter must match the number of arguments
+",
+    );
+}
+
+#[test]
+fn the_others_refuse_in_the_words_of_redis() {
+    check(
+        "
 > HTTL h FIELD 1 a
 < -ERR Mandatory argument FIELDS is missing or not at the right position
 > HTTL h FIELDS -1 a
@@ -335,6 +346,87 @@ fn hrandfield_refuses_an_answer_that_is_too_long() {
     );
 }
 
+/// Removes what is due, as the server does in the background.
+fn sweep(world: &mut World) {
+    let now = Now { unix_us: world.now_ms * 1000 };
+    let World { keyspace, host, .. } = world;
+    keyspace.expire_due(now, usize::MAX, |db, expired, _| {
+        announce_expired(host, keyspace.tuning(), db, expired);
+    });
+}
+
+const KEYS: [&str; 3] = ["h", "i", "j"];
+const FIELDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// What is in the hashes, and when it goes away.
+fn contents(world: &mut World) -> Vec<(BTreeSet<String>, String)> {
+    let mut contents = Vec::new();
+    for key in KEYS {
+        let values = FIELDS.map(|it| format!("{it}={}", world.line(&format!("HGET {key} {it}"))));
+        let fields = FIELDS.join(" ");
+        let times = world.line(&format!("HPEXPIRETIME {key} FIELDS 6 {fields}"));
+        let n_fields = world.line(&format!("HLEN {key}"));
+        contents.push((values.into(), format!("{times} {n_fields}")));
+    }
+    contents
+}
+
+fn random_line(rng: &mut Rng, now_ms: u64) -> String {
+    let mut below = |n: usize| usize::try_from(rng.below(n as u64)).expect("small");
+    let key = KEYS[below(3)];
+    let (one, two) = (FIELDS[below(6)], FIELDS[below(6)]);
+    let number = below(50);
+    let at_ms = now_ms + u64::try_from(number).expect("small") - 5;
+    let condition = ["", "NX", "XX", "GT", "LT"][below(5)];
+    let exists = ["", "FNX", "FXX"][below(3)];
+    let time = [format!("PX {number}"), format!("PXAT {at_ms}"), String::new()][below(3)].clone();
+    match below(14) {
+        0 | 1 => format!("HSET {key} {one} {number} {two} x{number}"),
+        2 => format!("HSETNX {key} {one} {number}"),
+        3 => format!("HDEL {key} {one} {two}"),
+        4 => format!("HINCRBY {key} {one} {number}"),
+        5 => format!("HINCRBYFLOAT {key} {one} 0.{number}"),
+        6 => format!("HPEXPIRE {key} {number} {condition} FIELDS 2 {one} {two}"),
+        7 => format!("HPEXPIREAT {key} {at_ms} {condition} FIELDS 2 {one} {two}"),
+        8 => format!("HPERSIST {key} FIELDS 2 {one} {two}"),
+        9 => format!("HGETEX {key} {time} FIELDS 2 {one} {two}"),
+        10 => format!("HGETEX {key} PERSIST FIELDS 1 {one}"),
+        11 => format!("HGETDEL {key} FIELDS 1 {one}"),
+        12 => format!("HSETEX {key} {exists} {time} FIELDS 2 {one} {number} {two} y"),
+        _ => format!("HSETEX {key} {exists} KEEPTTL FIELDS 1 {one} {number}"),
+    }
+}
+
+#[test]
+fn effects_lead_to_the_same_fields_at_another_time() {
+    let seed = seed();
+    for walk in 0..100 {
+        let mut rng = Rng::new(seed.wrapping_add(walk));
+        let mut world = World::new(Version::Resp2);
+        world.keyspace.tuning().set_hash_entries_max(4);
+        for _ in 0..300 {
+            world.now_ms += rng.below(4);
+            if rng.below(8) == 0 {
+                sweep(&mut world);
+            }
+            let line = random_line(&mut rng, world.now_ms);
+            let wire = world.line(&line);
+            let is_expected = !wire.starts_with('-') || line.starts_with("HINCR");
+            assert!(is_expected, "{line}: {wire}");
+        }
+        sweep(&mut world);
+        let mut copy = World::new(Version::Resp2);
+        // Long before anything is due.
+        copy.now_ms = 1;
+        for effect in std::mem::take(&mut world.host.effects) {
+            let args: Vec<Vec<u8>> = effect.args.iter().map(|it| it.to_vec()).collect();
+            let wire = copy.call(0, &args);
+            assert!(!wire.starts_with(b"-"), "{:?}: {}", effect.args, wire.escape_ascii());
+        }
+        assert_eq!(contents(&mut copy), contents(&mut world), "walk {walk}");
+    }
+}
+
 /// What the commands did, and the notifications, each on a line.
 fn told(lines: &str) -> (String, String) {
     let mut world = World::new(Version::Resp2);
@@ -343,11 +435,7 @@ fn told(lines: &str) -> (String, String) {
     for line in lines.trim().lines() {
         if let Some(passed_ms) = line.strip_prefix('+') {
             world.now_ms += passed_ms.parse::<u64>().expect("a number");
-            let now = Now { unix_us: world.now_ms * 1000 };
-            let World { keyspace, host, .. } = &mut world;
-            keyspace.expire_due(now, usize::MAX, |db, expired| {
-                announce_expired(host, keyspace.tuning(), db, expired);
-            });
+            sweep(&mut world);
         } else if let Some(passed_ms) = line.strip_prefix('~') {
             world.now_ms += passed_ms.parse::<u64>().expect("a number");
         } else {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
 use fanfare_engine::effect::Effect;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry};
+use fanfare_engine::host::{
+    ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry,
+};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::scripting::{Running, Scripting};
 use fanfare_engine::table::Command;

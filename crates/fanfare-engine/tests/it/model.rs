@@ -122,6 +122,44 @@ impl Model {
             "DBSIZE" => int(self.databases[db].len()),
             "FLUSHDB" => self.flush(&[db]),
             "FLUSHALL" => self.flush(&(0..N_DATABASES).collect::<Vec<_>>()),
+            "TOUCH" => {
+                int(args[1..].iter().filter(|it| self.databases[db].contains_key(*it)).count())
+            }
+            "RENAME" => match self.give(db, (&key, entry), (db, &args[2]), true) {
+                None => "-ERR no such key".into(),
+                Some(_) => ok(),
+            },
+            "RENAMENX" => {
+                let is_free = !self.databases[db].contains_key(&args[2]);
+                match (entry.is_some(), is_free) {
+                    (false, _) => "-ERR no such key".into(),
+                    (true, false) => int(0),
+                    (true, true) => {
+                        int(self.give(db, (&key, entry), (db, &args[2]), true).map_or(0, |_| 1))
+                    }
+                }
+            }
+            "MOVE" => {
+                let to: usize = args[2].parse().expect("the walk moves to numbers");
+                match (entry.is_some(), self.databases[to].contains_key(&key)) {
+                    _ if to == db => same(),
+                    (true, false) => {
+                        int(self.give(db, (&key, entry), (to, &key), true).map_or(0, |_| 1))
+                    }
+                    _ => int(0),
+                }
+            }
+            "COPY" => {
+                let to = args.iter().position(|it| it == "DB");
+                let to = to.map_or(db, |at| args[at + 1].parse().expect("a number"));
+                let replaces = args.iter().any(|it| it == "REPLACE");
+                match self.databases[to].contains_key(&args[2]) {
+                    _ if to == db && key == args[2] => same(),
+                    true if !replaces => int(0),
+                    _ => int(self.give(db, (&key, entry), (to, &args[2]), false).map_or(0, |_| 1)),
+                }
+            }
+            "SWAPDB" => self.swap(number(1), number(2)),
             "SELECT" => {
                 self.clients[client_idx].db = key.parse().expect("the walk selects numbers");
                 ok()
@@ -204,6 +242,37 @@ impl Model {
         ok()
     }
 
+    /// Puts an entry elsewhere too; whether it is taken away where it was depends.
+    fn give(
+        &mut self,
+        from: usize,
+        (key, entry): (&str, Option<Entry>),
+        (to, new_key): (usize, &str),
+        takes: bool,
+    ) -> Option<()> {
+        let Entry { value, expires_at_ms } = entry?;
+        if (from, key) != (to, new_key) {
+            self.put(to, new_key, value, expires_at_ms);
+            if takes {
+                self.remove(from, key);
+            }
+        }
+        Some(())
+    }
+
+    fn swap(&mut self, a: i64, b: i64) -> String {
+        let [a, b] = [a, b].map(|it| usize::try_from(it).expect("the walk swaps what is there"));
+        if a != b {
+            let both = [a, b].map(|db| self.databases[db].keys().cloned().collect::<Vec<_>>());
+            for key in both.concat() {
+                self.touch(a, &key);
+                self.touch(b, &key);
+            }
+            self.databases.swap(a, b);
+        }
+        ok()
+    }
+
     fn put(&mut self, db: usize, key: &str, value: String, expires_at_ms: Option<u64>) {
         self.databases[db].insert(key.into(), Entry { value, expires_at_ms });
         self.touch(db, key);
@@ -227,6 +296,10 @@ impl Model {
 
 fn ok() -> String {
     "+OK".into()
+}
+
+fn same() -> String {
+    "-ERR source and destination objects are the same".into()
 }
 
 fn int(n: usize) -> String {

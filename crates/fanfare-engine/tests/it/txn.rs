@@ -279,3 +279,35 @@ fn a_doomed_transaction_with_a_changed_key_is_aborted() {
 ",
     );
 }
+
+#[test]
+fn several_commands_may_want_all_of_a_database_that_was_never_used() {
+    check(
+        "
+> MULTI
+< +OK
+> FLUSHALL
+< +QUEUED
+> DBSIZE
+< +QUEUED
+> DBSIZE
+< +QUEUED
+> SET a 1
+< +QUEUED
+> SET b 1
+< +QUEUED
+> SWAPDB 0 3
+< +QUEUED
+> SWAPDB 3 4
+< +QUEUED
+> DBSIZE
+< +QUEUED
+> EXEC
+< *8 +OK :0 :0 +OK +OK +OK +OK :0
+> SELECT 4
+< +OK
+> DBSIZE
+< :2
+",
+    );
+}

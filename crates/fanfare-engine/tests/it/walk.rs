@@ -32,9 +32,10 @@ fn walk_once(rng: &mut Rng, walk: u64) {
             client_idx = pick(rng, N_CLIENTS);
         }
         let args = command(rng);
-        // DBSIZE counts what is due and was not removed yet; the model knows no such thing.
+        // DBSIZE counts what is due and was not removed yet, and who watches a key is told that SWAPDB takes it away; the
+        // model knows no such thing.
         let counts = match args[0].as_str() {
-            "DBSIZE" => {
+            "DBSIZE" | "SWAPDB" => {
                 may_count[client_idx] = true;
                 true
             }
@@ -57,7 +58,7 @@ fn walk_once(rng: &mut Rng, walk: u64) {
 
 fn command(rng: &mut Rng) -> Vec<String> {
     let key = key(rng);
-    match rng.below(36) {
+    match rng.below(44) {
         0..4 => vec!["GET".into(), key],
         4..10 => set(rng, key),
         10..12 => some_keys("DEL", rng),
@@ -74,6 +75,10 @@ fn command(rng: &mut Rng) -> Vec<String> {
         26..29 => vec!["MULTI".into()],
         29..32 => vec!["EXEC".into()],
         32..35 => some_keys("WATCH", rng),
+        35..40 => second_name(rng, key),
+        40 => vec!["MOVE".into(), key, rng.below(3).to_string()],
+        41 => vec!["SWAPDB".into(), rng.below(3).to_string(), rng.below(3).to_string()],
+        42 => some_keys("TOUCH", rng),
         _ => vec![["UNWATCH", "DISCARD"][pick(rng, 2)].into()],
     }
 }
@@ -87,6 +92,18 @@ fn set(rng: &mut Rng, key: String) -> Vec<String> {
         0 => words.extend(["PX".into(), (1 + rng.below(60)).to_string()]),
         1 => words.push("KEEPTTL".into()),
         _ => {}
+    }
+    words
+}
+
+fn second_name(rng: &mut Rng, first: String) -> Vec<String> {
+    let name = ["RENAME", "RENAMENX", "COPY"][pick(rng, 3)];
+    let mut words = vec![name.into(), first, key(rng)];
+    if name == "COPY" {
+        words.extend([None, Some("REPLACE")][pick(rng, 2)].map(String::from));
+        if rng.below(2) == 0 {
+            words.extend(["DB".into(), rng.below(3).to_string()]);
+        }
     }
     words
 }

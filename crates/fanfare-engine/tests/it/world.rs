@@ -1,6 +1,7 @@
 //! A server in memory: a keyspace, some clients, and a clock that stands still until told.
 
-use fanfare_engine::exec::{self, Admission, Called};
+use fanfare_engine::evict::make_room;
+use fanfare_engine::exec::{self, Admission, Called, Question};
 use fanfare_engine::{Client, CommandTable, Keyspace, Now, Reply, Request, Version};
 use fanfare_resp::{Span, Writer};
 
@@ -39,11 +40,15 @@ impl World {
         let request = Request::new(&data, &spans);
         let client = &mut self.clients[client_idx];
         self.host.present = client.id;
-        let reply = match exec::admit(client, (&self.keyspace, &self.table), request, || true) {
+        let now = Now { unix_us: self.now_ms * 1000 };
+        let ask = |question| match question {
+            Question::MayDebug => true,
+            Question::HasRoom => make_room(now, &self.keyspace, &mut self.host),
+        };
+        let reply = match exec::admit(client, (&self.keyspace, &self.table), request, ask) {
             Err(refusal) => Reply::Error(refusal.error),
             Ok(Admission::Queue(command)) => exec::queue(client, command, request),
             Ok(Admission::Run(command)) => {
-                let now = Now { unix_us: self.now_ms * 1000 };
                 let state = (&self.keyspace, &self.table);
                 match exec::call(now, client, state, &mut self.host, (command, request)) {
                     Called::Done(result) => result.unwrap_or_else(Reply::Error),
@@ -65,7 +70,7 @@ impl World {
 
     /// Removes what is due, as the server does in the background.
     pub(crate) fn expire_due(&self) -> usize {
-        self.keyspace.expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX, |_, _| {})
+        self.keyspace.expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX, |_, _, _| {})
     }
 }
 

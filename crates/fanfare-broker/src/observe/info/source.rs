@@ -26,6 +26,7 @@ pub(super) struct ClientTotals {
     pub(super) n_blocked: u64,
     pub(super) n_subscribed: u64,
     pub(super) n_watching: u64,
+    pub(super) n_tracking: u64,
     /// What waits in their input and output buffers.
     pub(super) buffer_bytes: u64,
 }
@@ -77,6 +78,8 @@ impl<'a> Source<'a> {
                 totals.n_clients += 1;
                 totals.n_blocked += u64::from(is_blocked);
                 totals.n_subscribed += u64::from(facts.is_subscribed());
+                let is_tracking = facts.tracker().is_some_and(|it| it.is_on());
+                totals.n_tracking += u64::from(is_tracking);
                 totals.n_watching += u64::from(seen.n_watched.load(Ordering::Relaxed) != 0);
                 totals.buffer_bytes += load(&seen.input_len) + load(&seen.output_len);
             });

@@ -21,11 +21,12 @@ pub(super) fn stats(source: &Source<'_>, text: &mut Text) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    let (n_keys, n_items) = source.shared.keyspace.n_tracked();
+    text.field("tracking_total_keys", n_keys);
+    text.field("tracking_total_items", n_items);
+    text.field("tracking_total_prefixes", source.shared.prefixes.len());
+    text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", source.sum(|it| &it.n_error_replies));
     text.field("dump_payload_sanitizations", 0);
     text.field("total_reads_processed", source.sum(|it| &it.n_reads));
@@ -62,7 +63,8 @@ fn keys(source: &Source<'_>, text: &mut Text) {
     text.field("expired_keys", counts.n_expired);
     text.ratio("expired_stale_perc", 0.0);
     text.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
-    text.zeros(&["evicted_keys", "evicted_clients"]);
+    text.field("evicted_keys", counts.n_evicted);
+    text.field("evicted_clients", 0);
     text.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     text.field("keyspace_hits", counts.n_hits);
     text.field("keyspace_misses", counts.n_misses);

@@ -33,6 +33,9 @@ fn reset(ctx: &mut Ctx<'_>, _: Request<'_>) -> Result<Reply, WireError> {
             ctx.host.unsubscribe(kind, &name);
         }
     }
+    if let Some(tracking) = &mut ctx.client.tracking {
+        tracking.stop(ctx.host);
+    }
     let client = &mut *ctx.client;
     client.discard(ctx.keyspace);
     client.n_subscriptions = 0;

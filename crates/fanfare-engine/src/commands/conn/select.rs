@@ -2,8 +2,9 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/select/>.
 
+use crate::commands::database;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
-use crate::{Ctx, Reply, Request, Spec, WireError, exec, number, wire_error};
+use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static SELECT: Spec = Spec {
     name: "select",
@@ -20,12 +21,6 @@ pub(crate) static SELECT: Spec = Spec {
 };
 
 fn select(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let Some(index) = number::parse_int(request.get(1).unwrap_or_default()) else {
-        return Err(wire_error::NOT_AN_INTEGER);
-    };
-    if i32::try_from(index).is_err() {
-        return Err(wire_error::NOT_A_32_BIT_INTEGER);
-    }
-    ctx.client.db = exec::selected(request, ctx.keyspace).ok_or(wire_error::DB_OUT_OF_RANGE)?;
+    ctx.client.db = database::parse(request.get(1).unwrap_or_default(), ctx.keyspace)?;
     Ok(Reply::Ok)
 }

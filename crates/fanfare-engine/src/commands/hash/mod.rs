@@ -12,6 +12,7 @@ pub(crate) mod hincrby;
 pub(crate) mod hlen;
 pub(crate) mod hpersist;
 pub(crate) mod hrandfield;
+pub(crate) mod hscan;
 pub(crate) mod hset;
 pub(crate) mod hsetex;
 pub(crate) mod hsetnx;

@@ -25,6 +25,6 @@ pub(crate) static EXISTS: Spec = Spec {
 };
 
 fn exists(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let n_found = request.iter().skip(1).filter(|key| ctx.lookup(key).is_some()).count();
+    let n_found = request.iter().skip(1).filter(|key| ctx.lookup_untouched(key).is_some()).count();
     Ok(Reply::count(n_found))
 }

@@ -56,7 +56,7 @@ const fn spec(name: &'static str, tips: &'static [&'static str], docs: Docs, run
 
 fn expiry(ctx: &mut Ctx<'_>, request: Request<'_>, shown: fn(u64, u64) -> u64) -> Reply {
     let now_ms = ctx.now.unix_ms();
-    match ctx.lookup(request.get(1).unwrap_or_default()) {
+    match ctx.lookup_untouched(request.get(1).unwrap_or_default()) {
         None => Reply::Int(-2),
         Some(entry) => match entry.expires_at_ms() {
             None => Reply::Int(-1),

@@ -19,6 +19,6 @@ pub(crate) static TYPE: Spec = Spec {
 };
 
 fn type_of(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    let entry = ctx.lookup(request.get(1).unwrap_or_default());
+    let entry = ctx.lookup_untouched(request.get(1).unwrap_or_default());
     Ok(Reply::Simple(entry.map_or("none", |it| it.value().type_name()).into()))
 }

@@ -120,8 +120,7 @@ fn evalsha(
     let words = split(request, n_keys)?;
     let sha = Sha1::from_text(&sha.to_ascii_lowercase()).ok_or(wire_error::NO_SCRIPT)?;
     with_scripting(ctx, |ctx, scripting| {
-        let script =
-            scripting.script(ctx.keyspace.scripts(), &sha).ok_or(wire_error::NO_SCRIPT)?;
+        let script = scripting.script(ctx.keyspace.scripts(), &sha).ok_or(wire_error::NO_SCRIPT)?;
         run_script(ctx, scripting, &script, (request, words), is_read_only)
     })
 }

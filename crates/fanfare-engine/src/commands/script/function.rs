@@ -224,7 +224,8 @@ fn load(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
             return Err(WireError::unknown_option_given(word));
         }
     }
-    let name = change(ctx, |ctx, scripting| load_one(ctx, scripting, (request, code), !words.is_empty()))?;
+    let name =
+        change(ctx, |ctx, scripting| load_one(ctx, scripting, (request, code), !words.is_empty()))?;
     Ok(Reply::Bulk(Blob::Bytes(name)))
 }
 

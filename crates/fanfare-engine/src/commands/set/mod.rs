@@ -11,4 +11,5 @@ mod sources;
 pub(super) mod spop;
 pub(super) mod srandmember;
 pub(super) mod srem;
+pub(super) mod sscan;
 pub(super) mod sunion;

@@ -28,10 +28,10 @@ pub(crate) static SADD: Spec = Spec {
 
 fn sadd(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
-    let form = ctx.set_form();
+    let ints_max = ctx.tuning().intset_entries_max();
     let add = |set: &mut Set| {
         let members = request.iter().skip(2);
-        members.map(|it| usize::from(set.insert(it, form))).sum::<usize>()
+        members.map(|it| usize::from(set.insert(it, ints_max))).sum::<usize>()
     };
     let n_added = match ctx.edit::<Set, _>(key, add)? {
         Some(n_added) => n_added,

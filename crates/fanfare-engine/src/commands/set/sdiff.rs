@@ -5,7 +5,7 @@
 use super::sources::{Sources, store};
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
 use crate::value::Set;
-use crate::value::set::{Form, Member};
+use crate::value::set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static SDIFF: Spec = Spec {
@@ -59,20 +59,20 @@ pub(crate) static SDIFFSTORE: Spec = Spec {
 
 fn sdiff(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let sources = Sources::read(ctx, request.iter().skip(1))?;
-    let difference = difference(&sources, ctx.set_form());
+    let difference = difference(&sources, ctx.tuning().intset_entries_max());
     Ok(Reply::Set(difference.iter().map(Member::to_reply).collect()))
 }
 
 fn sdiffstore(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let destination = request.get(1).unwrap_or_default();
     let sources = Sources::read(ctx, request.iter().skip(2))?;
-    let difference = difference(&sources, ctx.set_form());
+    let difference = difference(&sources, ctx.tuning().intset_entries_max());
     Ok(store(ctx, destination, difference, "sdiffstore"))
 }
 
 /// Either looks each member of the first set up in the others, or takes each of theirs out of the first: as Redis, what
 /// is less work. The first way is cheaper than it looks, since it often stops early.
-fn difference(sources: &Sources<'_>, form: Form) -> Set {
+fn difference(sources: &Sources<'_>, ints_max: u32) -> Set {
     let Some(first) = sources.first() else { return Set::default() };
     if sources.first_comes_again() {
         return Set::default();
@@ -85,18 +85,18 @@ fn difference(sources: &Sources<'_>, form: Form) -> Set {
         others.sort_by_key(|it| std::cmp::Reverse(it.len()));
         let mut difference = Set::default();
         for name in first.iter().map(Member::to_name) {
-            if !others.iter().any(|it| it.contains(&name, form.seed)) {
-                difference.insert(&name, form);
+            if !others.iter().any(|it| it.contains(&name)) {
+                difference.insert(&name, ints_max);
             }
         }
         return difference;
     }
-    let mut difference = first.rebuilt(form);
+    let mut difference = first.rebuilt(ints_max);
     for member in others.into_iter().flatten() {
         if difference.is_empty() {
             break;
         }
-        difference.remove(&member.to_name(), form.seed);
+        difference.remove(&member.to_name());
     }
     difference
 }

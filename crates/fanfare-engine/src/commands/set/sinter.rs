@@ -5,7 +5,6 @@
 
 use super::sources::{Sources, store};
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
-use crate::tree::Seed;
 use crate::value::Set;
 use crate::value::set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
@@ -88,9 +87,8 @@ pub(crate) static SINTERCARD: Spec = Spec {
 
 fn sinter(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let sources = Sources::read(ctx, request.iter().skip(1))?;
-    let seed = ctx.keyspace.seed();
     let mut members = Vec::new();
-    each_common(&sources, seed, |member| {
+    each_common(&sources, |member| {
         members.push(member.to_reply());
         true
     });
@@ -100,10 +98,10 @@ fn sinter(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
 fn sinterstore(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let destination = request.get(1).unwrap_or_default();
     let sources = Sources::read(ctx, request.iter().skip(2))?;
-    let form = ctx.set_form();
+    let ints_max = ctx.tuning().intset_entries_max();
     let mut common = Set::default();
-    each_common(&sources, form.seed, |member| {
-        common.insert(&member.to_name(), form);
+    each_common(&sources, |member| {
+        common.insert(&member.to_name(), ints_max);
         true
     });
     Ok(store(ctx, destination, common, "sinterstore"))
@@ -125,7 +123,7 @@ fn sintercard(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErro
     }
     let sources = Sources::read(ctx, request.iter().skip(2).take(n_keys))?;
     let mut n_common = 0;
-    each_common(&sources, ctx.keyspace.seed(), |_| {
+    each_common(&sources, |_| {
         n_common += 1;
         limit == 0 || n_common < limit
     });
@@ -133,21 +131,21 @@ fn sintercard(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErro
 }
 
 /// Goes through the smallest set and tells of each member that the others have too, until `go_on` is false.
-fn each_common(sources: &Sources<'_>, seed: Seed, mut go_on: impl FnMut(Member<'_>) -> bool) {
+fn each_common(sources: &Sources<'_>, mut go_on: impl FnMut(Member<'_>) -> bool) {
     let Some(mut sets) = sources.all() else { return };
     sets.sort_by_key(|it| it.len());
     let Some((smallest, others)) = sets.split_first() else { return };
     for member in smallest.iter() {
-        if others.iter().all(|it| has(it, member, seed)) && !go_on(member) {
+        if others.iter().all(|it| has(it, member)) && !go_on(member) {
             return;
         }
     }
 }
 
-fn has(set: &Set, member: Member<'_>, seed: Seed) -> bool {
+fn has(set: &Set, member: Member<'_>) -> bool {
     match (set, member) {
         (Set::Ints(ints), Member::Int(number)) => ints.contains(number),
-        (Set::Ints(_) | Set::Table(_), Member::Name(name)) => set.contains(name, seed),
-        (Set::Table(_), Member::Int(_)) => set.contains(&member.to_name(), seed),
+        (Set::Ints(_) | Set::Table(_), Member::Name(name)) => set.contains(name),
+        (Set::Table(_), Member::Int(_)) => set.contains(&member.to_name()),
     }
 }

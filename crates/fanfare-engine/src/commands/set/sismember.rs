@@ -42,17 +42,15 @@ fn sismember(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError
     let (Some(key), Some(member)) = (request.get(1), request.get(2)) else {
         return Err(WireError::wrong_arity(ctx.spec().name));
     };
-    let seed = ctx.keyspace.seed();
-    let is_member = ctx.read::<Set>(key)?.is_some_and(|set| set.contains(member, seed));
+    let is_member = ctx.read::<Set>(key)?.is_some_and(|set| set.contains(member));
     Ok(Reply::Int(i64::from(is_member)))
 }
 
 fn smismember(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
-    let seed = ctx.keyspace.seed();
     let set = ctx.read::<Set>(key)?;
     let are_members = request.iter().skip(2).map(|member| {
-        let is_member = set.is_some_and(|it| it.contains(member, seed));
+        let is_member = set.is_some_and(|it| it.contains(member));
         Reply::Int(i64::from(is_member))
     });
     Ok(Reply::Array(are_members.collect()))

@@ -43,23 +43,22 @@ fn smove(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     else {
         return Err(WireError::wrong_arity(ctx.spec().name));
     };
-    let seed = ctx.keyspace.seed();
     // A destination of another type is an error only if there is a source.
     let Some(set) = ctx.peek::<Set>(source)? else { return Ok(Reply::Int(0)) };
-    let is_member = set.contains(member, seed);
+    let is_member = set.contains(member);
     let has_destination = ctx.peek::<Set>(destination)?.is_some();
     if source == destination || !is_member {
         return Ok(Reply::Int(i64::from(is_member)));
     }
-    ctx.edit::<Set, _>(source, |set| set.remove(member, seed))?;
+    ctx.edit::<Set, _>(source, |set| set.remove(member))?;
     ctx.changed(Classes::SET, "srem", source);
     ctx.delete_if_empty::<Set>(source);
-    let form = ctx.set_form();
+    let ints_max = ctx.tuning().intset_entries_max();
     let is_new = if has_destination {
-        ctx.edit::<Set, _>(destination, |set| set.insert(member, form))?.unwrap_or_default()
+        ctx.edit::<Set, _>(destination, |set| set.insert(member, ints_max))?.unwrap_or_default()
     } else {
         let mut set = Set::default();
-        set.insert(member, form);
+        set.insert(member, ints_max);
         ctx.put(destination, set.into_value(), None);
         true
     };

@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use crate::notify::Classes;
-use crate::value::set::Form;
 use crate::value::{Set, Typed};
 use crate::{Ctx, Reply, WireError};
 
@@ -57,12 +56,4 @@ pub(super) fn store(ctx: &mut Ctx<'_>, key: &[u8], set: Set, event: &'static str
         ctx.changed(Classes::GENERIC, "del", key);
     }
     Reply::count(n_members)
-}
-
-impl Ctx<'_> {
-    /// How a set that is added to is kept.
-    #[inline]
-    pub(super) fn set_form(&self) -> Form {
-        Form { seed: self.keyspace.seed(), ints_max: self.tuning().intset_entries_max() }
-    }
 }

@@ -42,9 +42,8 @@ fn spop(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
 }
 
 fn pop_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Reply, WireError> {
-    let seed = ctx.keyspace.seed();
     let random = ctx.host.random();
-    let popped = ctx.edit::<Set, _>(key, |set| set.pop_one(seed, random))?.flatten();
+    let popped = ctx.edit::<Set, _>(key, |set| set.pop_one(random))?.flatten();
     let Some(member) = popped else { return Ok(Reply::Null) };
     ctx.changed(Classes::SET, "spop", key);
     ctx.delete_if_empty::<Set>(key);
@@ -67,8 +66,7 @@ fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], n: usize) -> Result<Reply, WireError>
     // Drawn before: who writes to the set can not ask the host.
     let n_draws = set.n_draws(n);
     let draws: Vec<u64> = std::iter::repeat_with(|| ctx.host.random()).take(n_draws).collect();
-    let seed = ctx.keyspace.seed();
-    let popped = ctx.edit::<Set, _>(key, |set| set.pop(n, seed, draws))?.unwrap_or_default();
+    let popped = ctx.edit::<Set, _>(key, |set| set.pop(n, draws))?.unwrap_or_default();
     ctx.changed(Classes::SET, "spop", key);
     let args = [&b"SREM"[..], key].into_iter();
     ctx.record(args.chain(popped.iter().map(|it| &**it)));

@@ -43,7 +43,7 @@ fn srandmember(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErr
     let n_members = usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
     let Some(set) = ctx.read::<Set>(key)?.cloned() else { return Ok(Reply::Array(Vec::new())) };
     if 0 <= n {
-        let names = set.sample_many(n_members, ctx.set_form(), &mut || ctx.host.random());
+        let names = set.sample_many(n_members, &mut || ctx.host.random());
         return Ok(Reply::Array(names.iter().map(|it| Reply::Bulk(it.to_blob())).collect()));
     }
     if REPEATS_MAX < n_members {

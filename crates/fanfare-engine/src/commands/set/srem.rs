@@ -28,10 +28,9 @@ pub(crate) static SREM: Spec = Spec {
 
 fn srem(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
-    let seed = ctx.keyspace.seed();
     let removed = ctx.edit::<Set, _>(key, |set| {
         let members = request.iter().skip(2);
-        members.map(|it| usize::from(set.remove(it, seed))).sum::<usize>()
+        members.map(|it| usize::from(set.remove(it))).sum::<usize>()
     });
     let n_removed = removed?.unwrap_or_default();
     if n_removed != 0 {

@@ -5,7 +5,7 @@
 use super::sources::{Sources, store};
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
 use crate::value::Set;
-use crate::value::set::{Form, Member};
+use crate::value::set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static SUNION: Spec = Spec {
@@ -59,25 +59,25 @@ pub(crate) static SUNIONSTORE: Spec = Spec {
 
 fn sunion(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let sources = Sources::read(ctx, request.iter().skip(1))?;
-    let union = union(&sources, ctx.set_form());
+    let union = union(&sources, ctx.tuning().intset_entries_max());
     Ok(Reply::Set(union.iter().map(Member::to_reply).collect()))
 }
 
 fn sunionstore(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let destination = request.get(1).unwrap_or_default();
     let sources = Sources::read(ctx, request.iter().skip(2))?;
-    let union = union(&sources, ctx.set_form());
+    let union = union(&sources, ctx.tuning().intset_entries_max());
     Ok(store(ctx, destination, union, "sunionstore"))
 }
 
 /// Begins with the largest set, which costs nothing if it is a large hash table.
-fn union(sources: &Sources<'_>, form: Form) -> Set {
+fn union(sources: &Sources<'_>, ints_max: u32) -> Set {
     let mut sets = sources.present();
     sets.sort_by_key(|it| std::cmp::Reverse(it.len()));
     let mut sets = sets.into_iter();
-    let mut union = sets.next().map(|it| it.rebuilt(form)).unwrap_or_default();
+    let mut union = sets.next().map(|it| it.rebuilt(ints_max)).unwrap_or_default();
     for member in sets.flatten() {
-        union.insert(&member.to_name(), form);
+        union.insert(&member.to_name(), ints_max);
     }
     union
 }

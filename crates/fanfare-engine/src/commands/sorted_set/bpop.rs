@@ -14,38 +14,38 @@ use crate::value::sorted_set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static BZPOPMIN: Spec = spec(
-"bzpopmin",
-Arity::AtLeast(3),
-(&[Flag::Write, Flag::NoScript, Flag::Blocking, Flag::Fast], KEYS),
-Docs::new(
+    "bzpopmin",
+    Arity::AtLeast(3),
+    (&[Flag::Write, Flag::NoScript, Flag::Blocking, Flag::Fast], KEYS),
+    Docs::new(
         "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
         "5.0.0",
         "O(log(N)) with N being the number of elements in the sorted set.",
     )
     .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
     .args(&[Arg::key("key").flags(&["multiple"]), Arg::new("timeout", "double")]),
-|ctx, request| bzpop(ctx, request, End::Min),
+    |ctx, request| bzpop(ctx, request, End::Min),
 );
 
 pub(crate) static BZPOPMAX: Spec = spec(
-"bzpopmax",
-Arity::AtLeast(3),
-(&[Flag::Write, Flag::NoScript, Flag::Blocking, Flag::Fast], KEYS),
-Docs::new(
+    "bzpopmax",
+    Arity::AtLeast(3),
+    (&[Flag::Write, Flag::NoScript, Flag::Blocking, Flag::Fast], KEYS),
+    Docs::new(
         "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
         "5.0.0",
         "O(log(N)) with N being the number of elements in the sorted set.",
     )
     .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
     .args(&[Arg::key("key").flags(&["multiple"]), Arg::new("timeout", "double")]),
-|ctx, request| bzpop(ctx, request, End::Max),
+    |ctx, request| bzpop(ctx, request, End::Max),
 );
 
 pub(crate) static BZMPOP: Spec = spec(
-"bzmpop",
-Arity::AtLeast(5),
-(&[Flag::Write, Flag::Blocking], Keys::Specs(&[counted_keys(2, &["RW", "access", "delete"])])),
-Docs::new(
+    "bzmpop",
+    Arity::AtLeast(5),
+    (&[Flag::Write, Flag::Blocking], Keys::Specs(&[counted_keys(2, &["RW", "access", "delete"])])),
+    Docs::new(
         "Remove and return members with scores in a sorted set or block until one is available",
         "7.0.0",
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
@@ -57,7 +57,7 @@ Docs::new(
         WHERE,
         COUNT,
     ]),
-bzmpop,
+    bzmpop,
 );
 
 const KEYS: Keys = Keys::Range { first: 1, last: -2, step: 1, flags: &["RW", "access", "delete"] };

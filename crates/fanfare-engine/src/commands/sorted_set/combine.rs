@@ -20,10 +20,10 @@ use crate::value::sorted_set::{self, Member};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static ZUNION: Spec = spec(
-"zunion",
-Arity::AtLeast(3),
-(&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
-Docs::new(
+    "zunion",
+    Arity::AtLeast(3),
+    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    Docs::new(
         "Add multiple sorted sets",
         "6.2.0",
         "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
@@ -35,14 +35,14 @@ Docs::new(
         AGGREGATE,
         WITHSCORES,
     ]),
-|ctx, request| show(ctx, request, Operation::Union),
+    |ctx, request| show(ctx, request, Operation::Union),
 );
 
 pub(crate) static ZINTER: Spec = spec(
-"zinter",
-Arity::AtLeast(3),
-(&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
-Docs::new(
+    "zinter",
+    Arity::AtLeast(3),
+    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    Docs::new(
         "Intersect multiple sorted sets",
         "6.2.0",
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
@@ -54,14 +54,14 @@ Docs::new(
         AGGREGATE,
         WITHSCORES,
     ]),
-|ctx, request| show(ctx, request, Operation::Intersection),
+    |ctx, request| show(ctx, request, Operation::Intersection),
 );
 
 pub(crate) static ZDIFF: Spec = spec(
-"zdiff",
-Arity::AtLeast(3),
-(&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
-Docs::new(
+    "zdiff",
+    Arity::AtLeast(3),
+    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    Docs::new(
         "Subtract multiple sorted sets",
         "6.2.0",
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
@@ -71,14 +71,17 @@ Docs::new(
         Arg::key("key").flags(&["multiple"]),
         WITHSCORES,
     ]),
-|ctx, request| show(ctx, request, Operation::Difference),
+    |ctx, request| show(ctx, request, Operation::Difference),
 );
 
 pub(crate) static ZUNIONSTORE: Spec = spec(
-"zunionstore",
-Arity::AtLeast(4),
-(&[Flag::Write, Flag::DenyOom], Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])])),
-Docs::new(
+    "zunionstore",
+    Arity::AtLeast(4),
+    (
+        &[Flag::Write, Flag::DenyOom],
+        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
+    ),
+    Docs::new(
         "Add multiple sorted sets and store the resulting sorted set in a new key",
         "2.0.0",
         "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
@@ -90,14 +93,17 @@ Docs::new(
         WEIGHTS,
         AGGREGATE,
     ]),
-|ctx, request| keep(ctx, request, Operation::Union),
+    |ctx, request| keep(ctx, request, Operation::Union),
 );
 
 pub(crate) static ZINTERSTORE: Spec = spec(
-"zinterstore",
-Arity::AtLeast(4),
-(&[Flag::Write, Flag::DenyOom], Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])])),
-Docs::new(
+    "zinterstore",
+    Arity::AtLeast(4),
+    (
+        &[Flag::Write, Flag::DenyOom],
+        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
+    ),
+    Docs::new(
         "Intersect multiple sorted sets and store the resulting sorted set in a new key",
         "2.0.0",
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
@@ -109,14 +115,17 @@ Docs::new(
         WEIGHTS,
         AGGREGATE,
     ]),
-|ctx, request| keep(ctx, request, Operation::Intersection),
+    |ctx, request| keep(ctx, request, Operation::Intersection),
 );
 
 pub(crate) static ZDIFFSTORE: Spec = spec(
-"zdiffstore",
-Arity::AtLeast(4),
-(&[Flag::Write, Flag::DenyOom], Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])])),
-Docs::new(
+    "zdiffstore",
+    Arity::AtLeast(4),
+    (
+        &[Flag::Write, Flag::DenyOom],
+        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
+    ),
+    Docs::new(
         "Subtract multiple sorted sets and store the resulting sorted set in a new key",
         "6.2.0",
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
@@ -126,14 +135,14 @@ Docs::new(
         Arg::new("numkeys", "integer"),
         Arg::key("key").key_spec(1).flags(&["multiple"]),
     ]),
-|ctx, request| keep(ctx, request, Operation::Difference),
+    |ctx, request| keep(ctx, request, Operation::Difference),
 );
 
 pub(crate) static ZINTERCARD: Spec = spec(
-"zintercard",
-Arity::AtLeast(3),
-(&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
-Docs::new(
+    "zintercard",
+    Arity::AtLeast(3),
+    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    Docs::new(
         "Intersect multiple sorted sets and return the cardinality of the result",
         "7.0.0",
         "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
@@ -143,7 +152,7 @@ Docs::new(
         Arg::key("key").flags(&["multiple"]),
         Arg::new("limit", "integer").token("LIMIT").flags(&["optional"]),
     ]),
-zintercard,
+    zintercard,
 );
 
 const WEIGHTS: Arg =
@@ -210,10 +219,9 @@ fn inputs(
         return Err(wire_error::SYNTAX);
     }
     let keys = request.iter().skip(at + 1).take(n_keys);
-    let seed = ctx.keyspace.seed();
     let sources = keys.map(|key| match ctx.lookup(key) {
         None => Ok(Source::Nothing),
-        Some(entry) => Source::of(entry.value(), seed).ok_or(wire_error::WRONG_TYPE),
+        Some(entry) => Source::of(entry.value()).ok_or(wire_error::WRONG_TYPE),
     });
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let words = request.iter().skip(at + 1 + n_keys).collect();

@@ -9,6 +9,7 @@ pub(super) mod random;
 pub(super) mod range;
 pub(super) mod rank;
 pub(super) mod remove;
+pub(super) mod scan;
 pub(super) mod score;
 mod select;
 mod store;

@@ -10,36 +10,36 @@ use crate::value::sorted_set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static ZPOPMIN: Spec = spec(
-"zpopmin",
-Arity::AtLeast(2),
-(&[Flag::Write, Flag::Fast], one_key(&["RW", "access", "delete"])),
-Docs::new(
+    "zpopmin",
+    Arity::AtLeast(2),
+    (&[Flag::Write, Flag::Fast], one_key(&["RW", "access", "delete"])),
+    Docs::new(
         "Remove and return members with the lowest scores in a sorted set",
         "5.0.0",
         "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
     )
     .args(&[Arg::key("key"), Arg::new("count", "integer").flags(&["optional"])]),
-|ctx, request| zpop(ctx, request, End::Min),
+    |ctx, request| zpop(ctx, request, End::Min),
 );
 
 pub(crate) static ZPOPMAX: Spec = spec(
-"zpopmax",
-Arity::AtLeast(2),
-(&[Flag::Write, Flag::Fast], one_key(&["RW", "access", "delete"])),
-Docs::new(
+    "zpopmax",
+    Arity::AtLeast(2),
+    (&[Flag::Write, Flag::Fast], one_key(&["RW", "access", "delete"])),
+    Docs::new(
         "Remove and return members with the highest scores in a sorted set",
         "5.0.0",
         "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
     )
     .args(&[Arg::key("key"), Arg::new("count", "integer").flags(&["optional"])]),
-|ctx, request| zpop(ctx, request, End::Max),
+    |ctx, request| zpop(ctx, request, End::Max),
 );
 
 pub(crate) static ZMPOP: Spec = spec(
-"zmpop",
-Arity::AtLeast(4),
-(&[Flag::Write], Keys::Specs(&[counted_keys(1, &["RW", "access", "delete"])])),
-Docs::new(
+    "zmpop",
+    Arity::AtLeast(4),
+    (&[Flag::Write], Keys::Specs(&[counted_keys(1, &["RW", "access", "delete"])])),
+    Docs::new(
         "Remove and return members with scores in a sorted set",
         "7.0.0",
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
@@ -50,7 +50,7 @@ Docs::new(
         WHERE,
         COUNT,
     ]),
-zmpop,
+    zmpop,
 );
 
 /// Where members are taken from.

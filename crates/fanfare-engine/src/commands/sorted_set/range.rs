@@ -15,10 +15,10 @@ use crate::value::SortedSet;
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static ZRANGE: Spec = spec(
-"zrange",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrange",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set",
         "1.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
@@ -40,14 +40,14 @@ Docs::new(
             .args(&[Arg::new("offset", "integer"), Arg::new("count", "integer")]),
         WITHSCORES,
     ]),
-|ctx, request| range(ctx, request, Form { by: None, is_reversed: None }),
+    |ctx, request| range(ctx, request, Form { by: None, is_reversed: None }),
 );
 
 pub(crate) static ZREVRANGE: Spec = spec(
-"zrevrange",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrevrange",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set, by index, with scores ordered from high to low",
         "1.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
@@ -60,14 +60,14 @@ Docs::new(
         Arg::new("stop", "integer"),
         WITHSCORES,
     ]),
-|ctx, request| range(ctx, request, Form::old(By::Rank, true)),
+    |ctx, request| range(ctx, request, Form::old(By::Rank, true)),
 );
 
 pub(crate) static ZRANGEBYSCORE: Spec = spec(
-"zrangebyscore",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrangebyscore",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set, by score",
         "1.0.5",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
@@ -82,14 +82,14 @@ Docs::new(
         Arg::word("withscores", "WITHSCORES").since("2.0.0").flags(&["optional"]),
         LIMIT,
     ]),
-|ctx, request| range(ctx, request, Form::old(By::Score, false)),
+    |ctx, request| range(ctx, request, Form::old(By::Score, false)),
 );
 
 pub(crate) static ZREVRANGEBYSCORE: Spec = spec(
-"zrevrangebyscore",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrevrangebyscore",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set, by score, with scores ordered from high to low",
         "2.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
@@ -104,14 +104,14 @@ Docs::new(
         WITHSCORES,
         LIMIT,
     ]),
-|ctx, request| range(ctx, request, Form::old(By::Score, true)),
+    |ctx, request| range(ctx, request, Form::old(By::Score, true)),
 );
 
 pub(crate) static ZRANGEBYLEX: Spec = spec(
-"zrangebylex",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrangebylex",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set, by lexicographical range",
         "2.8.9",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
@@ -124,14 +124,14 @@ Docs::new(
         Arg::new("max", "string"),
         LIMIT,
     ]),
-|ctx, request| range(ctx, request, Form::old(By::Lex, false)),
+    |ctx, request| range(ctx, request, Form::old(By::Lex, false)),
 );
 
 pub(crate) static ZREVRANGEBYLEX: Spec = spec(
-"zrevrangebylex",
-Arity::AtLeast(4),
-(&[Flag::ReadOnly], one_key(&["RO", "access"])),
-Docs::new(
+    "zrevrangebylex",
+    Arity::AtLeast(4),
+    (&[Flag::ReadOnly], one_key(&["RO", "access"])),
+    Docs::new(
         "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.",
         "2.8.9",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
@@ -144,14 +144,17 @@ Docs::new(
         Arg::new("min", "string"),
         LIMIT,
     ]),
-|ctx, request| range(ctx, request, Form::old(By::Lex, true)),
+    |ctx, request| range(ctx, request, Form::old(By::Lex, true)),
 );
 
 pub(crate) static ZRANGESTORE: Spec = spec(
-"zrangestore",
-Arity::AtLeast(5),
-(&[Flag::Write, Flag::DenyOom], Keys::Specs(&[key_at(1, &["OW", "update"]), key_at(2, &["RO", "access"])])),
-Docs::new(
+    "zrangestore",
+    Arity::AtLeast(5),
+    (
+        &[Flag::Write, Flag::DenyOom],
+        Keys::Specs(&[key_at(1, &["OW", "update"]), key_at(2, &["RO", "access"])]),
+    ),
+    Docs::new(
         "Store a range of members from sorted set into another key",
         "6.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
@@ -167,7 +170,7 @@ Docs::new(
         Arg::word("rev", "REV").flags(&["optional"]),
         LIMIT,
     ]),
-zrangestore,
+    zrangestore,
 );
 
 /// What the name of a command says already.

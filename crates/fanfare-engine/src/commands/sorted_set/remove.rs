@@ -12,56 +12,56 @@ use crate::value::SortedSet;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
 pub(crate) static ZREM: Spec = spec(
-"zrem",
-Arity::AtLeast(3),
-(&[Flag::Write, Flag::Fast], one_key(&["RW", "delete"])),
-Docs::new(
+    "zrem",
+    Arity::AtLeast(3),
+    (&[Flag::Write, Flag::Fast], one_key(&["RW", "delete"])),
+    Docs::new(
         "Remove one or more members from a sorted set",
         "1.2.0",
         "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
     )
     .history(&[("2.4.0", "Accepts multiple elements.")])
     .args(&[Arg::key("key"), Arg::new("member", "string").flags(&["multiple"])]),
-zrem,
+    zrem,
 );
 
 pub(crate) static ZREMRANGEBYRANK: Spec = spec(
-"zremrangebyrank",
-Arity::Exactly(4),
-(&[Flag::Write], one_key(&["RW", "delete"])),
-Docs::new(
+    "zremrangebyrank",
+    Arity::Exactly(4),
+    (&[Flag::Write], one_key(&["RW", "delete"])),
+    Docs::new(
         "Remove all members in a sorted set within the given indexes",
         "2.0.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
     )
     .args(&[Arg::key("key"), Arg::new("start", "integer"), Arg::new("stop", "integer")]),
-|ctx, request| remove(ctx, request, By::Rank),
+    |ctx, request| remove(ctx, request, By::Rank),
 );
 
 pub(crate) static ZREMRANGEBYSCORE: Spec = spec(
-"zremrangebyscore",
-Arity::Exactly(4),
-(&[Flag::Write], one_key(&["RW", "delete"])),
-Docs::new(
+    "zremrangebyscore",
+    Arity::Exactly(4),
+    (&[Flag::Write], one_key(&["RW", "delete"])),
+    Docs::new(
         "Remove all members in a sorted set within the given scores",
         "1.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
     )
     .args(&[Arg::key("key"), Arg::new("min", "double"), Arg::new("max", "double")]),
-|ctx, request| remove(ctx, request, By::Score),
+    |ctx, request| remove(ctx, request, By::Score),
 );
 
 pub(crate) static ZREMRANGEBYLEX: Spec = spec(
-"zremrangebylex",
-Arity::Exactly(4),
-(&[Flag::Write], one_key(&["RW", "delete"])),
-Docs::new(
+    "zremrangebylex",
+    Arity::Exactly(4),
+    (&[Flag::Write], one_key(&["RW", "delete"])),
+    Docs::new(
         "Remove all members in a sorted set between the given lexicographical range",
         "2.8.9",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
     )
     .args(&[Arg::key("key"), Arg::new("min", "string"), Arg::new("max", "string")]),
-|ctx, request| remove(ctx, request, By::Lex),
+    |ctx, request| remove(ctx, request, By::Lex),
 );
 
 fn zrem(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {

@@ -2,8 +2,8 @@
 
 use triomphe::Arc;
 
-use super::{Form, Member, Set};
-use crate::tree::{Name, Seed};
+use super::{Member, Set};
+use crate::tree::Name;
 
 impl Set {
     /// A member chosen by a random number; `None` if there is none.
@@ -16,7 +16,7 @@ impl Set {
     }
 
     /// So many different members, or all if there are no more.
-    pub fn sample_many(&self, n: usize, form: Form, random: &mut impl FnMut() -> u64) -> Vec<Name> {
+    pub fn sample_many(&self, n: usize, random: &mut impl FnMut() -> u64) -> Vec<Name> {
         if self.len() <= n.saturating_mul(DENSE_MIN) {
             let mut choice = Choice { n_left: self.len(), n_wanted: n };
             let chosen = self.iter().filter(|_| choice.takes(random()));
@@ -28,7 +28,7 @@ impl Set {
         while names.len() < n {
             let Some(member) = self.sample(random()) else { break };
             let name = member.to_name();
-            if chosen.insert(&name, form) {
+            if chosen.insert(&name, 0) {
                 names.push(name);
             }
         }
@@ -45,7 +45,7 @@ impl Set {
     }
 
     /// Takes out so many members, or all if there are no more; `draws` are random numbers.
-    pub fn pop(&mut self, n: usize, seed: Seed, draws: impl IntoIterator<Item = u64>) -> Vec<Name> {
+    pub fn pop(&mut self, n: usize, draws: impl IntoIterator<Item = u64>) -> Vec<Name> {
         let mut draws = draws.into_iter();
         let mut random = || draws.next().unwrap_or_default();
         let mut popped = Vec::with_capacity(n.min(self.len()));
@@ -63,16 +63,16 @@ impl Set {
         while popped.len() < n {
             let Some(member) = self.sample(random()) else { break };
             let name = member.to_name();
-            self.remove(&name, seed);
+            self.remove(&name);
             popped.push(name);
         }
         popped
     }
 
     /// Takes out one member.
-    pub fn pop_one(&mut self, seed: Seed, random: u64) -> Option<Name> {
+    pub fn pop_one(&mut self, random: u64) -> Option<Name> {
         let name = self.sample(random)?.to_name();
-        self.remove(&name, seed);
+        self.remove(&name);
         Some(name)
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 
 type Model = BTreeSet<Vec<u8>>;
 
-const FORM: Form = Form { seed: Seed::new(7), ints_max: 20 };
+const INTS_MAX: u32 = 20;
 
 fn members(set: &Set) -> Model {
     set.iter().map(|it| it.to_name().to_vec()).collect()
@@ -20,7 +20,7 @@ fn name(member: &str) -> Name {
 
 fn set(members: &[&str]) -> Set {
     let mut set = Set::default();
-    members.iter().for_each(|it| assert!(set.insert(it.as_bytes(), FORM)));
+    members.iter().for_each(|it| assert!(set.insert(it.as_bytes(), INTS_MAX)));
     set
 }
 
@@ -28,7 +28,7 @@ fn set(members: &[&str]) -> Set {
 fn check(set: &Set, model: &Model) {
     assert_eq!(set.len(), model.len());
     assert_eq!(members(set), *model);
-    assert!(model.iter().all(|it| set.contains(it, FORM.seed)));
+    assert!(model.iter().all(|it| set.contains(it)));
     if let Set::Table(table) = set {
         let names_len: usize = table.members.iter().map(Name::n_bytes).sum();
         assert_eq!(table.names_len, names_len);
@@ -53,12 +53,12 @@ fn behaves_as_a_btree_set_does() {
             };
             let member = member.as_bytes();
             match rng.below(10) {
-                0..6 => assert_eq!(set.insert(member, FORM), model.insert(member.to_vec())),
-                6..9 => assert_eq!(set.remove(member, FORM.seed), model.remove(member)),
+                0..6 => assert_eq!(set.insert(member, INTS_MAX), model.insert(member.to_vec())),
+                6..9 => assert_eq!(set.remove(member), model.remove(member)),
                 _ => {
                     let n = usize::try_from(rng.below(4)).unwrap();
                     let draws: Vec<_> = (0..set.n_draws(n)).map(|_| rng.next_u64()).collect();
-                    let popped = set.pop(n, FORM.seed, draws);
+                    let popped = set.pop(n, draws);
                     assert_eq!(popped.len(), n.min(model.len()));
                     assert!(popped.iter().all(|it| model.remove(&**it)));
                 }
@@ -82,22 +82,22 @@ fn integers_are_packed_while_they_are_few() {
     let mut set = set(&["3", "-5", "1"]);
     assert_eq!(set.encoding(), "intset");
     assert_eq!(set.iter().map(|it| it.to_name()).collect::<Vec<_>>(), ["-5", "1", "3"].map(name));
-    assert!(!set.insert(b"3", FORM));
-    assert!(!set.contains(b"03", FORM.seed) && !set.remove(b"+3", FORM.seed));
+    assert!(!set.insert(b"3", INTS_MAX));
+    assert!(!set.contains(b"03") && !set.remove(b"+3"));
     for number in 4..21 {
-        assert!(set.insert(number.to_string().as_bytes(), FORM));
+        assert!(set.insert(number.to_string().as_bytes(), INTS_MAX));
     }
     assert_eq!((set.len(), set.encoding()), (20, "intset"));
-    assert!(set.insert(b"21", FORM));
+    assert!(set.insert(b"21", INTS_MAX));
     assert_eq!((set.len(), set.encoding()), (21, "hashtable"));
-    assert!(set.remove(b"21", FORM.seed));
+    assert!(set.remove(b"21"));
     assert_eq!(set.encoding(), "hashtable");
-    assert_eq!(set.rebuilt(FORM).encoding(), "intset");
+    assert_eq!(set.rebuilt(INTS_MAX).encoding(), "intset");
     let mut set = Set::default();
-    assert!(set.insert(b"01", FORM));
+    assert!(set.insert(b"01", INTS_MAX));
     assert_eq!(set.encoding(), "hashtable");
     let mut set = Set::default();
-    assert!(set.insert(b"1", Form { ints_max: 0, ..FORM }));
+    assert!(set.insert(b"1", 0));
     assert_eq!(set.encoding(), "hashtable");
 }
 
@@ -113,8 +113,8 @@ fn choices_are_fair() {
             let mut counts: [BTreeMap<Name, u32>; 2] = Default::default();
             for _ in 0..6000 {
                 let draws: Vec<_> = (0..set.n_draws(n)).map(|_| rng.next_u64()).collect();
-                let popped = set.clone().pop(n, FORM.seed, draws);
-                let sampled = set.sample_many(n, FORM, &mut || rng.next_u64());
+                let popped = set.clone().pop(n, draws);
+                let sampled = set.sample_many(n, &mut || rng.next_u64());
                 assert_eq!((popped.len(), sampled.len()), (n, n));
                 assert_eq!(sampled.iter().collect::<BTreeSet<_>>().len(), n);
                 popped.into_iter().for_each(|it| *counts[0].entry(it).or_default() += 1);

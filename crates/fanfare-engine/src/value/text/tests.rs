@@ -60,9 +60,9 @@ fn what_changed_in_part_is_raw() {
     assert_eq!(encoding("x", |_| {}), "embstr");
     assert_eq!(encoding(&"x".repeat(44), |_| {}), "embstr");
     assert_eq!(encoding(&"x".repeat(45), |_| {}), "raw");
-    assert_eq!(encoding("12", |it| drop(it.append(b"3"))), "raw");
-    assert_eq!(encoding("x", |it| drop(it.append(b""))), "raw");
-    assert_eq!(encoding("x", |it| drop(it.write_at(0, b"y"))), "raw");
+    assert_eq!(encoding("12", |it| assert_eq!(it.append(b"3"), 3)), "raw");
+    assert_eq!(encoding("x", |it| assert_eq!(it.append(b""), 1)), "raw");
+    assert_eq!(encoding("x", |it| assert_eq!(it.write_at(0, b"y"), 1)), "raw");
     // Even if it is the same afterwards.
     assert_eq!(encoding("x", |it| assert_eq!(it.set_bit(0, 1, false), (false, false))), "raw");
     assert_eq!(encoding("12", |it| *it = Text::Int(it.to_int().unwrap())), "int");

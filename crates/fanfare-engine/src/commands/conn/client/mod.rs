@@ -1,13 +1,13 @@
 //! CLIENT: what the server knows of its connections, and what they may ask of it.
 //!
-//! Source: <https://redis.io/docs/latest/commands/client/> and the pages of the subcommands. Client-side caching does
-//! not exist yet: `CLIENT TRACKING` is unknown, and what asks about it says that it is off.
+//! Source: <https://redis.io/docs/latest/commands/client/> and the pages of the subcommands.
 
 mod kill;
 mod list;
 mod mode;
 pub(super) mod name;
 mod pause;
+mod tracking;
 mod unblock;
 
 use crate::host::ClientKind;
@@ -28,8 +28,9 @@ pub(crate) static CLIENT: Spec = Spec {
         "Depends on subcommand.",
     ),
     subcommands: &[
+        &tracking::CACHING,
         &name::GETNAME,
-        &GETREDIR,
+        &tracking::GETREDIR,
         &HELP,
         &ID,
         &list::INFO,
@@ -41,27 +42,14 @@ pub(crate) static CLIENT: Spec = Spec {
         &mode::REPLY,
         &name::SETINFO,
         &name::SETNAME,
-        &TRACKINGINFO,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
         &unblock::UNBLOCK,
         &pause::UNPAUSE,
     ],
     run: |ctx, request| {
         Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
     },
-};
-
-/// -1: tracking is off.
-static GETREDIR: Spec = Spec {
-    name: "client|getredir",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Connection,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Get tracking notifications redirection client ID if any", "6.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::Int(-1)),
 };
 
 static HELP: Spec = Spec {
@@ -90,26 +78,11 @@ static ID: Spec = Spec {
     run: |ctx, _| Ok(Reply::uint(ctx.client.id)),
 };
 
-static TRACKINGINFO: Spec = Spec {
-    name: "client|trackinginfo",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Connection,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "Return information about server assisted client side caching for the current connection",
-        "6.2.0",
-        "O(1)",
-    ),
-    subcommands: &[],
-    run: |_, _| Ok(tracking_is_off()),
-};
-
 /// The words of redis-server 7.0 for what there is, and of 7.2 and 7.4 for what came later.
 const HELP_LINES: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
     "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
@@ -154,6 +127,9 @@ const HELP_LINES: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
     "TRACKINGINFO",
     "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
@@ -163,14 +139,6 @@ const HELP_LINES: &[&str] = &[
     "HELP",
     "    Prints this help.",
 ];
-
-fn tracking_is_off() -> Reply {
-    Reply::map([
-        ("flags", Reply::Set(vec![Reply::bulk("off")])),
-        ("redirect", Reply::Int(-1)),
-        ("prefixes", Reply::Array(Vec::new())),
-    ])
-}
 
 /// The type of client that `raw` names.
 fn parse_kind(raw: &[u8]) -> Result<ClientKind, WireError> {

@@ -1,6 +1,5 @@
 //! What a key contributes.
 
-use crate::tree::Seed;
 use crate::value::sorted_set::Member;
 use crate::value::{Set, SortedSet, Value};
 
@@ -11,15 +10,15 @@ const SET_SCORE: f64 = 1.0;
 pub(super) enum Source {
     /// There is no key.
     Nothing,
-    Set(Set, Seed),
+    Set(Set),
     SortedSet(SortedSet),
 }
 
 impl Source {
     /// What a value contributes; `None`: it is of another type.
-    pub(super) fn of(value: &Value, seed: Seed) -> Option<Self> {
+    pub(super) fn of(value: &Value) -> Option<Self> {
         match value {
-            Value::Set(set) => Some(Self::Set(set.clone(), seed)),
+            Value::Set(set) => Some(Self::Set(set.clone())),
             Value::SortedSet(set) => Some(Self::SortedSet(set.clone())),
             Value::Text(_) | Value::List(_) | Value::Hash(_) => None,
         }
@@ -28,7 +27,7 @@ impl Source {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Nothing => 0,
-            Self::Set(set, _) => set.len(),
+            Self::Set(set) => set.len(),
             Self::SortedSet(set) => set.len(),
         }
     }
@@ -37,9 +36,9 @@ impl Source {
     pub(super) fn members(&self) -> Box<dyn Iterator<Item = Member> + '_> {
         match self {
             Self::Nothing => Box::new(std::iter::empty()),
-            Self::Set(set, _) => Box::new(
-                set.iter().map(|it| Member { score: SET_SCORE, name: it.to_name() }),
-            ),
+            Self::Set(set) => {
+                Box::new(set.iter().map(|it| Member { score: SET_SCORE, name: it.to_name() }))
+            }
             Self::SortedSet(set) => Box::new(set.iter()),
         }
     }
@@ -48,7 +47,7 @@ impl Source {
     pub(super) fn score(&self, name: &[u8]) -> Option<f64> {
         match self {
             Self::Nothing => None,
-            Self::Set(set, seed) => set.contains(name, *seed).then_some(SET_SCORE),
+            Self::Set(set) => set.contains(name).then_some(SET_SCORE),
             Self::SortedSet(set) => set.score(name),
         }
     }

@@ -52,6 +52,8 @@ const WORDS: &[&str] = &[
 
 /// What answers; it does not know commands of later versions.
 const REDIS_VERSION: &str = "7.0.15";
+/// Commands to which Redis 7.2 gave another argument: for 7.0 that is one too many.
+const LONGER_SINCE_7_2: &[&str] = &["zrank", "zrevrank"];
 
 #[test]
 fn keys_are_those_that_redis_finds() {
@@ -76,6 +78,11 @@ fn keys_are_those_that_redis_finds() {
             }
             let theirs = client.call(&question);
             let ours = keys_told(spec, &words);
+            if LONGER_SINCE_7_2.contains(&spec.name)
+                && theirs.starts_with(b"-ERR Invalid number of arguments")
+            {
+                continue;
+            }
             // Keys without flags are Redis's guess by older rules, for a request that is out of order.
             if escape(&theirs).contains("\\r\\n*0\\r\\n") {
                 assert!(ours.starts_with(b"-ERR Invalid arguments"), "{words:?}");

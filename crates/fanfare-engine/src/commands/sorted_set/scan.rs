@@ -1,0 +1,54 @@
+//! ZSCAN key cursor [MATCH pattern] [COUNT count]: goes through the members of a sorted set, with their scores.
+//!
+//! Source: <https://redis.io/docs/latest/commands/zscan/>. Whatever is there from the first call to the last is returned,
+//! and no member twice. A small sorted set is returned at once.
+
+use fanfare_resp::Version;
+
+use crate::commands::scan::{self, Options};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::value::SortedSet;
+use crate::{Ctx, Reply, Request, Spec, WireError};
+pub(crate) static ZSCAN: Spec = Spec {
+    name: "zscan",
+    arity: Arity::AtLeast(3),
+    flags: &[Flag::ReadOnly],
+    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RO", "access"] },
+    group: Group::SortedSet,
+    categories: &[],
+    tips: &["nondeterministic_output"],
+    docs: Docs::new(
+        "Incrementally iterate sorted sets elements and associated scores",
+        "2.8.0",
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    )
+    .args(&[
+        Arg::key("key"),
+        Arg::new("cursor", "integer"),
+        Arg::new("pattern", "pattern").token("MATCH").flags(&["optional"]),
+        Arg::new("count", "integer").token("COUNT").flags(&["optional"]),
+    ]),
+    subcommands: &[],
+    run: zscan,
+};
+
+fn zscan(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    let cursor = scan::parse_cursor(request.get(2).unwrap_or_default())?;
+    let Some(sorted_set) = ctx.read::<SortedSet>(request.get(1).unwrap_or_default())? else {
+        return Ok(scan::reply(0, Vec::new()));
+    };
+    let options = Options::parse(request.iter().skip(3), &[])?;
+    let mut found = Vec::new();
+    let next = options.walk(cursor, |position, n_seen| {
+        sorted_set.visit(position, |member| {
+            *n_seen += 1;
+            if options.pattern.matches(&member.name) {
+                found.push(Reply::Bulk(member.name.to_blob()));
+                // A string in RESP3, too.
+                let score = Box::new(Reply::Double(member.score));
+                found.push(Reply::In(Version::Resp2, score));
+            }
+        })
+    });
+    Ok(scan::reply(next, found))
+}
