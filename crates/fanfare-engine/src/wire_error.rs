@@ -673,3 +673,16 @@ pub const CACHING_NO_WITHOUT_OPTOUT: WireError = WireError::new(
     "ERR",
     "CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
 );
+
+/// `RESTORE` without `REPLACE` of a key that is there.
+pub const BUSY_KEY: WireError = WireError::new("BUSYKEY", "Target key name already exists.");
+/// `RESTORE` with a time before now.
+pub const INVALID_TTL: WireError = WireError::new("ERR", "Invalid TTL value, must be >= 0");
+/// `RESTORE` with a negative `IDLETIME`.
+pub const INVALID_IDLETIME: WireError =
+    WireError::new("ERR", "Invalid IDLETIME value, must be >= 0");
+/// `RESTORE` with a `FREQ` that is no counter.
+pub const INVALID_FREQ: WireError =
+    WireError::new("ERR", "Invalid FREQ value, must be >= 0 and <= 255");
+/// `RESTORE` of something that is no value.
+pub const BAD_DATA: WireError = WireError::new("ERR", "Bad data format");

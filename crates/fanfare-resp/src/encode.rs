@@ -12,6 +12,14 @@ pub enum Version {
     Resp3,
 }
 
+impl Version {
+    /// Whether pairs, such as members with their scores, are arrays of two; otherwise they are flat.
+    #[must_use]
+    pub fn nests_pairs(self) -> bool {
+        self == Self::Resp3
+    }
+}
+
 /// Appends replies to a `Vec<u8>`, in the words of the connection's version.
 ///
 /// The caller writes the elements of an aggregate after its header.

@@ -39,6 +39,10 @@ const MAY_NAME_A_VERSION: &[&str] = &[
     // A script chooses it by redis.setresp, and what it returns depends on that.
     "crates/fanfare-script/src/api/server.rs",
     "crates/fanfare-script/src/reply.rs",
+    // What a script's command answers is in the version that the script chose.
+    "crates/fanfare-engine/src/scripting/convert.rs",
+    // An invalidation is a push in RESP3 and a message in RESP2.
+    "crates/fanfare-broker/src/reactor/tracking.rs",
     // The link asks for RESP3 and accepts RESP2.
     "crates/fanfare-client/src/connection/handshake.rs",
 ];

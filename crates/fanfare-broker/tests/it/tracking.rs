@@ -1,5 +1,7 @@
 //! Client-side caching over several reactors: no copy stays stale, what is remembered for it is bounded, and who is gone
 //! is forgotten.
+//!
+//! docs/differences.md: D18
 
 #![expect(clippy::indexing_slicing, reason = "a test that can not go on ends")]
 

@@ -9,7 +9,7 @@ mod key;
 mod list;
 mod pubsub;
 mod scan;
-mod script;
+mod scripting;
 mod set;
 mod sorted_set;
 mod string;
@@ -43,21 +43,22 @@ pub static COMMANDS: &[&Spec] = &[
     &string::incr::DECRBY,
     &key::del::DEL,
     &txn::multi::DISCARD,
+    &key::dump::DUMP,
     &conn::echo::ECHO,
-    &script::eval::EVAL,
-    &script::eval::EVALSHA,
-    &script::eval::EVALSHA_RO,
-    &script::eval::EVAL_RO,
+    &scripting::eval::EVAL,
+    &scripting::eval::EVAL_RO,
+    &scripting::eval::EVALSHA,
+    &scripting::eval::EVALSHA_RO,
     &txn::exec::EXEC,
     &key::exists::EXISTS,
     &key::expire::EXPIRE,
     &key::expire::EXPIREAT,
     &key::ttl::EXPIRETIME,
-    &script::fcall::FCALL,
-    &script::fcall::FCALL_RO,
+    &scripting::fcall::FCALL,
+    &scripting::fcall::FCALL_RO,
     &key::flush::FLUSHALL,
     &key::flush::FLUSHDB,
-    &script::function::FUNCTION,
+    &scripting::function::FUNCTION,
     &string::get::GET,
     &bitmap::setbit::GETBIT,
     &string::getdel::GETDEL,
@@ -137,6 +138,7 @@ pub static COMMANDS: &[&Spec] = &[
     &key::rename::RENAME,
     &key::rename::RENAMENX,
     &conn::reset::RESET,
+    &key::restore::RESTORE,
     &admin::role::ROLE,
     &list::pop::RPOP,
     &list::lmove::RPOPLPUSH,
@@ -145,7 +147,7 @@ pub static COMMANDS: &[&Spec] = &[
     &set::sadd::SADD,
     &key::scan::SCAN,
     &set::scard::SCARD,
-    &script::script::SCRIPT,
+    &scripting::script::SCRIPT,
     &set::sdiff::SDIFF,
     &set::sdiff::SDIFFSTORE,
     &conn::select::SELECT,

@@ -115,6 +115,12 @@ impl Clock {
         Self { counts: Some(counting), ..self }
     }
 
+    /// Whether uses are counted, not only the last one remembered.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self.counts.is_some()
+    }
+
     fn minutes(self) -> u32 {
         (self.unix_s / 60) & 0xFFFF
     }

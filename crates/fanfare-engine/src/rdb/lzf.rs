@@ -25,7 +25,11 @@ const GROWTH_MAX: usize = MATCH_LEN_MAX / 3;
 /// What is reserved at once, as a multiple of the compressed bytes; the rest comes as it is needed.
 const RESERVED_MAX: usize = 8;
 
-/// Compresses strings one after another. Keeps its table of a quarter of a megabyte between them.
+/// A place for each hash of 16 bits.
+const TABLE_LEN: usize = 1 << 16;
+
+/// Compresses strings one after another. Keeps its table of a quarter of a megabyte between them; before the first one
+/// it has none.
 pub struct Compressor {
     /// Where three bytes were last seen, by their hash. Positions count on from string to string, so that those of
     /// earlier strings are known without clearing the table.
@@ -37,7 +41,7 @@ impl Compressor {
     /// A compressor that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { table: vec![0; 1 << 16].into_boxed_slice(), base: 0 }
+        Self { table: Box::default(), base: 0 }
     }
 
     /// Adds the compressed form of `input` to `out`. If it does not save more than four bytes, nothing is added and the
@@ -95,6 +99,9 @@ impl Compressor {
 
     /// The position of the first byte of a string of so many bytes. `None` if it is too long to be counted.
     fn begin(&mut self, len: u32) -> Option<u32> {
+        if self.table.is_empty() {
+            self.table = vec![0; TABLE_LEN].into_boxed_slice();
+        }
         let base = self.base;
         if let Some(next) = base.checked_add(len).and_then(|it| it.checked_add(1)) {
             self.base = next;

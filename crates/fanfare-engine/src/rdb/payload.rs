@@ -1,28 +1,51 @@
 //! What DUMP answers and RESTORE takes: a type, a value, and a footer of version and checksum.
+//!
+//! The version is the oldest that knows the type, but not older than [`VERSION`].
 
-use super::{ReadError, ReadErrorKind, VERSION, crc64};
+use super::{ReadError, ReadErrorKind, VERSION, VERSION_MAX, crc64};
 
 const VERSION_LEN: usize = 2;
 const CHECKSUM_LEN: usize = 8;
 
-/// The types of values, which stand before them, as Redis 7.0 writes them.
+/// The types of values, which stand before them. What has no version beside it is written by Redis 7.0.
 pub mod kind {
     /// A string.
     pub const STRING: u8 = 0;
+    /// A list, element by element (before 3.2).
+    pub const LIST: u8 = 1;
     /// A set of strings.
     pub const SET: u8 = 2;
+    /// A sorted set whose scores are spelled out (before 4.0).
+    pub const ZSET: u8 = 3;
     /// A hash of strings.
     pub const HASH: u8 = 4;
     /// A sorted set whose scores are doubles of 64 bits.
     pub const ZSET_2: u8 = 5;
+    /// A hash that is a zipmap (before 2.6).
+    pub const HASH_ZIPMAP: u8 = 9;
+    /// A list that is a ziplist (before 3.2).
+    pub const LIST_ZIPLIST: u8 = 10;
     /// A set that is an intset.
     pub const SET_INTSET: u8 = 11;
+    /// A sorted set that is a ziplist (before 7.0).
+    pub const ZSET_ZIPLIST: u8 = 12;
+    /// A hash that is a ziplist (before 7.0).
+    pub const HASH_ZIPLIST: u8 = 13;
+    /// A list: a count of ziplists (before 7.0).
+    pub const LIST_QUICKLIST: u8 = 14;
     /// A hash that is a listpack.
     pub const HASH_LISTPACK: u8 = 16;
     /// A sorted set that is a listpack.
     pub const ZSET_LISTPACK: u8 = 17;
     /// A list: a count of nodes, and for each what it is ([`NODE_PLAIN`], [`NODE_PACKED`]) and a string.
     pub const LIST_QUICKLIST_2: u8 = 18;
+    /// A set that is a listpack (from 7.2 on).
+    pub const SET_LISTPACK: u8 = 20;
+    /// A hash with a field that expires (from 7.4 on): when the first one does (eight bytes, milliseconds), a count, and
+    /// for each field how much later it does plus 1 (0: never), its name and its value.
+    pub const HASH_METADATA: u8 = 24;
+    /// A hash with a field that expires, as a listpack (from 7.4 on), after the same eight bytes.
+    pub const HASH_LISTPACK_EX: u8 = 25;
 
     /// A node of a list that is one element.
     pub const NODE_PLAIN: u64 = 1;
@@ -33,7 +56,11 @@ pub mod kind {
 /// Adds the footer to a type and a value.
 #[must_use]
 pub fn seal(mut payload: Vec<u8>) -> Vec<u8> {
-    payload.extend_from_slice(&VERSION.to_le_bytes());
+    let version = match payload.first() {
+        Some(&(kind::HASH_METADATA | kind::HASH_LISTPACK_EX)) => VERSION_MAX,
+        Some(_) | None => VERSION,
+    };
+    payload.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
     payload
@@ -42,13 +69,13 @@ pub fn seal(mut payload: Vec<u8>) -> Vec<u8> {
 /// Checks the footer and returns the type and the value without it.
 ///
 /// # Errors
-/// If there is no footer, if it is that of other bytes, or if its version is newer than [`VERSION`].
+/// If there is no footer, if it is that of other bytes, or if its version is newer than [`VERSION_MAX`].
 pub fn open(payload: &[u8]) -> Result<&[u8], ReadError> {
     let error = |offset, kind| ReadError { offset, kind };
     let truncated = error(0, ReadErrorKind::Truncated);
     let (signed, checksum) = payload.split_last_chunk::<CHECKSUM_LEN>().ok_or(truncated)?;
     let (value, version) = signed.split_last_chunk::<VERSION_LEN>().ok_or(truncated)?;
-    if VERSION < u16::from_le_bytes(*version) {
+    if VERSION_MAX < u16::from_le_bytes(*version) {
         return Err(error(value.len(), ReadErrorKind::NewerVersion));
     }
     if crc64(0, signed) != u64::from_le_bytes(*checksum) {
@@ -68,7 +95,7 @@ mod tests {
         let kind = |bytes: &[u8]| open(bytes).unwrap_err().kind;
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
-            changed[at] ^= 1;
+            changed[at] ^= 0x10;
             let expected = match at {
                 3 | 4 => ReadErrorKind::NewerVersion,
                 _ => ReadErrorKind::BadChecksum,

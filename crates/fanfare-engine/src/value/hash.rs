@@ -55,13 +55,15 @@ impl Limits {
         Self { n_fields_max: tuning.hash_entries_max(), len_max: tuning.hash_value_max() }
     }
 
+    /// Whether a name or a value of so many bytes may be packed.
     #[inline]
-    fn admits_len(self, len: usize) -> bool {
+    pub(crate) fn admits_len(self, len: usize) -> bool {
         u32::try_from(len).is_ok_and(|it| it <= self.len_max)
     }
 
+    /// Whether so many fields may be packed.
     #[inline]
-    fn admits(self, n_fields: usize) -> bool {
+    pub(crate) fn admits(self, n_fields: usize) -> bool {
         u32::try_from(n_fields).is_ok_and(|it| it <= self.n_fields_max)
     }
 }
@@ -247,6 +249,23 @@ impl Hash {
             Form::Table(table) => Arc::make_mut(table).expire(now_ms, n_max, &mut removed),
         }
         removed
+    }
+
+    /// A hash that was saved: field and value, or, if it is timed, field, value and time in the order of the times, and
+    /// so on, no name twice. Only the number of fields counts, as with Redis.
+    pub(crate) fn from_listpack(elements: Listpack, is_timed: bool, limits: Limits) -> Self {
+        let packed = Packed::new(elements, is_timed);
+        let is_small = limits.admits(packed.len());
+        let mut hash = Self(Form::Packed(Arc::new(packed)));
+        if !is_small {
+            hash.table_mut();
+        }
+        hash
+    }
+
+    /// As [`Self::set`], where it is known that the hash is a large one.
+    pub(crate) fn set_in_table(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.table_mut().set(name, value, Lifetime::Forever)
     }
 
     /// The table; it is made of what is packed.

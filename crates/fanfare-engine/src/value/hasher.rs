@@ -14,6 +14,11 @@ pub(crate) fn seed(seed: u64) {
     STATE.get_or_init(|| FixedState::with_seed(seed));
 }
 
+/// The hash function of a table that lives for one command.
+pub(crate) fn state() -> FixedState {
+    STATE.get_or_init(|| FixedState::with_seed(0)).clone()
+}
+
 /// The hash of a field or a member.
 #[inline]
 pub(crate) fn hash(name: &[u8]) -> u64 {

@@ -300,9 +300,16 @@ impl FromIterator<Chunk> for List {
     /// Chunks that were saved; empty ones are left out.
     fn from_iter<I: IntoIterator<Item = Chunk>>(chunks: I) -> Self {
         let mut list = Self::default();
-        for chunk in chunks.into_iter().filter(|it| !it.is_empty()) {
-            list.0.insert(usize::MAX, chunk);
-        }
+        list.extend(chunks);
         list
+    }
+}
+
+impl Extend<Chunk> for List {
+    /// Adds chunks that were saved at the right end; empty ones are left out.
+    fn extend<I: IntoIterator<Item = Chunk>>(&mut self, chunks: I) {
+        for chunk in chunks.into_iter().filter(|it| !it.is_empty()) {
+            self.0.insert(usize::MAX, chunk);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Fields that expire: commands that redis-server 7.0.15 does not know. Replies and texts are those of
 //! <https://redis.io/docs/latest/commands/hexpire/> and the other pages of the group, and of Redis 8.2.
+//!
+//! docs/differences.md: D16
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! Commands on keys of any type, and on databases.
+//!
+//! docs/differences.md: D20
 
 use fanfare_engine::Version;
 
@@ -242,4 +244,20 @@ fn what_is_left_to_free_goes_to_the_host_once_per_command() {
     }
     // Both values and not `c`; the value whose time had come; two keys; and all that the transaction took, at its end.
     assert_eq!(world.host.diary, ["discard 2", "discard 1", "discard 2", "discard 3"]);
+}
+
+#[test]
+fn memory_is_that_which_is_counted() {
+    let mut world = World::new(Version::Resp2);
+    world.line("SET small v");
+    world.call(0, &[b"SET".to_vec(), b"large".to_vec(), vec![b'x'; 10_000]]);
+    let mut usage = |key: &str| -> i64 {
+        let answer = world.line(&format!("MEMORY USAGE {key}"));
+        answer.trim_start_matches(':').parse().expect("a number of bytes")
+    };
+    let (small, large) = (usage("small"), usage("large"));
+    assert!((64..512).contains(&small), "{small}");
+    assert!((10_000..11_000).contains(&large), "{large}");
+    assert_eq!(world.line("MEMORY USAGE nokey"), "$-1");
+    assert!(world.line("MEMORY STATS").contains("keys.count :2"));
 }

@@ -20,6 +20,7 @@ mod list;
 mod model;
 mod oracle;
 mod pubsub;
+mod restore;
 mod scan;
 mod set;
 mod sorted_set;

@@ -122,6 +122,30 @@ impl Model {
             "DBSIZE" => int(self.databases[db].len()),
             "FLUSHDB" => self.flush(&[db]),
             "FLUSHALL" => self.flush(&(0..N_DATABASES).collect::<Vec<_>>()),
+            "SWAPDB" => self.swap(number(1), number(2)),
+            "SELECT" => {
+                self.clients[client_idx].db = key.parse().expect("the walk selects numbers");
+                ok()
+            }
+            "WATCH" => {
+                let watched = args[1..].iter().map(|it| (db, it.clone()));
+                self.clients[client_idx].watched.extend(watched);
+                ok()
+            }
+            "UNWATCH" => {
+                let client = &mut self.clients[client_idx];
+                client.watched.clear();
+                client.dirty = false;
+                ok()
+            }
+            _ => self.run_on_keys(db, args, entry),
+        }
+    }
+
+    /// What gives keys other names and places.
+    fn run_on_keys(&mut self, db: usize, args: &[String], entry: Option<Entry>) -> String {
+        let key = args[1].clone();
+        match args[0].as_str() {
             "TOUCH" => {
                 int(args[1..].iter().filter(|it| self.databases[db].contains_key(*it)).count())
             }
@@ -158,22 +182,6 @@ impl Model {
                     true if !replaces => int(0),
                     _ => int(self.give(db, (&key, entry), (to, &args[2]), false).map_or(0, |_| 1)),
                 }
-            }
-            "SWAPDB" => self.swap(number(1), number(2)),
-            "SELECT" => {
-                self.clients[client_idx].db = key.parse().expect("the walk selects numbers");
-                ok()
-            }
-            "WATCH" => {
-                let watched = args[1..].iter().map(|it| (db, it.clone()));
-                self.clients[client_idx].watched.extend(watched);
-                ok()
-            }
-            "UNWATCH" => {
-                let client = &mut self.clients[client_idx];
-                client.watched.clear();
-                client.dirty = false;
-                ok()
             }
             other => panic!("the model does not know {other}"),
         }

@@ -1,4 +1,6 @@
 //! SCAN, KEYS and RANDOMKEY while keys come and go.
+//!
+//! docs/differences.md: D21
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,4 +144,22 @@ fn each_key_has_the_same_chance() {
     assert_eq!(n_found.len(), 50);
     // 200 each; one in a million leaves this range, and FakeHost's numbers are always the same.
     assert!(n_found.values().all(|it| (130..270).contains(it)), "{n_found:?}");
+}
+
+#[test]
+fn hscan_answers_names_alone_if_asked() {
+    let mut world = World::new(Version::Resp2);
+    world.line("HSET h one 1 two 2");
+    assert_eq!(world.line("HSCAN h 0 NOVALUES"), "*2 $1 0 *2 $3 one $3 two");
+    assert_eq!(world.line("HSCAN h 0 MATCH o* NOVALUES"), "*2 $1 0 *1 $3 one");
+}
+
+#[test]
+fn a_script_scans_what_it_holds() {
+    let mut world = World::new(Version::Resp2);
+    world.line("SET k v");
+    let script = "local found, at = {}, '0'; repeat local r = redis.call('SCAN', at); at = r[1]; \
+                  for _, key in ipairs(r[2]) do table.insert(found, key) end until at == '0'; return found";
+    let args = ["EVAL", script, "0"].map(|it| it.as_bytes().to_vec());
+    assert_eq!(world.call(0, &args), b"*1\r\n$1\r\nk\r\n");
 }

@@ -2,7 +2,7 @@
 
 use crate::check::check;
 
-/// D41 of `docs/differences.md`.
+/// docs/differences.md: D15
 #[test]
 fn members_come_no_more_often_than_memory_allows() {
     check(

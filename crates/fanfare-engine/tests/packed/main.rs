@@ -14,3 +14,5 @@ mod lzf;
 mod redis;
 mod refuse;
 mod sample;
+mod value;
+mod written;

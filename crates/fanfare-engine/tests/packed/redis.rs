@@ -17,16 +17,18 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let server = RedisServer::start(&[
-            "--sanitize-dump-payload",
-            "yes",
+        Self::with(&[
             "--set-max-intset-entries",
             "100000",
             "--hash-max-listpack-value",
             "100000",
             "--zset-max-listpack-value",
             "100000",
-        ]);
+        ])
+    }
+
+    pub(crate) fn with(args: &[&str]) -> Self {
+        let server = RedisServer::start(&[&["--sanitize-dump-payload", "yes"], args].concat());
         let client = RawClient::connect(server.addr()).expect("redis-server listens");
         Self { _server: server, client }
     }
@@ -36,13 +38,13 @@ impl Redis {
     }
 
     /// Calls a command that answers `+OK` or a number.
-    fn run(&mut self, args: &[&[u8]]) {
+    pub(crate) fn run(&mut self, args: &[&[u8]]) {
         let answer = self.call(args);
         assert!(matches!(answer[0], b'+' | b':'), "{}", escape(&answer));
     }
 
     /// Calls a command that answers a string or an array of strings.
-    fn strings(&mut self, args: &[&[u8]]) -> Vec<Vec<u8>> {
+    pub(crate) fn strings(&mut self, args: &[&[u8]]) -> Vec<Vec<u8>> {
         let answer = self.call(args);
         let mut rest = &answer[..];
         if rest[0] == b'*' {
@@ -59,19 +61,19 @@ impl Redis {
     }
 
     /// The type and the value that DUMP answers.
-    fn dump(&mut self, key: &[u8]) -> Vec<u8> {
+    pub(crate) fn dump(&mut self, key: &[u8]) -> Vec<u8> {
         let payload = self.strings(&[b"DUMP", key]).remove(0);
         let opened = payload::open(&payload).expect("Redis's own payload").to_vec();
         assert_eq!(payload::seal(opened.clone()), payload);
         opened
     }
 
-    fn restore(&mut self, key: &[u8], value: Vec<u8>) {
+    pub(crate) fn restore(&mut self, key: &[u8], value: Vec<u8>) {
         let answer = self.call(&[b"RESTORE", key, b"0", &payload::seal(value), b"REPLACE"]);
         assert_eq!(escape(&answer), escape(b"+OK\r\n"));
     }
 
-    fn encoding(&mut self, key: &[u8]) -> String {
+    pub(crate) fn encoding(&mut self, key: &[u8]) -> String {
         String::from_utf8(self.strings(&[b"OBJECT", b"ENCODING", key]).remove(0)).expect("a word")
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fanfare_resp::Version;
 
+use crate::rdb::{self, Compressor};
 use crate::spec::{Arity, Docs, Flag, Group, Keys};
-use crate::value::{Text, Value};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static DEBUG: Spec = Spec {
@@ -90,40 +90,16 @@ fn parse_seconds(raw: &[u8]) -> Duration {
 fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Reply, WireError> {
     let entry = ctx.entry(key).ok_or(wire_error::NO_SUCH_KEY)?;
     let encoding = entry.value().encoding();
-    let serialized_len = match entry.value() {
-        Value::Text(Text::Int(number)) => serialized_int_len(*number),
-        Value::Text(text) => serialized_len(text.len()),
-        value => value.n_bytes(),
-    };
+    let mut serialized = Vec::new();
+    rdb::write_value(&mut serialized, entry.value(), Some(&mut Compressor::new()));
+    // Without the type.
+    let serialized_len = serialized.len() - 1;
     Ok(Reply::Simple(
         format!(
             "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{serialized_len} lru:0 lru_seconds_idle:0"
         )
         .into(),
     ))
-}
-
-/// Bytes of a number in an RDB file.
-fn serialized_int_len(number: i64) -> usize {
-    if i8::try_from(number).is_ok() {
-        2
-    } else if i16::try_from(number).is_ok() {
-        3
-    } else if i32::try_from(number).is_ok() {
-        5
-    } else {
-        itoa::Buffer::new().format(number).len() + 1
-    }
-}
-
-/// Bytes of a string in an RDB file, not compressed.
-fn serialized_len(len: usize) -> usize {
-    let header_len = match len {
-        ..0x40 => 1,
-        0x40..0x4000 => 2,
-        _ => 5,
-    };
-    header_len + len
 }
 
 /// A value of each type, with the bytes of redis-server.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Hash;
 use crate::value::hash::Field;
-use crate::{Ctx, Reply, Request, Spec, Version, WireError, number, wire_error};
+use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static HRANDFIELD: Spec = Spec {
     name: "hrandfield",
@@ -52,7 +52,7 @@ fn hrandfield(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErro
     if with_values && i64::MAX.unsigned_abs() / 2 < count.unsigned_abs() {
         return Err(wire_error::OUT_OF_RANGE);
     }
-    let nested = ctx.client.version == Version::Resp3;
+    let nested = ctx.client.version.nests_pairs();
     let Some(hash) = ctx.read::<Hash>(key)?.cloned() else { return Ok(Reply::Array(Vec::new())) };
     let n_fields = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let mut replies = Vec::new();

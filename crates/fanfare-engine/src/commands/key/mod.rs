@@ -3,6 +3,7 @@
 pub(super) mod copy;
 pub(super) mod dbsize;
 pub(super) mod del;
+pub(super) mod dump;
 pub(super) mod exists;
 pub(super) mod expire;
 pub(super) mod flush;
@@ -12,6 +13,7 @@ pub(super) mod object;
 pub(super) mod persist;
 pub(super) mod randomkey;
 pub(super) mod rename;
+pub(super) mod restore;
 pub(super) mod scan;
 pub(super) mod swapdb;
 pub(super) mod touch;

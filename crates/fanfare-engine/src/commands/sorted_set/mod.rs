@@ -69,10 +69,10 @@ enum Show {
 
 impl Show {
     fn new(with_scores: bool, version: Version) -> Self {
-        match (with_scores, version) {
+        match (with_scores, version.nests_pairs()) {
             (false, _) => Self::Names,
-            (true, Version::Resp2) => Self::Flat,
-            (true, Version::Resp3) => Self::Pairs,
+            (true, false) => Self::Flat,
+            (true, true) => Self::Pairs,
         }
     }
 

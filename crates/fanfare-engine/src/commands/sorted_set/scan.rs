@@ -3,7 +3,7 @@
 //! Source: <https://redis.io/docs/latest/commands/zscan/>. Whatever is there from the first call to the last is returned,
 //! and no member twice. A small sorted set is returned at once.
 
-use fanfare_resp::Version;
+use fanfare_resp::DoubleText;
 
 use crate::commands::scan::{self, Options};
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
@@ -45,8 +45,7 @@ fn zscan(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
             if options.pattern.matches(&member.name) {
                 found.push(Reply::Bulk(member.name.to_blob()));
                 // A string in RESP3, too.
-                let score = Box::new(Reply::Double(member.score));
-                found.push(Reply::In(Version::Resp2, score));
+                found.push(Reply::bulk(DoubleText::new(member.score).as_bytes()));
             }
         })
     });

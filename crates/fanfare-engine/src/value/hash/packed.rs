@@ -26,6 +26,11 @@ impl Default for Packed {
 }
 
 impl Packed {
+    /// Of elements as described.
+    pub(super) fn new(elements: Listpack, is_timed: bool) -> Self {
+        Self { elements, is_timed }
+    }
+
     pub(super) fn is_timed(&self) -> bool {
         self.is_timed
     }

@@ -2,20 +2,14 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use foldhash::fast::RandomState;
 use triomphe::Arc;
 
 use super::{LexRange, Member, ScoreRange};
 use crate::tree::rank;
 use crate::tree::{HashTree, Name, RankTree};
-
-/// Another one in each process, so that nobody can choose names that are all in one place. What is answered does not
-/// depend on it, but for the order of a scan.
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+use crate::value::hasher;
 
 /// A sorted set of any size.
 #[derive(Clone, Default)]
@@ -28,7 +22,7 @@ pub(super) struct Tree {
 
 #[inline]
 fn hash(name: &[u8]) -> u64 {
-    HASHER.hash_one(name)
+    hasher::hash(name)
 }
 
 fn hash_of(member: &Member) -> u64 {

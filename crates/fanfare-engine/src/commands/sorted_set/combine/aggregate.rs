@@ -1,10 +1,9 @@
 //! Several scores of a member as one, and several sorted sets as one.
 
-use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::source::Source;
-use crate::tree::Name;
+use crate::value::hasher;
 use crate::value::sorted_set::Member;
 
 /// How scores of the same member become one.
@@ -42,8 +41,7 @@ fn not_nan(score: f64) -> f64 {
 /// Members of any of the sources.
 pub(super) fn union(sources: &[(Source, f64)], aggregate: Aggregate) -> Vec<Member> {
     let n_least = sources.last().map_or(0, |(source, _)| source.len());
-    let mut scores: HashMap<Name, f64, RandomState> =
-        HashMap::with_capacity_and_hasher(n_least, RandomState::default());
+    let mut scores = HashMap::with_capacity_and_hasher(n_least, hasher::state());
     for (source, weight) in sources {
         for Member { score, name } in source.members() {
             let weighted = not_nan(weight * score);

@@ -5,7 +5,7 @@
 
 use fanfare_script::{Flags, Script, Sha1};
 
-use super::split;
+use super::{Words, split};
 use crate::scripting::{Bridge, Kind, Scripting, run};
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys, Lock, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
@@ -136,7 +136,7 @@ fn run_script(
     ctx: &mut Ctx<'_>,
     scripting: &mut Scripting,
     script: &Script,
-    (request, (keys, args)): (Request<'_>, (Vec<&[u8]>, Vec<&[u8]>)),
+    (request, (keys, args)): (Request<'_>, Words<'_>),
     is_read_only: bool,
 ) -> Result<Reply, WireError> {
     let flags = script.flags();

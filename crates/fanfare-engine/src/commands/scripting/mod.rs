@@ -7,12 +7,12 @@ pub(super) mod script;
 
 use crate::{Request, WireError, wire_error};
 
-/// Arguments of a call as a script takes them.
-type Words<'a> = Vec<&'a [u8]>;
+/// Keys and arguments of a call, as a script takes them.
+type Words<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
 
 /// Splits what follows the number of keys into keys and arguments.
-fn split<'a>(request: Request<'a>, n_keys: i64) -> Result<(Words<'a>, Words<'a>), WireError> {
-    let mut keys: Words<'a> = request.iter().skip(3).collect();
+fn split(request: Request<'_>, n_keys: i64) -> Result<Words<'_>, WireError> {
+    let mut keys: Vec<_> = request.iter().skip(3).collect();
     let Ok(n_keys) = usize::try_from(n_keys) else {
         // What is greater than an index is greater than the number of arguments.
         return Err(if n_keys < 0 { wire_error::NEGATIVE_KEYS } else { wire_error::TOO_MANY_KEYS });
