@@ -69,7 +69,7 @@ fn sorted_set(c: &mut Criterion) {
         insert(&mut tree, member.clone());
     }
     assert_eq!(tree.len(), n);
-    println!("{:.1} bytes per member of 32", tree.n_bytes() as f64 / n as f64);
+    eprintln!("{:.1} bytes per member of 32", tree.n_bytes() as f64 / n as f64);
     // One after the other: they are in random order, and reading them must not be what is measured.
     let mut any = members.iter().cycle();
 

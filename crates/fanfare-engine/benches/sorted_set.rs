@@ -44,7 +44,7 @@ fn large(c: &mut Criterion) {
     let mut rng = Rng::new(1);
     let mut set = filled(&mut rng, n, packing);
     let n_bytes = set.clone().into_value().n_bytes();
-    println!("{:.1} bytes per member with a name of 20", n_bytes as f64 / n as f64);
+    eprintln!("{:.1} bytes per member with a name of 20", n_bytes as f64 / n as f64);
     let names: Vec<_> = (0..n).map(name).collect();
     let any = |rng: &mut Rng| names.get(below(rng, n)).expect("below the length").as_slice();
 

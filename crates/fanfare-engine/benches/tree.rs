@@ -74,7 +74,7 @@ fn remove_table(table: &mut HashTable<Item>, name: &[u8]) -> bool {
 
 fn find(c: &mut Criterion) {
     let (tree, table) = (tree(), table());
-    println!(
+    eprintln!(
         "bytes per item of {}: tree {:.1}, hashbrown {:.1}",
         size_of::<Item>(),
         tree.n_bytes() as f64 / N_ITEMS as f64,

@@ -65,7 +65,8 @@ impl RawClient {
         }
         let (frames, _) = split_frames(&self.received);
         let len: usize = frames.iter().take(n_frames).map(|it| it.len()).sum();
-        self.received.drain(..len).collect()
+        let rest = self.received.split_off(len);
+        std::mem::replace(&mut self.received, rest)
     }
 
     /// Waits until `n_frames` whole frames are buffered; false if that did not happen.
@@ -148,7 +149,7 @@ impl RawClient {
                 false
             }
             Ok(len) => {
-                self.received.extend(chunk.iter().take(len));
+                self.received.extend_from_slice(chunk.get(..len).unwrap_or_default());
                 true
             }
             Err(error) => match error.kind() {

@@ -13,11 +13,16 @@ const HIDDEN_KEYS: &[(&str, &str)] = &[
     ("exec", "Keys::Queued"),
     ("flushall", "Keys::Everything"),
     ("flushdb", "Keys::Database"),
+    ("function|delete", "Keys::Everything"),
+    ("function|dump", "Keys::Everything"),
+    ("function|flush", "Keys::Everything"),
+    ("function|list", "Keys::Everything"),
+    ("function|load", "Keys::Everything"),
+    ("function|restore", "Keys::Everything"),
     ("keys", "Keys::Database"),
-    ("memory|doctor", "Keys::Everything"),
     ("memory|stats", "Keys::Everything"),
     ("randomkey", "Keys::Database"),
-    ("scan", "Keys::Database"),
+    ("scan", "Keys::Planned { specs: &[], lock: Lock::Steps(places) }"),
     ("swapdb", "Keys::Everything"),
 ];
 

@@ -10,9 +10,29 @@ use super::server::Server;
 use super::write;
 use crate::root;
 
+const WITHSCORE_HISTORY: &str =
+    r#".history([("7.2.0","Added the optional `WITHSCORE` argument.")])"#;
+const WITHSCORE: &str = r#",Arg::word("withscore","WITHSCORE").flags(["optional"])"#;
+
 /// Where a `Spec` of ours says something else on purpose: the command, what it says, what 7.0.15 does.
 const DEVIATIONS: &[(&str, &str, &str)] = &[
     ("client|kill", r#",("7.4.0","`MAXAGE` option.")"#, ""),
+    (
+        "bitop",
+        r#""Performs bitwise operations on multiple strings, and stores the result.""#,
+        r#""Perform bitwise operations between strings""#,
+    ),
+    (
+        "bitop",
+        r#"Arg::new("operation","oneof").args([Arg::word("and","AND"),Arg::word("or","OR"),Arg::word("xor","XOR"),Arg::word("not","NOT"),Arg::word("diff","DIFF").since("8.2.0"),Arg::word("diff1","DIFF1").since("8.2.0"),Arg::word("andor","ANDOR").since("8.2.0"),Arg::word("one","ONE").since("8.2.0")])"#,
+        r#"Arg::new("operation","string")"#,
+    ),
+    ("zrank", "AtLeast(3)", "Exactly(3)"),
+    ("zrank", WITHSCORE_HISTORY, ""),
+    ("zrank", WITHSCORE, ""),
+    ("zrevrank", "AtLeast(3)", "Exactly(3)"),
+    ("zrevrank", WITHSCORE_HISTORY, ""),
+    ("zrevrank", WITHSCORE, ""),
     (
         "client|kill",
         r#",Arg::new("maxage","integer").token("MAXAGE").since("7.4.0").flags(["optional"])"#,
@@ -292,12 +312,31 @@ fn squashed(text: &str) -> String {
             continue;
         }
         let mut code: String = piece.split_whitespace().collect();
-        for path in
-            ["Arity::", "Begin::", "Category::", "Find::", "Flag::", "Group::", "Keys::", "&"]
-        {
+        for path in [
+            "Arity::",
+            "Begin::",
+            "Category::",
+            "Find::",
+            "Flag::",
+            "Group::",
+            "Keys::",
+            "Lock::",
+            "&",
+        ] {
             code = code.replace(path, "");
         }
-        out.push_str(&code.replace(",]", "]").replace(",)", ")").replace(",}", "}"));
+        out.push_str(&named(&code).replace(",]", "]").replace(",)", ")").replace(",}", "}"));
+    }
+    out
+}
+
+/// A function is printed by its name, and shown by its address.
+fn named(code: &str) -> String {
+    let mut parts = code.split("(0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("(places)");
+        out.push_str(part.split_once(')').map_or("", |it| it.1));
     }
     out
 }

@@ -214,10 +214,6 @@ impl Config {
                 warnings.push(Warning::nothing_is_kept(&written.origin, &written.shown()));
             }
         }
-        if config.maxmemory_bytes != 0 {
-            let written = raw.written.iter().rfind(|it| it.directive.name == "maxmemory");
-            warnings.extend(written.map(|it| Warning::no_limit_is_kept(&it.origin, &it.shown())));
-        }
         Ok((config, warnings))
     }
 

@@ -232,7 +232,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "maxmemory",
         memory!(0, u64::MAX, maxmemory_bytes),
         "0",
-        "Bytes that the data may take; 0 is no limit. Not enforced in this release.",
+        "Bytes that the data may take; 0 is no limit. What happens then is maxmemory-policy.",
     ),
     runtime(
         "maxmemory-policy",

@@ -79,15 +79,6 @@ impl Warning {
         Self { text }
     }
 
-    /// `maxmemory` asks for a limit that is not kept.
-    pub(super) fn no_limit_is_kept(origin: &Origin, written: &str) -> Self {
-        Self::new(format!(
-            "{origin}: {written}: the limit is not enforced: this release does not count the memory of the data. \
-             Limit the process from outside (systemd's MemoryMax, a container's limit), or write `maxmemory 0` to \
-             silence this."
-        ))
-    }
-
     /// `save` or `appendonly` asks for durability that is not there.
     pub(super) fn nothing_is_kept(origin: &Origin, written: &str) -> Self {
         Self::new(format!(

@@ -95,10 +95,6 @@ pub fn set(config: &mut Config, pairs: &[(&str, &str)], peer: Peer) -> Result<Ch
         store(&mut next, directive, value).map_err(|why| SetError::failed(spelling, &why))?;
         if directive.print(&next) != directive.print(config) && !changed.has(directive.name) {
             changed.directives.push(directive);
-            if directive.name == "maxmemory" && next.maxmemory_bytes != 0 {
-                let shown = format!("{} {value:?}", directive.name);
-                changed.warnings.push(Warning::no_limit_is_kept(&Origin::ConfigSet, &shown));
-            }
             if next.is_durable(directive) {
                 let shown = format!("{} {value:?}", directive.name);
                 changed.warnings.push(Warning::nothing_is_kept(&Origin::ConfigSet, &shown));

@@ -22,6 +22,7 @@ const ADDED: &[(&str, &str)] = &[
     ("acl_access_denied_channel", "of 7.2, read by exporters"),
     ("client_query_buffer_limit_disconnections", "of 7.4: who is cut off"),
     ("client_output_buffer_limit_disconnections", "of 7.4: who is cut off"),
+    ("expired_subkeys", "of 7.4: fields of hashes"),
     ("client_panic_disconnections", "who is cut off by a bug of ours"),
 ];
 

@@ -10,7 +10,6 @@ pub(super) struct Counters {
     pub(super) n_misses: Events,
     pub(super) n_changes: Events,
     pub(super) n_expired: Events,
-    pub(super) n_evicted: Events,
     pub(super) n_keys: Level,
     pub(super) n_expires: Level,
     /// Hashes with fields that expire.
@@ -25,7 +24,7 @@ impl Counters {
             n_hits: self.n_hits.get(),
             n_misses: self.n_misses.get(),
             n_expired: self.n_expired.get(),
-            n_evicted: self.n_evicted.get(),
+            n_evicted: 0,
             n_fields_expired: self.n_fields_expired.get(),
             n_changes: self.n_changes.get(),
         }

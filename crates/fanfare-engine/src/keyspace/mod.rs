@@ -32,7 +32,7 @@ pub use snapshot::Snapshot;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
@@ -67,6 +67,7 @@ pub struct Keyspace {
     /// The stripe that is next looked through for due keys.
     next_swept: AtomicUsize,
     dice: Dice,
+    n_evicted: AtomicU64,
     /// Copies that clients may hold.
     tracked: tracking::Counts,
 }
@@ -118,6 +119,7 @@ impl Keyspace {
             making: Mutex::new(()),
             next_swept: AtomicUsize::new(0),
             dice: Dice::default(),
+            n_evicted: AtomicU64::new(0),
             tracked: tracking::Counts::default(),
         }
     }
@@ -193,7 +195,8 @@ impl Keyspace {
     /// Lookups, expiries and changes over all databases, without taking a lock.
     #[must_use]
     pub fn totals(&self) -> StripeCounts {
-        let mut totals = StripeCounts::default();
+        let n_evicted = self.n_evicted.load(Ordering::Relaxed);
+        let mut totals = StripeCounts { n_evicted, ..StripeCounts::default() };
         for db in 0..self.databases.len() {
             for slot in self.existing(u16::try_from(db).unwrap_or(u16::MAX)) {
                 totals += slot.counts();

@@ -3,6 +3,8 @@
 //! Source: <https://redis.io/docs/latest/develop/reference/eviction/>: of some keys chosen at random, the one that the
 //! policy likes least.
 
+use std::sync::atomic::Ordering;
+
 use super::access::Clock;
 use super::entry::Entry;
 use super::garbage::Garbage;
@@ -85,7 +87,8 @@ impl Keyspace {
         let mut held = self.hold(*id)?;
         let key = Key { hash: self.hash(name), name };
         let n_before = held.stripe.n_bytes();
-        let Some(value) = held.stripe.evict(key) else { return Some(Freed::default()) };
+        let Some(value) = held.stripe.remove(key) else { return Some(Freed::default()) };
+        self.n_evicted.fetch_add(1, Ordering::Relaxed);
         let told = if held.stripe.touch() {
             held.stripe.tell(key, self.tracked())
         } else {

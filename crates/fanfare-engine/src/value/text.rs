@@ -45,6 +45,12 @@ impl Text {
         Self::Fixed(Name::from(bytes))
     }
 
+    /// Keeps `bytes` as they are, even if they spell a number.
+    #[must_use]
+    pub fn fixed(bytes: &[u8]) -> Self {
+        Self::Fixed(Name::from(bytes))
+    }
+
     /// Keeps `bytes` as something that grew: never as a number.
     #[must_use]
     pub fn grown(bytes: Vec<u8>) -> Self {
@@ -80,7 +86,7 @@ impl Text {
     pub fn to_int(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
-            Self::Fixed(_) => None,
+            Self::Fixed(bytes) => number::parse_int(bytes),
             Self::Grown(bytes) => number::parse_int(bytes),
         }
     }

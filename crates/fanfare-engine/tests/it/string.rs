@@ -1,6 +1,9 @@
 //! SET, GET and the counters.
 
+use fanfare_engine::Version;
+
 use crate::check::check;
+use crate::world::World;
 
 #[test]
 fn set_obeys_its_conditions() {
@@ -235,4 +238,23 @@ fn float_counters() {
 < -ERR value is not a valid float
 ",
     );
+}
+
+/// As redis-server 7.0.15 says with `OBJECT ENCODING`.
+#[test]
+fn a_float_that_looks_like_an_integer_is_kept_as_text() {
+    let mut world = World::new(Version::Resp2);
+    for (line, expected, encoding) in [
+        ("SET k 5", "+OK", "int"),
+        ("INCRBYFLOAT k 1", "$1 6", "embstr"),
+        ("INCRBY k 1", ":7", "int"),
+        ("INCRBYFLOAT j 2", "$1 2", "embstr"),
+    ] {
+        assert_eq!(world.line(line), expected);
+        let snapshot = world.keyspace.snapshot().expect("no script runs");
+        let key = line.split(' ').nth(1).expect("a key");
+        let mut entries = snapshot.entries(0);
+        let entry = entries.find(|it| **it.key() == *key.as_bytes()).expect("it is there");
+        assert_eq!(entry.value().encoding(), encoding, "{line}");
+    }
 }

@@ -110,7 +110,8 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErr
         return Err(wire_error::NOT_A_FLOAT);
     };
     let after = before.plus(increment).ok_or(wire_error::NAN_OR_INFINITY)?.to_text();
-    ctx.edit_or_new::<Text, _>(key, |text| *text = Text::new(after.as_bytes()))?;
+    // Redis does not see an integer in the sum either: `OBJECT ENCODING` tells.
+    ctx.edit_or_new::<Text, _>(key, |text| *text = Text::fixed(after.as_bytes()))?;
     ctx.changed(Classes::STRING, "incrbyfloat", key);
     // Another machine might round otherwise.
     ctx.record([&b"SET"[..], key, after.as_bytes(), b"KEEPTTL"]);

@@ -1,0 +1,80 @@
+//! How much of a reply is defined: sets and large hashes answer in any order, and some commands by chance.
+
+use fanfare_testkit::split_frames;
+
+/// What of a reply must be the same on both sides.
+#[derive(Clone, Debug)]
+pub(crate) enum Defined {
+    All,
+    /// Its elements, in any order.
+    Elements,
+    /// Its pairs of elements, in any order.
+    Pairs,
+    /// How many elements it has.
+    Length,
+    /// Whether it is a number above zero.
+    Sign,
+    /// The same of each element.
+    Each(Vec<Defined>),
+}
+
+impl Defined {
+    /// Of the reply to a command.
+    pub(crate) fn of(words: &[String]) -> Self {
+        let name = words[0].to_ascii_uppercase();
+        match &*name {
+            "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "SPOP" | "HKEYS" | "HVALS" => {
+                Self::Elements
+            }
+            "HGETALL" => Self::Pairs,
+            "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Self::Length,
+            "TTL" | "PTTL" => Self::Sign,
+            "EVAL" if words[1].starts_with("return") => words
+                .get(3 + crate::words::KEYS.len()..)
+                .filter(|it| !it.is_empty())
+                .map_or(Self::All, Self::of),
+            _ => Self::All,
+        }
+    }
+
+    /// The reply without what is not defined.
+    pub(crate) fn part(&self, reply: &[u8]) -> Vec<u8> {
+        let (head, body) = head_and_body(reply);
+        let is_list = matches!(head.first(), Some(b'*' | b'~' | b'%'));
+        match self {
+            Self::Sign if reply.starts_with(b":") && !reply.starts_with(b":-") => b":+".to_vec(),
+            Self::Length if is_list => head.to_vec(),
+            Self::Length if reply.starts_with(b"$") && !reply.starts_with(b"$-1") => b"$".to_vec(),
+            Self::Elements if is_list => in_order(head, body, 1),
+            Self::Pairs if is_list => in_order(head, body, 2),
+            Self::Each(parts) if is_list => {
+                let (frames, _) = split_frames(body);
+                let frames = frames.iter().zip(parts).map(|(frame, part)| part.part(frame));
+                [head.to_vec()].into_iter().chain(frames).collect::<Vec<_>>().concat()
+            }
+            _ => reply.to_vec(),
+        }
+    }
+}
+
+/// The bulk strings of a reply: the reply itself, or its elements.
+pub(crate) fn bulks(reply: &[u8]) -> Vec<Vec<u8>> {
+    let (head, body) = head_and_body(reply);
+    match head.first() {
+        Some(b'$') if head != b"$-1\r\n" => vec![body[..body.len() - 2].to_vec()],
+        Some(b'*' | b'~') => split_frames(body).0.into_iter().flat_map(bulks).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn head_and_body(reply: &[u8]) -> (&[u8], &[u8]) {
+    let head_len = reply.iter().position(|it| *it == b'\n').map_or(0, |it| it + 1);
+    reply.split_at(head_len)
+}
+
+fn in_order(head: &[u8], body: &[u8], n_together: usize) -> Vec<u8> {
+    let (frames, _) = split_frames(body);
+    let mut together: Vec<_> = frames.chunks(n_together).map(<[_]>::concat).collect();
+    together.sort_unstable();
+    [head, &together.concat()].concat()
+}
