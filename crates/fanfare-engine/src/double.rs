@@ -26,6 +26,18 @@ pub fn parse_bound(raw: &[u8]) -> Option<f64> {
     read(text.get(n_spaces..)?).map(|it| it.value)
 }
 
+/// Reads what SORT compares by: as [`parse_bound`], but too large or too small a number is none.
+#[must_use]
+pub fn parse_loosely(raw: &[u8]) -> Option<f64> {
+    let text = raw.split(|it| *it == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let is_space = |it: &u8| matches!(it, b' ' | b'\t'..=b'\r');
+    let n_spaces = text.iter().take_while(|it| is_space(it)).count();
+    parse(text.get(n_spaces..)?)
+}
+
 /// The integer that `value` is, if Redis keeps it as one. There is no -0 among the integers.
 #[inline]
 #[must_use]

@@ -471,6 +471,9 @@ pub const FUNCTION_NOT_FOUND: WireError = WireError::new("ERR", "Function not fo
 pub const LIBRARY_NOT_FOUND: WireError = WireError::new("ERR", "Library not found");
 /// What a blocked client is told by `CLIENT UNBLOCK … ERROR`.
 pub const UNBLOCKED: WireError = WireError::new("UNBLOCKED", "client unblocked via CLIENT UNBLOCK");
+/// `SORT` of elements that are no numbers.
+pub const SCORES_NOT_DOUBLES: WireError =
+    WireError::new("ERR", "One or more scores can't be converted into double");
 /// A key that is not there, where one is needed.
 pub const NO_SUCH_KEY: WireError = WireError::new("ERR", "no such key");
 /// `COPY` or `MOVE` to where the key is already.

@@ -165,6 +165,8 @@ pub static COMMANDS: &[&Spec] = &[
     &set::smembers::SMEMBERS,
     &set::sismember::SMISMEMBER,
     &set::smove::SMOVE,
+    &key::sort::SORT,
+    &key::sort::SORT_RO,
     &set::spop::SPOP,
     &pubsub::publish::SPUBLISH,
     &set::srandmember::SRANDMEMBER,

@@ -15,6 +15,7 @@ pub(super) mod randomkey;
 pub(super) mod rename;
 pub(super) mod restore;
 pub(super) mod scan;
+pub(super) mod sort;
 pub(super) mod swapdb;
 pub(super) mod touch;
 pub(super) mod ttl;
