@@ -1,6 +1,7 @@
 //! The broker over its sockets, held to redis-server where that is the oracle.
 
 mod accept;
+mod atomic;
 mod blocking;
 mod everywhere;
 mod full_mailbox;

@@ -68,6 +68,8 @@ pub struct Keyspace {
     next_swept: AtomicUsize,
     dice: Dice,
     n_evicted: AtomicU64,
+    /// What is to be taken out of stripes that a script held.
+    unsettled: Mutex<Vec<Unsettled>>,
     /// Copies that clients may hold.
     tracked: tracking::Counts,
 }
@@ -77,6 +79,15 @@ struct Database {
     slots: Box<[Slot]>,
     /// `false`: who made it holds all its stripes still.
     is_open: AtomicBool,
+}
+
+/// What a client leaves behind in stripes.
+#[derive(Debug)]
+enum Unsettled {
+    /// Its mark at a key that it watched.
+    Watch { db: u16, key: Box<[u8]>, mark: Arc<AtomicBool> },
+    /// Its places in the lines of its keys.
+    Wait(Arc<Blocked>),
 }
 
 /// Names one stripe; ordered as locks are taken.
@@ -120,6 +131,7 @@ impl Keyspace {
             next_swept: AtomicUsize::new(0),
             dice: Dice::default(),
             n_evicted: AtomicU64::new(0),
+            unsettled: Mutex::default(),
             tracked: tracking::Counts::default(),
         }
     }
@@ -214,6 +226,7 @@ impl Keyspace {
         n_max: usize,
         mut removed: impl FnMut(u16, &Expired, &Trackers),
     ) -> usize {
+        self.settle_all();
         let n_slots = self.databases.len() * N_STRIPES;
         let mut n_removed = 0;
         for _ in 0..n_slots {
@@ -273,22 +286,57 @@ impl Keyspace {
         }
     }
 
-    /// Takes a client's mark off a key it watched.
+    /// Takes a client's mark off a key it watched; later, if a script that holds everything runs on.
     pub(crate) fn unwatch(&self, db: u16, key: &[u8], mark: &Arc<AtomicBool>) {
-        let hash = self.hash(key);
-        if let Some(slot) = self.existing_slot(self.stripe_of(db, hash)) {
-            slot.lock().unwatch(Key { hash, name: key }, mark);
+        let mark = Arc::clone(mark);
+        self.settle_or_put_off(Unsettled::Watch { db, key: key.into(), mark });
+    }
+
+    /// Takes a client whose wait is over out of the lines of its keys; later, if a script that holds everything runs
+    /// on. Until then it is passed over.
+    pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
+        self.settle_or_put_off(Unsettled::Wait(Arc::clone(blocked)));
+    }
+
+    fn settle_or_put_off(&self, unsettled: Unsettled) {
+        if self.settle(&unsettled).is_none() {
+            self.unsettled.lock().push(unsettled);
         }
     }
 
-    /// Takes a client whose wait is over out of the lines of its keys.
-    pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
-        for name in blocked.keys() {
-            let hash = self.hash(name);
-            if let Some(slot) = self.existing_slot(self.stripe_of(blocked.db, hash)) {
-                slot.lock().unblock(Key { hash, name }, blocked);
+    /// Does what was put off while a script held everything.
+    fn settle_all(&self) {
+        let put_off = std::mem::take(&mut *self.unsettled.lock());
+        put_off.into_iter().for_each(|it| self.settle_or_put_off(it));
+    }
+
+    /// `None`: a script that holds everything runs on.
+    fn settle(&self, unsettled: &Unsettled) -> Option<()> {
+        match unsettled {
+            Unsettled::Watch { db, key, mark } => {
+                let key = Key { hash: self.hash(key), name: key };
+                self.with_existing(*db, key, |stripe| stripe.unwatch(key, mark))
             }
+            Unsettled::Wait(blocked) => blocked.keys().try_for_each(|name| {
+                let key = Key { hash: self.hash(name), name };
+                self.with_existing(blocked.db, key, |stripe| stripe.unblock(key, blocked))
+            }),
         }
+    }
+
+    fn with_existing(
+        &self,
+        db: u16,
+        key: Key<'_>,
+        change: impl FnOnce(&mut StripeGuard<'_>),
+    ) -> Option<()> {
+        let Some(slot) = self.existing_slot(self.stripe_of(db, key.hash)) else { return Some(()) };
+        let mut stripe = match slot.try_lock() {
+            Some(stripe) => stripe,
+            None => self.gate.pass(|patience| slot.try_lock_for(patience))?,
+        };
+        change(&mut stripe);
+        Some(())
     }
 
     fn existing_slot(&self, id: StripeId) -> Option<&Slot> {

@@ -266,3 +266,20 @@ fn the_schedule_stays_small_when_the_soonest_field_is_changed_often() {
     assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}), 1);
     assert_eq!(keyspace.counts(0).n_timed, 0);
 }
+
+#[test]
+fn a_watch_that_is_given_up_while_a_script_runs_is_forgotten_later() {
+    let keyspace = Keyspace::new(1, 7);
+    let mark = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut keys = locked(&keyspace, &["k"]);
+    let key = keys.key(b"k");
+    keys.watch(0, key, &mark);
+    keyspace.gate().close();
+    // Its stripe is held by the script: nobody waits for it.
+    keyspace.unwatch(0, b"k", &mark);
+    assert_eq!(std::sync::Arc::strong_count(&mark), 3);
+    drop(keys);
+    keyspace.gate().open();
+    keyspace.expire_due(Now::default(), 1, |_, _, _| {});
+    assert_eq!(std::sync::Arc::strong_count(&mark), 1);
+}

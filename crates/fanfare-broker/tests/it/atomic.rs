@@ -1,0 +1,203 @@
+//! Transactions and scripts on several reactors: each happens as a whole or not at all, nobody sees half of one, and no
+//! two wait for each other for ever.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fanfare_broker::Broker;
+use fanfare_testkit::{Rng, seed};
+
+use crate::peer::{Frame, Peer, broker, info, wait_until};
+
+const N_ACCOUNTS: u64 = 40;
+const BALANCE: i64 = 100;
+
+/// Whether this is the long run of `cargo xtask soak`.
+fn is_full() -> bool {
+    std::env::var_os("FANFARE_FULL").is_some()
+}
+
+fn account(number: u64) -> String {
+    format!("account:{number}")
+}
+
+/// Two accounts, and what goes from the one to the other.
+struct Transfer {
+    from: String,
+    to: String,
+    amount: String,
+}
+
+impl Transfer {
+    fn random(rng: &mut Rng) -> Self {
+        let (from, to) = (account(rng.below(N_ACCOUNTS)), account(rng.below(N_ACCOUNTS)));
+        Self { from, to, amount: (1 + rng.below(9)).to_string() }
+    }
+
+    fn by_transaction(&self, peer: &mut Peer) {
+        peer.call(&["MULTI"]);
+        peer.call(&["DECRBY", &self.from, &self.amount]);
+        peer.call(&["INCRBY", &self.to, &self.amount]);
+        let answered = peer.call(&["EXEC"]);
+        assert_eq!(answered.items().len(), 2, "{answered:?}");
+    }
+
+    fn by_script(&self, peer: &mut Peer) {
+        let script = "redis.call('DECRBY', KEYS[1], ARGV[1]); \
+                      return redis.call('INCRBY', KEYS[2], ARGV[1])";
+        peer.call(&["EVAL", script, "2", &self.from, &self.to, &self.amount]).int();
+    }
+
+    /// Reads the balances first; again and again, until nobody has changed them meanwhile.
+    fn by_watching(&self, peer: &mut Peer) {
+        loop {
+            peer.call(&["WATCH", &self.from, &self.to]);
+            let read = |peer: &mut Peer, key: &str| -> i64 {
+                peer.call(&["GET", key]).text().parse().expect("a balance")
+            };
+            let (before, amount) =
+                (read(peer, &self.from), self.amount.parse::<i64>().expect("an amount"));
+            let after = read(peer, &self.to);
+            peer.call(&["MULTI"]);
+            peer.call(&["SET", &self.from, &(before - amount).to_string()]);
+            if self.from == self.to {
+                peer.call(&["SET", &self.to, &before.to_string()]);
+            } else {
+                peer.call(&["SET", &self.to, &(after + amount).to_string()]);
+            }
+            if peer.call(&["EXEC"]) != Frame::Null {
+                return;
+            }
+        }
+    }
+}
+
+fn sum(frame: &Frame) -> i64 {
+    frame.items().iter().map(|it| it.text().parse::<i64>().expect("a balance")).sum()
+}
+
+/// What all accounts hold, as one command, one transaction or one script sees it.
+fn total(peer: &mut Peer, way: u64) -> i64 {
+    let keys: Vec<String> = (0..N_ACCOUNTS).map(account).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    match way {
+        0 => sum(&peer.call(&[&["MGET"], &*keys].concat())),
+        1 => {
+            peer.call(&["MULTI"]);
+            for key in keys {
+                peer.call(&["GET", key]);
+            }
+            sum(&peer.call(&["EXEC"]))
+        }
+        _ => {
+            let script = "local n = 0; for _, key in ipairs(redis.call('KEYS', 'account:*')) do \
+                          n = n + redis.call('GET', key) end; return n";
+            peer.call(&["EVAL", script, "0"]).int()
+        }
+    }
+}
+
+#[test]
+fn no_money_comes_or_goes_however_it_is_moved() {
+    let seed = seed();
+    let n_transfers = if is_full() { 20_000 } else { 400 };
+    let broker = broker(|config| config.reactors = 3);
+    let mut bank = Peer::of(&broker);
+    for number in 0..N_ACCOUNTS {
+        bank.call(&["SET", &account(number), &BALANCE.to_string()]);
+    }
+    let expected = BALANCE * i64::try_from(N_ACCOUNTS).expect("few accounts");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let auditors: Vec<_> = (0..3)
+            .map(|way| {
+                let mut peer = Peer::of(&broker);
+                let is_over = &is_over;
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        assert_eq!(total(&mut peer, way), expected, "seen by way {way}");
+                    }
+                })
+            })
+            .collect();
+        let clerks: Vec<_> = (0..6)
+            .map(|clerk| {
+                let mut peer = Peer::of(&broker);
+                scope.spawn(move || {
+                    let mut rng = Rng::new(seed.wrapping_add(clerk));
+                    for _ in 0..n_transfers {
+                        let transfer = Transfer::random(&mut rng);
+                        match clerk % 3 {
+                            0 => transfer.by_transaction(&mut peer),
+                            1 => transfer.by_script(&mut peer),
+                            _ => transfer.by_watching(&mut peer),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let worked = clerks.into_iter().map(|it| it.join().is_ok()).fold(true, |a, b| a & b);
+        is_over.store(true, Ordering::Relaxed);
+        let checked = auditors.into_iter().map(|it| it.join().is_ok()).fold(true, |a, b| a & b);
+        assert!(worked && checked);
+    });
+    assert_eq!(total(&mut bank, 0), expected);
+}
+
+/// A request that needs several keys, whole databases or an element that is not there yet.
+fn tangled(rng: &mut Rng) -> Vec<String> {
+    let key = |rng: &mut Rng| format!("k{}", rng.below(12));
+    let (a, b, c) = (key(rng), key(rng), key(rng));
+    let words: &[&str] = match rng.below(16) {
+        0 => &["RPUSH", &a, "x", "y"],
+        1 => &["LPUSH", &b, "z"],
+        2 => &["BLMOVE", &a, &b, "LEFT", "RIGHT", "0.01"],
+        3 => &["BLPOP", &a, &b, &c, "0.01"],
+        4 => &["BRPOPLPUSH", &c, &a, "0.01"],
+        5 => &["LMPOP", "2", &a, &b, "LEFT", "COUNT", "2"],
+        6 => &["EVAL", "return redis.call('RPUSH', KEYS[2], 's')", "2", &a, &b],
+        7 => &["EVAL", "return redis.call('BLPOP', KEYS[1], 0)", "1", &c],
+        8 => &["RENAME", &a, &b],
+        9 => &["COPY", &b, &c, "REPLACE"],
+        10 => &["DEL", &a, &b, &c],
+        11 => &["SWAPDB", "0", "1"],
+        12 => &["SORT", &a, "ALPHA", "STORE", &b],
+        13 => &["FLUSHDB"],
+        14 => &["DBSIZE"],
+        _ => &["MOVE", &a, "1"],
+    };
+    words.iter().map(|it| (*it).to_owned()).collect()
+}
+
+#[test]
+fn commands_that_need_much_never_wait_for_each_other_for_ever() {
+    let seed = seed();
+    let time = Duration::from_secs(if is_full() { 600 } else { 4 });
+    let broker: Broker = broker(|config| config.reactors = 3);
+    let until = Instant::now() + time;
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let mut peer = Peer::of(&broker);
+            scope.spawn(move || {
+                let mut rng = Rng::new(seed.wrapping_add(client));
+                while Instant::now() < until {
+                    let in_transaction = rng.below(4) == 0;
+                    if in_transaction {
+                        peer.call(&["MULTI"]);
+                    }
+                    for _ in 0..=rng.below(4) {
+                        let words = tangled(&mut rng);
+                        peer.call(&words.iter().map(String::as_str).collect::<Vec<_>>());
+                    }
+                    if in_transaction {
+                        peer.call(&["EXEC"]);
+                    }
+                }
+            });
+        }
+    });
+    let mut admin = Peer::of(&broker);
+    wait_until("nobody waits", || info(&mut admin, "blocked_clients") == 0);
+    admin.call(&["FLUSHALL"]);
+    assert_eq!(admin.call(&["DBSIZE"]), Frame::Int(0));
+}
