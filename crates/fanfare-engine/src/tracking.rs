@@ -5,7 +5,7 @@
 //!
 //! In the default mode the keys that a reading command of such a client names are remembered in their stripes, while
 //! those are locked by the command. Whoever changes such a key takes those who remember it out of the stripe and hands
-//! the invalidations to the [`Host`](crate::Host) before the stripe is unlocked: so nothing is lost between a read and
+//! the invalidations to the [`Host`] before the stripe is unlocked: so nothing is lost between a read and
 //! the next change, and what a reactor is told comes after the reply that it had written before. In broadcasting mode
 //! nothing is remembered: the host is told of every key that changes, and knows the prefixes.
 //!

@@ -25,19 +25,20 @@ fn account(number: u64) -> String {
 struct Transfer {
     from: String,
     to: String,
-    amount: String,
+    amount: i64,
 }
 
 impl Transfer {
     fn random(rng: &mut Rng) -> Self {
         let (from, to) = (account(rng.below(N_ACCOUNTS)), account(rng.below(N_ACCOUNTS)));
-        Self { from, to, amount: (1 + rng.below(9)).to_string() }
+        Self { from, to, amount: 1 + i64::from(rng.below(9) == 0) + i64::from(rng.below(3) == 0) }
     }
 
     fn by_transaction(&self, peer: &mut Peer) {
         peer.call(&["MULTI"]);
-        peer.call(&["DECRBY", &self.from, &self.amount]);
-        peer.call(&["INCRBY", &self.to, &self.amount]);
+        let amount = self.amount.to_string();
+        peer.call(&["DECRBY", &self.from, &amount]);
+        peer.call(&["INCRBY", &self.to, &amount]);
         let answered = peer.call(&["EXEC"]);
         assert_eq!(answered.items().len(), 2, "{answered:?}");
     }
@@ -45,18 +46,16 @@ impl Transfer {
     fn by_script(&self, peer: &mut Peer) {
         let script = "redis.call('DECRBY', KEYS[1], ARGV[1]); \
                       return redis.call('INCRBY', KEYS[2], ARGV[1])";
-        peer.call(&["EVAL", script, "2", &self.from, &self.to, &self.amount]).int();
+        let amount = self.amount.to_string();
+        peer.call(&["EVAL", script, "2", &self.from, &self.to, &amount]).int();
     }
 
     /// Reads the balances first; again and again, until nobody has changed them meanwhile.
     fn by_watching(&self, peer: &mut Peer) {
         loop {
             peer.call(&["WATCH", &self.from, &self.to]);
-            let read = |peer: &mut Peer, key: &str| -> i64 {
-                peer.call(&["GET", key]).text().parse().expect("a balance")
-            };
-            let (before, amount) =
-                (read(peer, &self.from), self.amount.parse::<i64>().expect("an amount"));
+            let read = |peer: &mut Peer, key: &str| -> i64 { number(&peer.call(&["GET", key])) };
+            let (before, amount) = (read(peer, &self.from), self.amount);
             let after = read(peer, &self.to);
             peer.call(&["MULTI"]);
             peer.call(&["SET", &self.from, &(before - amount).to_string()]);
@@ -73,7 +72,11 @@ impl Transfer {
 }
 
 fn sum(frame: &Frame) -> i64 {
-    frame.items().iter().map(|it| it.text().parse::<i64>().expect("a balance")).sum()
+    frame.items().iter().map(number).sum()
+}
+
+fn number(frame: &Frame) -> i64 {
+    frame.text().parse().unwrap_or_else(|_| panic!("no balance: {frame:?}"))
 }
 
 /// What all accounts hold, as one command, one transaction or one script sees it.

@@ -7,7 +7,7 @@ use fanfare_resp::{Value, Version};
 use fanfare_script::{Caller, LogLevel, Replication, Verdict};
 use scoped_tls_hkt::scoped_thread_local;
 
-/// What the interpreter calls; the run itself is where [`with_server`] put it.
+/// What the interpreter calls; the run itself is where `with_server` put it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bridge;
 

@@ -6,10 +6,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`leaf`] | up to 32 items of one range of hashes, with a byte of each hash to find them by |
-//! | [`inner`] | a node with up to 64 children, for 6 bits; splits and merges |
-//! | [`node`] | what both are made of: one piece of memory with a counter of references |
-//! | [`iter`] | going through it in order |
+//! | `leaf` | up to 32 items of one range of hashes, with a byte of each hash to find them by |
+//! | `inner` | a node with up to 64 children, for 6 bits; splits and merges |
+//! | `node` | what both are made of: one piece of memory with a counter of references |
+//! | `iter` | going through it in order |
 //!
 //! Every node is behind a counted reference. A clone of the table is one more reference to the root. A write copies
 //! the nodes on its way that a clone also has: at most one leaf, one more that it is merged with, and the nodes above.

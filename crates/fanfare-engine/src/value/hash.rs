@@ -294,7 +294,7 @@ impl<'a> IntoIterator for &'a Hash {
     }
 }
 
-/// The fields of a [`Hash`].
+/// The fields of a [`struct@Hash`].
 #[derive(Debug)]
 pub struct Iter<'a>(Fields<'a>);
 
