@@ -99,7 +99,7 @@ pub(crate) static SORT_RO: Spec = Spec {
                 ),
             },
         ],
-        lock: Lock::Custom(places),
+        lock: Lock::Custom(places_to_read),
     },
     group: Group::Generic,
     categories: &[Category::Set, Category::SortedSet, Category::List, Category::Dangerous],
@@ -130,19 +130,49 @@ pub(crate) static SORT_RO: Spec = Spec {
     run: |ctx, request| Sort::parse(request, false)?.apply(ctx),
 };
 
-/// What a request touches.
+/// What a request touches. What clients are told is what Redis finds by a glance at the words, also in requests that are
+/// answered with an error; what is locked is what the request really means.
 fn places<'a>(request: Request<'a>, touch: &mut dyn FnMut(Place<'a>)) {
-    let name = request.get(1).unwrap_or_default();
-    touch(Place::Key(KeyArg { name, flags: &["RO", "access"] }));
-    // What can not be parsed is answered with an error, which needs no other key.
-    let Ok(sort) = Sort::parse(request, true) else { return };
-    if let Some(name) = sort.destination {
+    let told = destination_at_a_glance(request);
+    if let Some(name) = told {
+        touch(Place::Key(KeyArg { name: source(request), flags: &["RO", "access"] }));
         touch(Place::Key(KeyArg { name, flags: &["OW", "update"] }));
+    } else {
+        places_to_read(request, touch);
     }
-    let by = sort.by.filter(|_| !sort.as_it_is);
-    if by.into_iter().chain(sort.gets.iter().copied()).any(|it| it.contains(&b'*')) {
+    if Sort::parse(request, true).is_ok_and(|it| it.names_others() || it.destination != told) {
         touch(Place::Database);
     }
+}
+
+/// What a request touches that keeps nothing.
+fn places_to_read<'a>(request: Request<'a>, touch: &mut dyn FnMut(Place<'a>)) {
+    touch(Place::Key(KeyArg { name: source(request), flags: &["RO", "access"] }));
+    if Sort::parse(request, false).is_ok_and(|it| it.names_others()) {
+        touch(Place::Database);
+    }
+}
+
+fn source(request: Request<'_>) -> &[u8] {
+    request.get(1).unwrap_or_default()
+}
+
+/// The word behind the last `STORE`.
+fn destination_at_a_glance(request: Request<'_>) -> Option<&[u8]> {
+    let mut found = None;
+    let mut at = 2;
+    while let Some(word) = request.get(at) {
+        at += match &*word.to_ascii_lowercase() {
+            b"limit" => 3,
+            b"get" | b"by" => 2,
+            b"store" => {
+                found = request.get(at + 1).or(found);
+                1
+            }
+            _ => 1,
+        };
+    }
+    found
 }
 
 /// A request.
@@ -202,6 +232,12 @@ impl<'a> Sort<'a> {
             }
         }
         Ok(sort)
+    }
+
+    /// Whether patterns name keys that only the elements tell.
+    fn names_others(&self) -> bool {
+        let by = self.by.filter(|_| !self.as_it_is);
+        by.iter().chain(&self.gets).any(|it| it.contains(&b'*'))
     }
 
     fn apply(mut self, ctx: &mut Ctx<'_>) -> Result<Reply, WireError> {
