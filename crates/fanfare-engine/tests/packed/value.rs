@@ -42,6 +42,12 @@ fn assert_same(redis: &mut Redis, (left, right): (&[u8], &[u8]), origin: &[u8]) 
     assert_eq!(digest(left), digest(right), "{}", escape(origin));
 }
 
+/// Whether redis-server's sorted set `key` has a member with this score, as text.
+fn has_score(redis: &mut Redis, key: &[u8], score: &[u8]) -> bool {
+    let shown = redis.strings(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]);
+    shown.chunks(2).any(|it| it.get(1).is_some_and(|it| it == score))
+}
+
 /// Fills `key` with a value of any type and size; the thresholds of the encodings are in between.
 fn fill(redis: &mut Redis, rng: &mut Rng) {
     redis.call(&[b"DEL", b"key"]);
@@ -329,7 +335,7 @@ fn mutated_values_do_no_harm() {
 fn what_redis_refuses_is_refused() {
     let mut rng = Rng::new(seed());
     let mut redis = redis("yes");
-    let mut n_accepted = 0;
+    let (mut n_accepted, mut n_compared) = (0, 0);
     each_mutation(6000, &mut rng, &OLD_KINDS, |_, bytes| {
         // redis-server reserves what is claimed before it finds out: leave gigabytes alone.
         if bytes.iter().any(|it| matches!(it, 0x80 | 0x81)) {
@@ -343,6 +349,13 @@ fn what_redis_refuses_is_refused() {
         assert_eq!(escape(&answer), escape(b"+OK\r\n"), "{shown}");
         assert_eq!(value.encoding(), redis.encoding(b"key"), "{shown}");
         redis.restore(b"restored", written(&value, None));
+        // What is packed anew has no -0 (D24), which redis-server digests as it was written.
+        let is_sorted_set = matches!(value, Value::SortedSet(_));
+        if !(is_sorted_set && has_score(&mut redis, b"key", b"-0")) {
+            assert_same(&mut redis, (b"key", b"restored"), &bytes);
+            n_compared += 1;
+        }
     });
+    assert!(n_accepted - n_accepted / 10 < n_compared, "{n_compared} of {n_accepted}");
     assert!(200 < n_accepted, "{n_accepted}");
 }
