@@ -341,6 +341,10 @@ fn what_redis_refuses_is_refused() {
         if bytes.iter().any(|it| matches!(it, 0x80 | 0x81)) {
             return;
         }
+        // A mutated first byte may name a type that redis-server 7.0 does not know (D23).
+        if bytes.first().is_some_and(|it| NEW_KINDS.contains(it)) {
+            return;
+        }
         let shown = escape(&bytes);
         let Ok(value) = read(&bytes) else { return };
         n_accepted += 1;
