@@ -241,29 +241,6 @@ impl SortedSet {
     }
 }
 
-/// From elsewhere.
-impl SortedSet {
-    /// The sorted set that Redis packed as `pack`; `None`: it is none, or empty. It stays packed if it is in order and
-    /// has not too many members.
-    #[must_use]
-    pub fn from_listpack(pack: Listpack, packing: Packing) -> Option<Self> {
-        let members: Vec<Member> = packed::pairs(&pack).map(|it| it.to_member()).collect();
-        if members.is_empty() || members.len() * 2 != pack.len() {
-            return None;
-        }
-        let mut names: Vec<&[u8]> = members.iter().map(|it| &*it.name).collect();
-        names.sort_unstable();
-        if !names.is_sorted_by(|a, b| a < b) {
-            return None;
-        }
-        let is_in_order = members.is_sorted_by(|a, b| a.compare(b.score, &b.name).is_lt());
-        if is_in_order && members.len() <= packing.entries_max {
-            return Some(Self(Repr::Packed(Arc::new(pack))));
-        }
-        Some(Self::from_members(members, packing))
-    }
-}
-
 /// Accounting.
 impl SortedSet {
     /// The name that `OBJECT ENCODING` answers.

@@ -3,7 +3,6 @@
 use fanfare_testkit::{Rng, seed};
 
 use super::{LexRange, Member, Packing, ScoreRange, SortedSet};
-use crate::packed::Listpack;
 
 /// Sorted by score and name.
 #[derive(Clone, Default)]
@@ -210,31 +209,6 @@ fn stored_members_are_packed_where_redis_does() {
         let set = SortedSet::from_members(members(n, len), SMALL);
         assert_eq!((set.len(), set.encoding()), (n, expected), "{n} {len}");
         assert!(set.iter().map(|it| it.score).is_sorted());
-    }
-}
-
-#[test]
-fn a_listpack_is_taken_if_it_is_a_sorted_set() {
-    let pack = |elements: &[&str]| {
-        let mut pack = Listpack::new();
-        elements.iter().for_each(|it| pack.push_back(it.as_bytes()).unwrap());
-        pack
-    };
-    let taken = |elements: &[&str], packing| SortedSet::from_listpack(pack(elements), packing);
-    let pairs = |set: SortedSet| -> Vec<(Vec<u8>, f64)> {
-        set.iter().map(|it| (it.name.to_vec(), it.score)).collect()
-    };
-    let ordered = ["b", "-1.5", "7", "2", "a", "inf"];
-    let set = taken(&ordered, ALWAYS).unwrap();
-    assert_eq!(set.as_listpack(), Some(&pack(&ordered)));
-    let expected = [(b"b".to_vec(), -1.5), (b"7".to_vec(), 2.0), (b"a".to_vec(), f64::INFINITY)];
-    assert_eq!(pairs(set), expected);
-    let set = taken(&ordered, NEVER).unwrap();
-    assert_eq!((set.encoding(), pairs(set)), ("skiplist", expected.to_vec()));
-    let set = taken(&["a", "inf", "b", "-1.5", "7", "2"], ALWAYS).unwrap();
-    assert_eq!((set.encoding(), pairs(set)), ("listpack", expected.to_vec()));
-    for elements in [&[][..], &["a"], &["a", "1", "b"], &["a", "1", "a", "2"]] {
-        assert!(taken(elements, ALWAYS).is_none(), "{elements:?}");
     }
 }
 
