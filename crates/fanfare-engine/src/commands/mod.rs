@@ -13,7 +13,6 @@ mod scripting;
 mod set;
 mod sorted_set;
 mod string;
-mod timeout;
 mod txn;
 
 use crate::Spec;

@@ -6,8 +6,7 @@
 
 use super::pop::{End, MultiPop, pop, pop_nested};
 use super::{COUNT, WHERE, counted_keys, spec};
-use crate::block::Wait;
-use crate::commands::timeout;
+use crate::block::{Wait, parse_deadline};
 use crate::spec::{Arg, Arity, Docs, Flag, Keys};
 use crate::value::SortedSet;
 use crate::value::sorted_set::Member;
@@ -64,7 +63,7 @@ const KEYS: Keys = Keys::Range { first: 1, last: -2, step: 1, flags: &["RW", "ac
 
 fn bzpop(ctx: &mut Ctx<'_>, request: Request<'_>, end: End) -> Result<Reply, WireError> {
     let n_keys = request.len().saturating_sub(2);
-    let deadline = timeout::deadline(ctx.now, request.get(n_keys + 1).unwrap_or_default())?;
+    let deadline = parse_deadline(request.get(n_keys + 1).unwrap_or_default(), ctx.now)?;
     let keys: Vec<&[u8]> = request.iter().skip(1).take(n_keys).collect();
     for &key in &keys {
         if ctx.peek_or_wait::<SortedSet>(key)?.is_none() {
@@ -82,7 +81,7 @@ fn bzpop(ctx: &mut Ctx<'_>, request: Request<'_>, end: End) -> Result<Reply, Wir
 
 fn bzmpop(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let MultiPop { keys, end, count } = MultiPop::parse(request, 2)?;
-    let deadline = timeout::deadline(ctx.now, request.get(1).unwrap_or_default())?;
+    let deadline = parse_deadline(request.get(1).unwrap_or_default(), ctx.now)?;
     for &key in &keys {
         if ctx.peek_or_wait::<SortedSet>(key)?.is_none() {
             continue;
