@@ -15,11 +15,22 @@ use crate::{Reply, Request, Spec};
 fn info_is_that_of_redis() {
     let redis = RedisServer::start(&[]);
     let mut client = redis.client();
-    for spec in SPECS {
+    // The subcommands of a container are asked for one by one: redis-server lists them in the order of its table.
+    let mut others = Vec::new();
+    for spec in known().filter(|it| it.subcommands.is_empty()).chain(SPECS) {
         let theirs = client.call(&["COMMAND", "INFO", spec.name]);
         let ours = wire(&Reply::Array(vec![info_of(spec)]));
-        assert_eq!(escape(&ours), escape(&theirs), "{}", spec.name);
+        if ours != theirs {
+            others.push(spec.name);
+        }
     }
+    assert_eq!(others, LONGER_SINCE_7_2);
+}
+
+/// Commands and subcommands that redis-server knows too.
+fn known() -> impl Iterator<Item = &'static Spec> {
+    let all = COMMANDS.iter().copied().flat_map(|it| [&[it], it.subcommands].concat());
+    all.filter(|it| it.docs.since <= REDIS_VERSION)
 }
 
 /// Words that requests are made of: names, numbers good and bad, what key specifications search for.
@@ -61,9 +72,7 @@ fn keys_are_those_that_redis_finds() {
     let mut client = redis.client();
     let mut rng = Rng::new(seed());
     let mut n_with_keys = 0;
-    let ours = COMMANDS.iter().copied().flat_map(|it| [&[it], it.subcommands].concat());
-    let known = ours.filter(|it| it.docs.since <= REDIS_VERSION);
-    for spec in known.filter(|it| it.has_keys()).chain(SPECS) {
+    for spec in known().filter(|it| it.has_keys()).chain(SPECS) {
         for _ in 0..400 {
             let mut words: Vec<&str> = spec.name.split('|').collect();
             for _ in 0..rng.below(9) {
