@@ -309,7 +309,8 @@ impl Locked<'_> {
     #[inline]
     fn expire(&mut self, db: u16, key: Key<'_>, now_ms: u64) {
         let Some(stripe) = self.find(db, key) else { return };
-        if stripe.find(key).is_some_and(|it| it.has_due(now_ms))
+        if stripe.may_have_due(now_ms)
+            && stripe.find(key).is_some_and(|it| it.has_due(now_ms))
             && let Some((expired, garbage)) = stripe.expire(key, now_ms, usize::MAX)
         {
             if stripe.touch() {

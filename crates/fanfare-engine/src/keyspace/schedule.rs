@@ -70,6 +70,13 @@ impl Schedule {
         })
     }
 
+    /// Whether anything may be due: what does, the moments that no longer hold included.
+    #[inline]
+    pub(super) fn may_have_due(&self, now_ms: u64) -> bool {
+        let soonest = |moments: &Moments| moments.peek().map_or(u64::MAX, |it| it.0.0);
+        soonest(&self.keys).min(soonest(&self.fields)) <= now_ms
+    }
+
     /// What is due, keys before fields.
     pub(super) fn next_due(&mut self, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
         let key = self.next_due_of(Part::Key, now_ms, table);

@@ -124,6 +124,12 @@ impl StripeGuard<'_> {
         self.stripe.schedule.as_ref()?.sample(random, &self.stripe.table)
     }
 
+    /// Whether the time of any key or field may have come; mostly not, and then none needs to be looked up for it.
+    #[inline]
+    pub(crate) fn may_have_due(&self, now_ms: u64) -> bool {
+        self.stripe.schedule.as_ref().is_some_and(|it| it.may_have_due(now_ms))
+    }
+
     /// Number of keys.
     pub(crate) fn n_keys(&self) -> usize {
         self.stripe.table.len()
