@@ -8,7 +8,7 @@ use crate::block::Blocked;
 use crate::effect::Effect;
 use crate::keyspace::Garbage;
 use crate::pubsub::ReactorId;
-use crate::scripting::{Running, Scripting};
+use crate::scripting::{LogLevel, Running, Scripting};
 use crate::table::Command;
 use crate::tracking::Tracker;
 use crate::{Reply, Request, WireError};
@@ -172,7 +172,7 @@ pub trait Host {
     fn script_ended(&mut self);
 
     /// `redis.log`.
-    fn log_script(&mut self, level: ScriptLog, text: &[u8]);
+    fn log_script(&mut self, level: LogLevel, text: &[u8]);
 
     /// A client that was blocked has been served: this is what it is told. Called while the stripes of the keys are
     /// locked.
@@ -232,19 +232,6 @@ pub struct ScriptTime {
     pub ran: Duration,
     /// It must end now, since the server does.
     pub must_stop: bool,
-}
-
-/// How much a line of a script's log matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScriptLog {
-    /// `redis.LOG_DEBUG`
-    Debug,
-    /// `redis.LOG_VERBOSE`
-    Verbose,
-    /// `redis.LOG_NOTICE`
-    Notice,
-    /// `redis.LOG_WARNING`
-    Warning,
 }
 
 /// Which clients `CLIENT LIST` shows and `CLIENT KILL` closes. Every criterion that is set must hold.

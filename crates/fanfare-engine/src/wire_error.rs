@@ -421,6 +421,9 @@ pub const ARITY_FROM_SCRIPT: WireError =
 /// A script calls a command that scripts must not.
 pub const NOT_FROM_SCRIPT: WireError =
     WireError::new("ERR", "This Redis command is not allowed from script");
+/// What a script's last command answers if it panicked; nobody sees it but the script.
+pub const PANIC_IN_SCRIPT: WireError =
+    WireError::new("ERR", "internal error in a script's command");
 /// A script that only reads writes.
 pub const WRITE_FROM_READ_ONLY: WireError =
     WireError::new("ERR", "Write commands are not allowed from read-only scripts.");

@@ -6,11 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
-use fanfare_engine::host::{
-    ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry,
-};
+use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptTime, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
-use fanfare_engine::scripting::{Running, Scripting};
+use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
 use fanfare_engine::tracking::Tracker;
@@ -464,13 +462,13 @@ impl Host for Turn<'_> {
         self.reactor.script_ended();
     }
 
-    fn log_script(&mut self, level: ScriptLog, text: &[u8]) {
+    fn log_script(&mut self, level: LogLevel, text: &[u8]) {
         let text = String::from_utf8_lossy(text);
         match level {
-            ScriptLog::Debug => tracing::trace!(target: "script", "{text}"),
-            ScriptLog::Verbose => tracing::debug!(target: "script", "{text}"),
-            ScriptLog::Notice => tracing::info!(target: "script", "{text}"),
-            ScriptLog::Warning => tracing::warn!(target: "script", "{text}"),
+            LogLevel::Debug => tracing::trace!(target: "script", "{text}"),
+            LogLevel::Verbose => tracing::debug!(target: "script", "{text}"),
+            LogLevel::Notice => tracing::info!(target: "script", "{text}"),
+            LogLevel::Warning => tracing::warn!(target: "script", "{text}"),
         }
     }
 

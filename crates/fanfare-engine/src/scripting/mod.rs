@@ -20,6 +20,7 @@ use crate::{WireError, wire_error};
 
 pub use bridge::Bridge;
 pub(crate) use convert::from_value;
+pub use fanfare_script::LogLevel;
 pub(crate) use run::{Kind, load_library, run};
 
 /// All that Lua may hold on one thread. Redis has no limit, and is killed by the system instead.

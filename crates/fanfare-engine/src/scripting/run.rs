@@ -2,6 +2,8 @@
 //!
 //! Source: redis-server 7.0.15's script.c.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use fanfare_script::{Answer, LogLevel, Replication, Verdict};
 use super::bridge::{Server, with_server};
 use super::convert::{error_value, to_value};
 use super::{Bridge, Running, Scripting};
-use crate::host::{ScriptLog, ScriptTime};
+use crate::host::ScriptTime;
 use crate::spec::Flag;
 use crate::table::Command;
 use crate::{Ctx, Reply, WireError, exec, wire_error};
@@ -39,7 +41,16 @@ pub(crate) fn run(
     ctx.client.in_script = true;
     let effects_wanted = ctx.effects.wanted;
     let buffer = Buffer::default();
-    let mut run = Run { ctx, kind, request, running: None, wrote: false, time_max: None, buffer };
+    let mut run = Run {
+        ctx,
+        kind,
+        request,
+        running: None,
+        wrote: false,
+        time_max: None,
+        panic: None,
+        buffer,
+    };
     let (_, answer) = with_server(&mut run, || body(scripting));
     run.end();
     ctx.client.in_script = false;
@@ -63,8 +74,9 @@ pub(crate) fn load_library<R>(
     load: impl FnOnce() -> (Bridge, R),
 ) -> R {
     let buffer = Buffer::default();
+    let time_max = Some(time_max);
     let mut run =
-        Run { ctx, kind, request, running: None, wrote: true, time_max: Some(time_max), buffer };
+        Run { ctx, kind, request, running: None, wrote: true, time_max, panic: None, buffer };
     let (_, loaded) = with_server(&mut run, load);
     run.end();
     loaded
@@ -78,6 +90,8 @@ struct Run<'r, 'c> {
     running: Option<Arc<Running>>,
     wrote: bool,
     time_max: Option<Duration>,
+    /// The host or a command panicked: the script ends first, so that its interpreter can be used again.
+    panic: Option<Box<dyn Any + Send>>,
     buffer: Buffer,
 }
 
@@ -102,6 +116,42 @@ impl Buffer {
 
 impl Server for Run<'_, '_> {
     fn call(&mut self, args: &[&[u8]], version: Version) -> Value {
+        let called = self.keep_panic(|run| run.call_command(args, version));
+        called.unwrap_or_else(|| error_value(&wire_error::PANIC_IN_SCRIPT))
+    }
+
+    fn poll(&mut self) -> Verdict {
+        let verdict = self.keep_panic(Self::ask_host);
+        verdict.unwrap_or_else(|| Verdict::Kill(String::new()))
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        self.ctx.host.log_script(level, text);
+    }
+
+    fn set_replication(&mut self, replication: Replication) {
+        let is_wanted = replication.to_aof || replication.to_replicas;
+        self.ctx.effects.wanted = is_wanted && self.ctx.host.wants_effects();
+    }
+
+    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
+        self.buffer.fill(args);
+        let request = Request::new(&self.buffer.data, &self.buffer.spans);
+        find(self.ctx, request).map(|_| true)
+    }
+}
+
+impl Run<'_, '_> {
+    /// Does `part` of the script's work, unless an earlier part panicked. `None`: it or this one did.
+    fn keep_panic<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        if self.panic.is_some() {
+            return None;
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| part(self)));
+        done.map_err(|panic| self.panic = Some(panic)).ok()
+    }
+
+    fn call_command(&mut self, args: &[&[u8]], version: Version) -> Value {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.fill(args);
         let request = Request::new(&buffer.data, &buffer.spans);
@@ -121,7 +171,7 @@ impl Server for Run<'_, '_> {
         }
     }
 
-    fn poll(&mut self) -> Verdict {
+    fn ask_host(&mut self) -> Verdict {
         let running = Arc::clone(self.announce());
         let ScriptTime { ran, must_stop } = self.ctx.host.poll_script(&running);
         if running.killed.load(Ordering::Acquire) {
@@ -135,27 +185,6 @@ impl Server for Run<'_, '_> {
             return Verdict::Kill("ERR The server is shutting down.".to_owned());
         }
         Verdict::GoOn
-    }
-
-    fn log(&mut self, level: LogLevel, text: &[u8]) {
-        let level = match level {
-            LogLevel::Debug => ScriptLog::Debug,
-            LogLevel::Verbose => ScriptLog::Verbose,
-            LogLevel::Notice => ScriptLog::Notice,
-            LogLevel::Warning => ScriptLog::Warning,
-        };
-        self.ctx.host.log_script(level, text);
-    }
-
-    fn set_replication(&mut self, replication: Replication) {
-        let is_wanted = replication.to_aof || replication.to_replicas;
-        self.ctx.effects.wanted = is_wanted && self.ctx.host.wants_effects();
-    }
-
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        self.buffer.fill(args);
-        let request = Request::new(&self.buffer.data, &self.buffer.spans);
-        find(self.ctx, request).map(|_| true)
     }
 }
 
@@ -218,7 +247,19 @@ impl Run<'_, '_> {
         })
     }
 
-    fn end(&mut self) {
+    /// The end; what panicked meanwhile goes on to.
+    fn end(mut self) {
+        let panic = self.panic.take();
+        drop(self);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// However it ends, others are let in again.
+impl Drop for Run<'_, '_> {
+    fn drop(&mut self) {
         if self.running.take().is_some() {
             self.ctx.keyspace.scripts().set_running(None);
             self.ctx.keyspace.gate().open();

@@ -448,7 +448,7 @@ fn told(lines: &str) -> (String, String) {
         args.iter().map(|it| format!("{} ", it.escape_ascii())).collect::<String>()
     };
     let effects: Vec<_> = world.host.effects.iter().map(|it| shown(&it.args)).collect();
-    let events = world.host.events.iter().filter_map(|it| it.strip_prefix("__keyevent@0__:"));
+    let events = world.host.published.iter();
     let events: Vec<_> =
         events.map(|it| it.split(' ').next().expect("a word").to_owned()).collect();
     (effects.join("\n").replace(" \n", "\n").trim_end().into(), events.join(" "))

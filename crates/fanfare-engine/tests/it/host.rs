@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
 use fanfare_engine::effect::Effect;
-use fanfare_engine::host::{
-    ClientFilter, Host, Killed, Kind, ScriptLog, ScriptTime, Shutdown, SlowEntry,
-};
+use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptTime, Shutdown, SlowEntry};
 use fanfare_engine::keyspace::Garbage;
-use fanfare_engine::scripting::{Running, Scripting};
+use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
 
@@ -36,11 +34,11 @@ pub(crate) struct FakeHost {
     pub(crate) effects: Vec<Effect>,
     /// What was published of keys, as `event key`.
     pub(crate) published: Vec<String>,
-    /// Keyspace notifications: channel and message.
-    pub(crate) events: Vec<String>,
     n_random: u64,
     scripting: Option<Box<Scripting>>,
     n_polls: u64,
+    /// Whether the host panics when a script asks whether it may go on.
+    pub(crate) panics_at_polls: bool,
 }
 
 impl FakeHost {
@@ -53,9 +51,6 @@ impl Host for FakeHost {
     fn publish(&mut self, kind: Kind, channel: &[u8], payload: &[u8]) -> usize {
         if let Some(event) = channel.strip_prefix(b"__keyevent@0__:") {
             self.published.push(format!("{} {}", event.escape_ascii(), payload.escape_ascii()));
-        }
-        if channel.starts_with(b"__key") {
-            self.events.push(format!("{} {}", channel.escape_ascii(), payload.escape_ascii()));
         }
         let by_name = self.n_subscribers(kind, channel);
         let by_pattern =
@@ -225,6 +220,7 @@ impl Host for FakeHost {
     }
 
     fn poll_script(&mut self, _running: &Running) -> ScriptTime {
+        assert!(!self.panics_at_polls, "as asked");
         self.n_polls += 1;
         ScriptTime { ran: Duration::from_millis(self.n_polls), must_stop: 10_000 < self.n_polls }
     }
@@ -233,7 +229,7 @@ impl Host for FakeHost {
         self.diary.push("script ended".into());
     }
 
-    fn log_script(&mut self, level: ScriptLog, text: &[u8]) {
+    fn log_script(&mut self, level: LogLevel, text: &[u8]) {
         self.diary.push(format!("{level:?} {}", text.escape_ascii()));
     }
 

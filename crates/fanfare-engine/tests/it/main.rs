@@ -22,6 +22,7 @@ mod oracle;
 mod pubsub;
 mod restore;
 mod scan;
+mod script;
 mod set;
 mod sorted_set;
 mod spec;
