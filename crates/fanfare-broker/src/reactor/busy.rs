@@ -3,13 +3,14 @@
 //! The reactor's tasks can not run, since the script is deep inside one of them. So its sockets are read directly, and
 //! whatever is answered goes the usual way: commands that do not need the keyspace run, others are told `BUSY`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use fanfare_engine::host::ScriptTime;
-use fanfare_engine::pubsub::ReactorSet;
 use fanfare_engine::scripting::{Running, Scripting};
 
 use super::inbox;
+use super::input::UNREAD_BYTES_MAX;
 use super::state::{READ_LEN, Reactor};
 use super::thread::place;
 use crate::shared::unix_us;
@@ -88,7 +89,8 @@ impl Reactor {
             self.parked.retain(|it| *it != slot);
         }
         let Some(conn) = self.conn(slot) else { return };
-        if conn.parked || conn.closing || conn.is_waiting() {
+        let has_unread = UNREAD_BYTES_MAX < conn.outbox.n_bytes();
+        if conn.parked || conn.closing || conn.is_waiting() || has_unread {
             return;
         }
         let Some(mut session) = conn.session.take() else { return };
@@ -101,8 +103,15 @@ impl Reactor {
             }
             Some(Err(error)) => error.kind() != std::io::ErrorKind::WouldBlock,
         };
-        if !session.input.is_empty() {
-            self.run_arrived(slot, &mut session, &[]);
+        let client_id = session.client.id;
+        let ran = if session.input.is_empty() {
+            Ok(())
+        } else {
+            let run = || self.run_arrived(slot, &mut session, &[]);
+            catch_unwind(AssertUnwindSafe(run))
+        };
+        if self.live.query_bytes_max < session.input.len() {
+            self.refuse_input(slot, session.input.len());
         }
         if let Some(conn) = self.conns.get_mut(slot as usize) {
             conn.session = Some(session);
@@ -111,7 +120,10 @@ impl Reactor {
             let waker = conn.waker.clone();
             waker.into_iter().for_each(|it| it.wake());
         }
-        if is_over {
+        if let Err(panic) = ran {
+            // It must not go on into the script, whose client is another one.
+            self.recover(slot, client_id, &*panic);
+        } else if is_over {
             self.doom(slot);
         }
     }
@@ -119,7 +131,6 @@ impl Reactor {
     /// A script is over that others were parked for.
     pub(super) fn script_ended(&mut self) {
         self.shared.resume_all();
-        self.full = ReactorSet::default();
         self.schedule_turn();
     }
 }

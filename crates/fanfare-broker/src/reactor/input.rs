@@ -228,7 +228,7 @@ impl Reactor {
         }
     }
 
-    fn refuse_input(&mut self, slot: u32, n_bytes: usize) {
+    pub(super) fn refuse_input(&mut self, slot: u32, n_bytes: usize) {
         let limit = self.live.query_bytes_max;
         if let Some(conn) = self.conn(slot) {
             let addr = conn.facts.addr.clone();

@@ -23,6 +23,11 @@ fn publishers_in_transactions_wait_for_room_and_nothing_is_lost() {
 }
 
 #[test]
+fn publishers_in_long_scripts_wait_for_room_and_nothing_is_lost() {
+    flood(publish_all_in_scripts, N_MESSAGES / PER_EXEC * PER_EXEC);
+}
+
+#[test]
 fn who_is_monitored_waits_for_room_and_every_command_is_shown() {
     let broker = broker(|config| {
         config.reactors = 4;
@@ -141,6 +146,19 @@ fn publish_all_in_transactions(mut peer: Peer, publisher: usize) {
             assert_eq!(*own, transaction);
         }
     });
+}
+
+/// Scripts that run so long that others are parked for them.
+fn publish_all_in_scripts(mut peer: Peer, publisher: usize) {
+    let code = "for n = ARGV[2], ARGV[3] do redis.call('PUBLISH', 'busy', ARGV[1] .. ':' .. n) end \
+                for n = 1, 100000 do end";
+    let (publisher, n_scripts) = (publisher.to_string(), N_MESSAGES / PER_EXEC);
+    for script in 0..n_scripts {
+        let [first, last] =
+            [script * PER_EXEC, (script + 1) * PER_EXEC - 1].map(|it| it.to_string());
+        peer.send(&["EVAL", code, "0", &publisher, &first, &last]);
+    }
+    (0..n_scripts).for_each(|_| assert_eq!(peer.read(), Frame::Null));
 }
 
 fn read_all(mut peer: Peer, n_messages: usize) {
