@@ -36,6 +36,7 @@ pub mod glob;
 pub mod host;
 pub mod keyspace;
 pub mod long_double;
+mod memory;
 pub mod notify;
 pub mod number;
 pub mod packed;

@@ -23,6 +23,8 @@ pub use listpack::{Listpack, Position};
 
 use std::fmt;
 
+use crate::memory::given_for;
+
 /// What a listpack or an intset may have in bytes: Redis's own limit, far below what its header can say.
 pub const BYTES_MAX: usize = 1 << 30;
 
@@ -60,8 +62,7 @@ impl std::error::Error for Malformed {}
 fn reserve(bytes: &mut Vec<u8>, n_more: usize) {
     let needed = bytes.len().saturating_add(n_more);
     if bytes.capacity() < needed {
-        let with_reserve = needed.saturating_add(needed / 4).next_multiple_of(16);
-        bytes.reserve_exact(with_reserve.saturating_sub(bytes.len()));
+        bytes.reserve_exact(given_for(needed) - bytes.len());
     }
 }
 

@@ -4,6 +4,8 @@ use std::mem::{size_of, take};
 
 use triomphe::{Arc, HeaderSlice};
 
+use crate::memory::given_for;
+
 /// The counter in front of a node.
 const COUNTER_LEN: usize = size_of::<usize>();
 
@@ -17,7 +19,7 @@ pub(super) struct Node<H, S>(Arc<HeaderSlice<H, [S]>>);
 impl<H, S: Default> Node<H, S> {
     /// With room for at least this many.
     pub(super) fn new(header: H, n_slots: usize) -> Self {
-        let slots = (0..roomy(n_slots)).map(|_| S::default());
+        let slots = (0..Self::roomy(n_slots)).map(|_| S::default());
         Self(Arc::from_header_and_iter(header, slots))
     }
 }
@@ -34,7 +36,17 @@ impl<H, S> Node<H, S> {
     }
 
     pub(super) fn n_bytes(&self) -> usize {
-        COUNTER_LEN + size_of::<H>() + size_of_val(self.slots())
+        Self::OWN_LEN + size_of_val(self.slots())
+    }
+
+    /// What a node takes without slots.
+    const OWN_LEN: usize = COUNTER_LEN + size_of::<H>();
+
+    /// The room for this many: what is allocated for them holds no more.
+    #[inline]
+    fn roomy(n_used: usize) -> usize {
+        let n_used = if n_used <= 2 { 2 } else { n_used };
+        (given_for(Self::OWN_LEN + n_used * size_of::<S>()) - Self::OWN_LEN) / size_of::<S>()
     }
 }
 
@@ -64,13 +76,13 @@ impl<H: Clone, S: Clone + Default> Node<H, S> {
     #[inline]
     pub(super) fn reserve_one(&mut self, n_used: usize) {
         if n_used == self.slots().len() {
-            self.resize(roomy(n_used + 1));
+            self.resize(Self::roomy(n_used + 1));
         }
     }
 
     /// Gives memory back when more than half of it is unused.
     pub(super) fn shrink(&mut self, n_used: usize) {
-        let enough = roomy(n_used);
+        let enough = Self::roomy(n_used);
         if enough * 2 < self.slots().len() {
             self.resize(enough);
         }
@@ -86,15 +98,5 @@ impl<H: Clone, S: Clone + Default> Node<H, S> {
 impl<H, S> Clone for Node<H, S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
-    }
-}
-
-/// The room for this many.
-#[inline]
-pub(super) fn roomy(n_used: usize) -> usize {
-    match n_used {
-        0..=2 => 2,
-        3..=64 => n_used.next_multiple_of(4),
-        65.. => n_used.next_power_of_two(),
     }
 }
