@@ -60,6 +60,9 @@ struct Read {
 
 /// Reads `raw` if it is a number as a whole.
 fn read(raw: &[u8]) -> Option<Read> {
+    if let Some(value) = small_integer(raw) {
+        return Some(Read { value, is_in_range: true });
+    }
     let (is_negative, unsigned) = match raw.split_first()? {
         (b'-', rest) => (true, rest),
         (b'+', rest) => (false, rest),
@@ -77,6 +80,23 @@ fn read(raw: &[u8]) -> Option<Read> {
     };
     let value = if is_negative { -magnitude.value } else { magnitude.value };
     Some(Read { value, ..magnitude })
+}
+
+/// What most scores are: digits only, so few that a double holds the number exactly.
+#[inline]
+fn small_integer(raw: &[u8]) -> Option<f64> {
+    if raw.is_empty() || 15 < raw.len() {
+        return None;
+    }
+    let mut value = 0_u64;
+    for byte in raw {
+        let digit = byte.wrapping_sub(b'0');
+        if 9 < digit {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value as f64)
 }
 
 fn decimal(unsigned: &[u8]) -> Option<Read> {

@@ -187,20 +187,21 @@ impl StripeGuard<'_> {
         };
         entry.note_access(new.0);
         let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-        let soonest_before_ms = entry.soonest_ms();
-        let n_before = entry.value.n_bytes();
-        let replaced = match &mut entry.value {
-            Value::Text(text) => {
-                text.assign(bytes);
-                None
-            }
-            value => Some(std::mem::replace(value, Value::Text(Text::new(bytes)))),
-        };
+        if let Value::Text(text) = &mut entry.value {
+            let n_before = text.n_bytes();
+            text.assign(bytes);
+            let n_after = text.n_bytes();
+            self.counters.n_bytes.moved(n_before, n_after);
+            self.account_expiry(key.hash, before_ms, expires_at_ms);
+            return None;
+        }
+        let (n_before, soonest_before_ms) = (entry.value.n_bytes(), entry.soonest_ms());
+        let replaced = std::mem::replace(&mut entry.value, Value::Text(Text::new(bytes)));
         let n_after = entry.value.n_bytes();
         self.counters.n_bytes.moved(n_before, n_after);
         self.account_expiry(key.hash, before_ms, expires_at_ms);
         self.account_fields(key.hash, soonest_before_ms, 0);
-        replaced
+        Some(replaced)
     }
 
     /// Sets the value; `expires_at_ms` 0 means never.

@@ -201,7 +201,7 @@ impl Text {
 
     /// Bytes on the heap.
     #[inline]
-    pub(super) fn n_bytes(&self) -> usize {
+    pub(crate) fn n_bytes(&self) -> usize {
         match self {
             Self::Int(_) => 0,
             Self::Fixed(bytes) => bytes.n_bytes(),

@@ -134,15 +134,18 @@ fn add(ctx: &mut Ctx<'_>, request: Request<'_>, increments: bool) -> Result<Repl
 impl<'a> Add<'a> {
     fn parse(request: Request<'a>, increments: bool, packing: Packing) -> Result<Self, WireError> {
         let (options, pairs_at) = Options::parse(request, increments)?;
-        let scores = request.iter().skip(pairs_at).step_by(2);
-        let scores = scores.map(|it| double::parse(it).ok_or(wire_error::NOT_A_FLOAT));
-        Ok(Self { options, scores: scores.collect::<Result<_, _>>()?, request, pairs_at, packing })
+        let mut scores = SmallVec::new();
+        for at in (pairs_at..request.len()).step_by(2) {
+            let score = request.get(at).and_then(double::parse);
+            scores.push(score.ok_or(wire_error::NOT_A_FLOAT)?);
+        }
+        Ok(Self { options, scores, request, pairs_at, packing })
     }
 
     fn apply(&self, set: &mut SortedSet) -> Tally {
         let mut tally = Tally::default();
-        let members = self.request.iter().skip(self.pairs_at + 1).step_by(2);
-        for (&score, member) in self.scores.iter().zip(members) {
+        for (&score, at) in self.scores.iter().zip((self.pairs_at + 1..).step_by(2)) {
+            let member = self.request.get(at).unwrap_or_default();
             set.update(member, self.packing, |before| tally.decide(self.options, before, score));
         }
         tally

@@ -49,8 +49,20 @@ pub(crate) static SET: Spec = Spec {
             ]),
         ]),
     subcommands: &[],
-    run: |ctx, request| Set::parse(ctx, request)?.apply(ctx),
+    run: set,
 };
+
+fn set(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
+    // Most requests have no options.
+    if request.len() == 3
+        && let (Some(key), Some(value)) = (request.get(1), request.get(2))
+    {
+        ctx.put_text(key, value, None);
+        ctx.changed(Classes::STRING, "set", key);
+        return Ok(Reply::Ok);
+    }
+    Set::parse(ctx, request)?.apply(ctx)
+}
 
 struct Set<'a> {
     key: &'a [u8],

@@ -79,6 +79,20 @@ pub(super) fn partition_point<E>(slots: &[E], is_before: impl Fn(&E) -> bool) ->
     n_before
 }
 
+/// As [`partition_point`], where entries with a smaller hint are before and those with a larger one are not:
+/// `is_before` is asked only of those whose hint is the same, which mostly are none.
+pub(super) fn n_before<E, H: Copy + PartialOrd>(
+    slots: &[E],
+    hint_of: impl Fn(&E) -> H,
+    hint: H,
+    is_before: impl Fn(&E) -> bool,
+) -> usize {
+    let n_less = partition_point(slots, |it| hint_of(it) < hint);
+    let rest = slots.get(n_less..).unwrap_or_default();
+    let n_equal = partition_point(rest, |it| hint_of(it) == hint);
+    n_less + rest.get(..n_equal).unwrap_or_default().partition_point(is_before)
+}
+
 /// Moves all of `right` to the end of `left`.
 pub(super) fn append<E>(left: &mut Vec<E>, right: &mut Vec<E>, n_max: usize) {
     grow(left, right.len(), n_max);

@@ -122,14 +122,12 @@ impl<T: Item> RankTree<T> {
     /// the boundary of a range of scores.
     pub fn search(&self, hint: T::Hint, cmp: impl Fn(&T) -> Ordering) -> Result<usize, usize> {
         let is_before = |item: &T| cmp(item).is_lt();
-        let n_before = |children: &[Child<T>]| {
-            let n_less = slots::partition_point(children, |child| child.hint < hint);
-            let rest = children.get(n_less..).unwrap_or_default();
-            let n_equal = slots::partition_point(rest, |child| child.hint == hint);
-            let equal = rest.get(..n_equal).unwrap_or_default();
-            n_less + equal.partition_point(|child| child.node.first().is_some_and(is_before))
+        let n_children = |children: &[Child<T>]| {
+            let starts_before = |child: &Child<T>| child.node.first().is_some_and(is_before);
+            slots::n_before(children, |it| it.hint, hint, starts_before)
         };
-        let (index, found) = self.descend(n_before, is_before);
+        let n_items = |items: &[T]| slots::n_before(items, Item::hint, hint, is_before);
+        let (index, found) = self.descend(n_children, n_items);
         // At the end of a leaf, what comes next is in another one.
         let found = found.or_else(|| self.get(index));
         if found.is_some_and(|item| cmp(item).is_eq()) { Ok(index) } else { Err(index) }
@@ -139,22 +137,23 @@ impl<T: Item> RankTree<T> {
     /// false for all after it.
     pub fn partition_point(&self, is_before: impl Fn(&T) -> bool) -> usize {
         let is_child_before = |child: &Child<T>| child.node.first().is_some_and(&is_before);
-        self.descend(|children| children.partition_point(is_child_before), &is_before).0
+        let n_items = |items: &[T]| slots::partition_point(items, &is_before);
+        self.descend(|children| children.partition_point(is_child_before), n_items).0
     }
 
     /// How many items are before, and the next one, if it is in the same leaf. `n_children_before` tells for how many
-    /// children the first item is before.
+    /// children the first item is before, `n_items_before` how many items of a leaf are.
     fn descend(
         &self,
         n_children_before: impl Fn(&[Child<T>]) -> usize,
-        is_before: impl Fn(&T) -> bool,
+        n_items_before: impl Fn(&[T]) -> usize,
     ) -> (usize, Option<&T>) {
         let mut n_before = 0;
         let mut child = self.root.as_ref();
         while let Some(node) = child.map(|child| &*child.node) {
             match node {
                 Node::Leaf(items) => {
-                    let at = slots::partition_point(items, &is_before);
+                    let at = n_items_before(items);
                     return (n_before + at, items.get(at));
                 }
                 Node::Inner(children) => {
