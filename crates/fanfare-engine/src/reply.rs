@@ -186,7 +186,7 @@ impl Reply {
     pub fn write(&self, out: &mut Writer<'_>) {
         match self {
             Self::None => {}
-            Self::Ok => out.simple(b"OK"),
+            Self::Ok => out.ok(),
             Self::Int(n) => out.int(*n),
             Self::Bulk(bytes) => out.bulk(bytes),
             Self::Null => out.null(),

@@ -67,6 +67,12 @@ impl<'a> Writer<'a> {
         line(self.out, b'+', text);
     }
 
+    /// `+OK`
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
     /// `-text`, where `text` starts with the error's code. CR and LF as in [`Writer::simple`].
     #[inline]
     pub fn error(&mut self, text: &[u8]) {
@@ -76,9 +82,14 @@ impl<'a> Writer<'a> {
     /// `:value`
     #[inline]
     pub fn int(&mut self, value: i64) {
-        self.out.push(b':');
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+        match usize::try_from(value) {
+            Ok(count) => header(self.out, b':', count),
+            Err(_) => {
+                self.out.push(b':');
+                self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+                self.out.extend_from_slice(b"\r\n");
+            }
+        }
     }
 
     /// `$len` and the bytes.
@@ -280,7 +291,10 @@ fn pairs(out: &mut Vec<u8>, marker: u8, entries: &[(Value, Value)]) {
 #[inline]
 fn header(out: &mut Vec<u8>, marker: u8, len: usize) {
     match u8::try_from(len) {
-        Ok(digit) if digit < 10 => out.extend_from_slice(&[marker, b'0' + digit, b'\r', b'\n']),
+        Ok(digit @ 0..=9) => out.extend_from_slice(&[marker, b'0' + digit, b'\r', b'\n']),
+        Ok(two @ 10..=99) => {
+            out.extend_from_slice(&[marker, b'0' + two / 10, b'0' + two % 10, b'\r', b'\n']);
+        }
         _ => {
             out.push(marker);
             out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());

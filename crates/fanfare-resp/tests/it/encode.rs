@@ -13,6 +13,11 @@ fn check(write: impl Fn(&mut Writer<'_>), resp2: &str, resp3: &str) {
 #[test]
 fn every_type_in_both_versions() {
     check(|w| w.simple(b"OK"), "+OK\r\n", "+OK\r\n");
+    check(|w| w.ok(), "+OK\r\n", "+OK\r\n");
+    for n in [0, 9, 10, 42, 99, 100, 12345, i64::MAX, -1, -10, i64::MIN] {
+        let expected = format!(":{n}\r\n");
+        check(|w| w.int(n), &expected, &expected);
+    }
     check(|w| w.error(b"ERR x"), "-ERR x\r\n", "-ERR x\r\n");
     check(|w| w.int(-12), ":-12\r\n", ":-12\r\n");
     check(|w| w.bulk(b"0123456789"), "$10\r\n0123456789\r\n", "$10\r\n0123456789\r\n");
