@@ -16,3 +16,4 @@ mod resident;
 mod shutdown;
 mod tracking;
 mod vanish;
+mod waits;

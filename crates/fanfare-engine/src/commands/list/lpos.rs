@@ -63,7 +63,9 @@ impl Options {
             match word.to_ascii_lowercase().as_slice() {
                 b"rank" => {
                     let rank = number::parse_int(raw).ok_or(wire_error::NOT_AN_INTEGER)?;
-                    let n_skipped = rank.unsigned_abs().checked_sub(1);
+                    // As in redis-server 7.0.15, which negates it in 64 bits, the lowest counts as the first from the end.
+                    let nth = if rank == i64::MIN { 1 } else { rank.unsigned_abs() };
+                    let n_skipped = nth.checked_sub(1);
                     let n_skipped = n_skipped.ok_or(wire_error::RANK_IS_ZERO)?;
                     options.from_end = rank < 0;
                     options.n_skipped = usize::try_from(n_skipped).unwrap_or(usize::MAX);
