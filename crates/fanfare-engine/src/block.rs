@@ -9,6 +9,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/blpop/>, "What key is served first?" and what follows.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use fanfare_resp::Version;
 use parking_lot::Mutex;
 
@@ -33,6 +35,8 @@ pub struct Blocked {
     request: Queued,
     keys: Vec<Box<[u8]>>,
     reaches: Vec<StripeId>,
+    /// How long its command ran before it waited.
+    spent_ns: AtomicU64,
     /// Locked after stripes, and while somebody tries to serve the client.
     is_over: Mutex<bool>,
 }
@@ -66,6 +70,7 @@ impl Blocked {
             request,
             keys: distinct(wait.keys),
             reaches,
+            spent_ns: AtomicU64::new(0),
             is_over: Mutex::new(false),
         }
     }
@@ -87,13 +92,26 @@ impl Blocked {
         served
     }
 
+    /// Notes how long its command ran before it waited.
+    pub fn note_spent(&self, nanos: u64) {
+        self.spent_ns.store(nanos, Ordering::Relaxed);
+    }
+
+    /// How long its command ran before it waited.
+    #[must_use]
+    pub fn spent_ns(&self) -> u64 {
+        self.spent_ns.load(Ordering::Relaxed)
+    }
+
     /// The command it waits in.
     #[must_use]
     pub fn command(&self) -> crate::table::Command {
         self.request.command
     }
 
-    pub(crate) fn request(&self) -> Request<'_> {
+    /// Its arguments.
+    #[must_use]
+    pub fn request(&self) -> Request<'_> {
         self.request.request()
     }
 

@@ -56,6 +56,8 @@ pub struct Ctx<'a> {
     pub(crate) serving: Option<Box<[u8]>>,
     /// What the command waits for.
     pub(crate) waits: Waits,
+    /// The error that the command fails with is that of one inside it.
+    pub(crate) error_is_counted: bool,
 }
 
 /// Whether the running command found what it looks for.

@@ -6,6 +6,7 @@ use crate::block::Blocked;
 use crate::client::{Mode, Queued};
 use crate::ctx::Waits;
 use crate::effect::Effects;
+use crate::host::Outcome;
 use crate::keyspace::{Plan, StripeId};
 use crate::spec::{Flag, Keys, Lock, Place, Spec};
 use crate::table::Command;
@@ -233,6 +234,7 @@ pub fn call<'a>(
         effects,
         serving: None,
         waits: Waits::No,
+        error_is_counted: false,
     };
     let result = run(&mut ctx, command, request);
     let waits = std::mem::take(&mut ctx.waits);
@@ -270,8 +272,17 @@ fn after_tracking(client: &mut Client, keyspace: &Keyspace, host: &mut dyn Host,
 /// As the command's.
 #[inline]
 pub fn run(ctx: &mut Ctx<'_>, command: Command, request: Request<'_>) -> Result<Reply, WireError> {
+    if command.runs_others() {
+        ctx.host.begin();
+    }
     let result = run_uncounted(ctx, command, request);
-    ctx.host.called(ctx.client, command, request, result.as_ref().err());
+    let outcome = match (&result, &ctx.waits) {
+        (Err(_), _) if std::mem::take(&mut ctx.error_is_counted) => Outcome::FailedInside,
+        (Err(error), _) => Outcome::Failed(error),
+        (Ok(_), Waits::Blocked(blocked)) => Outcome::Blocked(blocked),
+        (Ok(_), Waits::No | Waits::Still) => Outcome::Done,
+    };
+    ctx.host.called(ctx.client, command, request, outcome);
     result
 }
 

@@ -215,14 +215,33 @@ pub trait Host {
     /// A number that clients can not foresee.
     fn random(&mut self) -> u64;
 
-    /// Called after each command that ran, those inside `EXEC` included.
+    /// Called before each command that [runs others](Command::runs_others).
+    fn begin(&mut self);
+
+    /// Called after each command that ran, those inside `EXEC` and scripts included.
     fn called(
         &mut self,
         client: &crate::Client,
         command: Command,
         request: Request<'_>,
-        error: Option<&WireError>,
+        outcome: Outcome<'_>,
     );
+
+    /// A script's command was refused.
+    fn refused(&mut self, command: Option<Command>, error: &WireError);
+}
+
+/// What became of a command, for those who count.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// It was answered.
+    Done,
+    /// It was answered with an error.
+    Failed(&'a WireError),
+    /// It was answered with the error of a command inside it, which was told of.
+    FailedInside,
+    /// Its client waits.
+    Blocked(&'a Blocked),
 }
 
 /// How long a script has run.

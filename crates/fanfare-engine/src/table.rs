@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::spec::{Flag, Spec};
+use crate::spec::{Flag, Group, Keys, Spec};
 
 /// Finds commands by name, in any case.
 #[derive(Debug)]
@@ -37,6 +37,13 @@ impl Command {
     #[must_use]
     pub fn has(self, flag: Flag) -> bool {
         self.flags & (1 << flag as u32) != 0
+    }
+
+    /// Whether other commands run inside it: `EXEC`, and those that run scripts.
+    #[inline]
+    #[must_use]
+    pub fn runs_others(self) -> bool {
+        self.spec.group == Group::Scripting || matches!(self.spec.keys, Keys::Queued)
     }
 }
 

@@ -60,10 +60,28 @@ impl WireError {
         Self { code: "ERR", text: Cow::Owned(parts.concat()) }
     }
 
-    /// The code: counted by `INFO errorstats`; empty for a line that a client dictated (`DEBUG ERROR`).
+    /// The code; empty for a line that a client dictated (`DEBUG ERROR`).
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// The name under which `INFO errorstats` counts it: of a line that a client dictated, the first word, if that is
+    /// short, as in Redis.
+    #[must_use]
+    pub fn counted_as(&self) -> Cow<'static, str> {
+        if !self.code.is_empty() {
+            return Cow::Borrowed(self.code);
+        }
+        let mut words =
+            self.text.get(..self.text.len().min(31)).unwrap_or_default().split(|it| *it == b' ');
+        match (words.next(), words.next()) {
+            (Some(word), Some(_)) => {
+                let word = String::from_utf8_lossy(word);
+                Cow::Owned(word.replace(['#', ':', '\n', '\r'], "_"))
+            }
+            _ => Cow::Borrowed("ERR"),
+        }
     }
 
     /// The text after the code.

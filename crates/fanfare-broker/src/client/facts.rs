@@ -127,6 +127,11 @@ impl Facts {
             .map_or(-1, |it| i64::try_from(it.redirect().unwrap_or_default()).unwrap_or(i64::MAX))
     }
 
+    /// What it calls itself.
+    pub(crate) fn name(&self) -> Vec<u8> {
+        self.texts.lock().as_ref().map(|it| it.name.clone()).unwrap_or_default()
+    }
+
     /// What the client waits for, if it is blocked.
     pub(crate) fn waiting(&self) -> Option<Arc<Blocked>> {
         self.texts.lock().as_ref().and_then(|it| it.waiting.clone())

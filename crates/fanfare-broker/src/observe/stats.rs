@@ -1,8 +1,10 @@
 //! Counters. Each reactor writes its own and nobody else's, so an update is a plain load and store.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fanfare_engine::WireError;
 use parking_lot::Mutex;
 
 /// Latency buckets: calls that took less than 2^n microseconds.
@@ -42,7 +44,7 @@ pub(crate) struct Stats {
     pub(crate) output_bytes_peak: Count,
     pub(crate) input_bytes_peak: Count,
     commands: Box<[Command]>,
-    errors: Mutex<BTreeMap<&'static str, u64>>,
+    errors: Mutex<BTreeMap<Cow<'static, str>, u64>>,
 }
 
 /// A counter with one writer.
@@ -70,6 +72,9 @@ impl Count {
     }
 }
 
+/// Codes of errors that are counted apart, as in Redis 7.2.
+const N_CODES_MAX: usize = 128;
+
 /// Counters of one command.
 #[derive(Debug, Default)]
 struct Command {
@@ -78,6 +83,16 @@ struct Command {
     n_rejected: Count,
     n_failed: Count,
     buckets: [Count; N_BUCKETS],
+}
+
+impl Command {
+    fn measured(&self, nanos: u64) {
+        let micros = nanos / 1000;
+        let bucket = (64 - micros.leading_zeros()) as usize;
+        if let Some(bucket) = self.buckets.get(bucket.min(N_BUCKETS - 1)) {
+            bucket.add(1);
+        }
+    }
 }
 
 /// Sums of one command over all reactors.
@@ -130,25 +145,49 @@ impl Stats {
             command.n_failed.add(1);
         }
         if with_latency {
-            let micros = nanos / 1000;
-            let bucket = (64 - micros.leading_zeros()) as usize;
-            if let Some(bucket) = command.buckets.get(bucket.min(N_BUCKETS - 1)) {
-                bucket.add(1);
-            }
+            command.measured(nanos);
+        }
+    }
+
+    /// A command that had waited is answered: what that took, and with what it took before.
+    pub(crate) fn unblocked(
+        &self,
+        command: u16,
+        (nanos, nanos_in_all): (u64, u64),
+        failed: bool,
+        with_latency: bool,
+    ) {
+        let Some(command) = self.commands.get(usize::from(command)) else { return };
+        command.nanos.add(nanos);
+        if failed {
+            command.n_failed.add(1);
+        }
+        if with_latency {
+            command.measured(nanos_in_all);
         }
     }
 
     /// A command was refused before it ran.
-    pub(crate) fn rejected(&self, command: u16) {
-        if let Some(command) = self.commands.get(usize::from(command)) {
+    pub(crate) fn refused(
+        &self,
+        command: Option<fanfare_engine::table::Command>,
+        error: &WireError,
+    ) {
+        self.error(error);
+        if let Some(command) = command.and_then(|it| self.commands.get(usize::from(it.id))) {
             command.n_rejected.add(1);
         }
     }
 
-    /// An error was answered.
-    pub(crate) fn error(&self, code: &'static str) {
+    /// An error was answered. Scripts make codes of their own: beyond a number of them they all count as `ERR`.
+    pub(crate) fn error(&self, error: &WireError) {
         self.n_error_replies.add(1);
-        *self.errors.lock().entry(code).or_default() += 1;
+        let mut errors = self.errors.lock();
+        let mut code = error.counted_as();
+        if N_CODES_MAX <= errors.len() && !errors.contains_key(&code) {
+            code = Cow::Borrowed("ERR");
+        }
+        *errors.entry(code).or_default() += 1;
     }
 
     /// Adds this reactor's counts of `command` to `totals`.
@@ -164,9 +203,9 @@ impl Stats {
     }
 
     /// Adds this reactor's error counts to `totals`.
-    pub(crate) fn add_errors(&self, totals: &mut BTreeMap<&'static str, u64>) {
+    pub(crate) fn add_errors(&self, totals: &mut BTreeMap<Cow<'static, str>, u64>) {
         for (code, n) in &*self.errors.lock() {
-            *totals.entry(code).or_default() += n;
+            *totals.entry(code.clone()).or_default() += n;
         }
     }
 

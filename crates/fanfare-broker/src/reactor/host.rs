@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptTime, Shutdown, SlowEntry};
+use fanfare_engine::host::{
+    ClientFilter, Host, Killed, Kind, Outcome, ScriptTime, Shutdown, SlowEntry,
+};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::spec::Flag;
@@ -32,11 +34,13 @@ pub(super) struct Turn<'a> {
     pub(super) slot: u32,
     /// From what a command does to a channel until its line is shown, so that monitors see the channel's order.
     monitors: Option<Held<'a>>,
+    /// When those commands began inside which others run, the innermost last.
+    begun: Vec<quanta::Instant>,
 }
 
 impl<'a> Turn<'a> {
     pub(super) fn new(reactor: &'a mut Reactor, shared: &'a Shared, slot: u32) -> Self {
-        Self { reactor, shared, slot, monitors: None }
+        Self { reactor, shared, slot, monitors: None, begun: Vec::new() }
     }
 
     #[inline]
@@ -74,33 +78,77 @@ impl<'a> Turn<'a> {
         out.push(b'\n');
     }
 
-    /// The clock is read once per command: the end of one is the start of the next.
-    fn nanos_since_last(&mut self) -> u64 {
+    /// Since then; the clock is read once per command: the end of one is the start of the next.
+    fn nanos_since(&mut self, started: quanta::Instant) -> u64 {
         let now = quanta::Instant::now();
-        let elapsed = now.saturating_duration_since(self.reactor.clock);
         self.reactor.clock = now;
-        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(now.saturating_duration_since(started).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn note_slow(&self, client: &Client, command: Command, request: Request<'_>, micros: u64) {
-        let live = &self.reactor.live;
-        let shared = self.shared;
-        let unix_s = unix_us() / 1_000_000;
-        let slow = u64::try_from(live.slower_than_us).is_ok_and(|limit| limit <= micros);
-        if slow
-            && !command.has(Flag::SkipSlowlog)
-            && let Some(facts) = self.facts()
-        {
-            let caller =
-                Caller { addr: facts.addr.as_bytes().to_vec(), name: client.name.clone(), unix_s };
+    fn count(&mut self, command: Command, outcome: Outcome<'_>, nanos: u64) {
+        let with_latency = self.reactor.live.latency_tracking;
+        let Some(stats) = self.reactor.stats() else { return };
+        let (failed, is_answered) = match outcome {
+            Outcome::Done => (false, true),
+            Outcome::FailedInside => (true, true),
+            Outcome::Failed(error) => {
+                stats.error(error);
+                (true, true)
+            }
+            Outcome::Blocked(blocked) => {
+                blocked.note_spent(nanos);
+                (false, false)
+            }
+        };
+        stats.called(command.id, nanos, failed, with_latency && is_answered);
+    }
+
+    fn is_slow(&self, nanos: u64) -> bool {
+        u64::try_from(self.reactor.live.slower_than_us).is_ok_and(|limit| limit <= nanos / 1000)
+    }
+
+    fn note_slow(&self, caller: Caller, (command, request): (Command, Request<'_>), nanos: u64) {
+        if !command.has(Flag::SkipSlowlog) {
             let shown = observe::shown(command, request);
-            shared.slowlog.lock().add(&shown, micros, caller, live.slowlog_len_max);
+            let len_max = self.reactor.live.slowlog_len_max;
+            self.shared.slowlog.lock().add(&shown, nanos / 1000, caller, len_max);
         }
-        let ms = micros / 1000;
-        if live.latency_threshold_ms != 0 && live.latency_threshold_ms <= ms {
-            let event = if command.has(Flag::Fast) { "fast-command" } else { "command" };
-            shared.latency.lock().add(event, unix_s, u32::try_from(ms).unwrap_or(u32::MAX));
+    }
+
+    fn note_latency(&self, event: &'static str, nanos: u64) {
+        let threshold_ms = self.reactor.live.latency_threshold_ms;
+        let ms = nanos / 1_000_000;
+        if threshold_ms != 0 && threshold_ms <= ms {
+            let ms = u32::try_from(ms).unwrap_or(u32::MAX);
+            self.shared.latency.lock().add(event, unix_us() / 1_000_000, ms);
         }
+    }
+
+    /// A client that was blocked is told something at last, which took so long.
+    fn unblocked(&mut self, blocked: &Arc<Blocked>, reply: Reply, (nanos, failed): (u64, bool)) {
+        let command = blocked.command();
+        let nanos_in_all = blocked.spent_ns().saturating_add(nanos);
+        let with_latency = self.reactor.live.latency_tracking;
+        if let Some(stats) = self.reactor.stats() {
+            stats.unblocked(command.id, (nanos, nanos_in_all), failed, with_latency);
+            if let Reply::Error(error) = &reply {
+                stats.error(error);
+            }
+        }
+        let Some(facts) = self.shared.clients.get(blocked.client_id) else { return };
+        if self.is_slow(nanos_in_all) {
+            let caller = caller(&facts, facts.name());
+            self.note_slow(caller, (command, blocked.request()), nanos_in_all);
+        }
+        self.note_latency("command-unblocking", nanos);
+        let Some(mailbox) = self.shared.mailbox(facts.reactor) else { return };
+        mailbox.post(Item::Served {
+            slot: facts.slot,
+            blocked: Arc::clone(blocked),
+            reply: Box::new(reply),
+        });
+        self.reactor.to_wake.insert(facts.reactor);
+        self.reactor.schedule_turn();
     }
 }
 
@@ -260,7 +308,8 @@ impl Host for Turn<'_> {
         } else {
             blocked.on_timeout.clone()
         };
-        self.served(&blocked, reply);
+        // As in Redis, its command counts as failed, whatever it is told.
+        self.unblocked(&blocked, reply, (0, true));
         true
     }
 
@@ -473,15 +522,9 @@ impl Host for Turn<'_> {
     }
 
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply) {
-        let Some(facts) = self.shared.clients.get(blocked.client_id) else { return };
-        let Some(mailbox) = self.shared.mailbox(facts.reactor) else { return };
-        mailbox.post(Item::Served {
-            slot: facts.slot,
-            blocked: Arc::clone(blocked),
-            reply: Box::new(reply),
-        });
-        self.reactor.to_wake.insert(facts.reactor);
-        self.reactor.schedule_turn();
+        let nanos = self.nanos_since(self.reactor.clock);
+        let failed = matches!(reply, Reply::Error(_));
+        self.unblocked(blocked, reply, (nanos, failed));
     }
 
     fn client_exists(&self, client_id: u64) -> bool {
@@ -523,23 +566,33 @@ impl Host for Turn<'_> {
         self.reactor.rng.next_u64()
     }
 
+    fn begin(&mut self) {
+        self.begun.push(self.reactor.clock);
+    }
+
+    fn refused(&mut self, command: Option<Command>, error: &WireError) {
+        if let Some(stats) = self.reactor.stats() {
+            stats.refused(command, error);
+        }
+    }
+
     fn called(
         &mut self,
         client: &Client,
         command: Command,
         request: Request<'_>,
-        error: Option<&WireError>,
+        outcome: Outcome<'_>,
     ) {
-        let nanos = self.nanos_since_last();
-        let live = &self.reactor.live;
-        if let Some(stats) = self.reactor.stats() {
-            stats.called(command.id, nanos, error.is_some(), live.latency_tracking);
+        let begun = if command.runs_others() { self.begun.pop() } else { None };
+        let nanos = self.nanos_since(begun.unwrap_or(self.reactor.clock));
+        self.count(command, outcome, nanos);
+        if self.is_slow(nanos)
+            && !matches!(outcome, Outcome::Blocked(_))
+            && let Some(facts) = self.facts()
+        {
+            self.note_slow(caller(facts, client.name.clone()), (command, request), nanos);
         }
-        let micros = nanos / 1000;
-        let slow = u64::try_from(live.slower_than_us).is_ok_and(|limit| limit <= micros);
-        if slow || live.latency_threshold_ms != 0 {
-            self.note_slow(client, command, request, micros);
-        }
+        self.note_latency(if command.has(Flag::Fast) { "fast-command" } else { "command" }, nanos);
         let held = self.monitors.take();
         let monitors = &self.shared.monitors;
         if monitors.any() && !command.has(Flag::SkipMonitor) && !command.has(Flag::Admin) {
@@ -557,6 +610,10 @@ impl Host for Turn<'_> {
             }
         }
     }
+}
+
+fn caller(facts: &Facts, name: Vec<u8>) -> Caller {
+    Caller { addr: facts.addr.as_bytes().to_vec(), name, unix_s: unix_us() / 1_000_000 }
 }
 
 /// `SetError` prints the whole reply line, `ERR ` included.

@@ -329,8 +329,8 @@ impl Reactor {
                 Ok(Admission::Queue(command)) => (command, true),
                 Err(refusal) => {
                     self.last_command = Some(refusal.command.map_or(u16::MAX, |it| it.id));
-                    if let (Some(stats), Some(command)) = (self.stats(), refusal.command) {
-                        stats.rejected(command.id);
+                    if let Some(stats) = self.stats() {
+                        stats.refused(refusal.command, &refusal.error);
                     }
                     if refusal.command.is_none() && is_http(request) {
                         tracing::warn!(
@@ -518,9 +518,6 @@ impl Reactor {
                 true
             }
         };
-        if let (Reply::Error(error), Some(stats)) = (reply, self.stats()) {
-            stats.error(error.code());
-        }
         if !silent || reply.is_push() {
             self.answer(slot, client, reply);
         }

@@ -59,6 +59,7 @@ pub(crate) fn run(
     ctx.effects.wanted = effects_wanted;
     // What it did is what its commands did.
     ctx.effects.replaced = true;
+    ctx.error_is_counted = answer.error_is_counted;
     match super::from_value(answer.reply) {
         Reply::Error(error) => Err(error),
         reply => Ok(reply),
@@ -155,15 +156,22 @@ impl Run<'_, '_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.fill(args);
         let request = Request::new(&buffer.data, &buffer.spans);
-        let result = self.admit(request).and_then(|command| {
-            self.ctx.client.version = version;
-            let n_before = self.ctx.keys.n_changes();
-            let outer = self.ctx.command;
-            let result = exec::run(self.ctx, command, request);
-            self.ctx.command = outer;
-            self.note_written(n_before, command);
-            result
-        });
+        let result = match self.admit(request) {
+            Ok(command) => {
+                self.ctx.client.version = version;
+                let n_before = self.ctx.keys.n_changes();
+                let outer = self.ctx.command;
+                let result = exec::run(self.ctx, command, request);
+                self.ctx.command = outer;
+                self.note_written(n_before, command);
+                result
+            }
+            Err(error) => {
+                let command = find(self.ctx, request);
+                self.ctx.host.refused(command, &error);
+                Err(error)
+            }
+        };
         self.buffer = buffer;
         match result {
             Ok(reply) => to_value(reply, version),

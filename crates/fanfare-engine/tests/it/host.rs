@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
 use fanfare_engine::effect::Effect;
-use fanfare_engine::host::{ClientFilter, Host, Killed, Kind, ScriptTime, Shutdown, SlowEntry};
+use fanfare_engine::host::{
+    ClientFilter, Host, Killed, Kind, Outcome, ScriptTime, Shutdown, SlowEntry,
+};
 use fanfare_engine::keyspace::Garbage;
 use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::table::Command;
@@ -256,7 +258,11 @@ impl Host for FakeHost {
         _client: &Client,
         _command: Command,
         _request: Request<'_>,
-        _error: Option<&WireError>,
+        _outcome: Outcome<'_>,
     ) {
     }
+
+    fn begin(&mut self) {}
+
+    fn refused(&mut self, _command: Option<Command>, _error: &WireError) {}
 }

@@ -12,6 +12,7 @@ use super::store::store;
 use super::{LIMIT, Show, WITHSCORES, key_at, one_key, spec};
 use crate::spec::{Arg, Arity, Docs, Flag, Keys};
 use crate::value::SortedSet;
+use crate::value::sorted_set::{Member, Packing};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static ZRANGE: Spec = spec(
@@ -204,9 +205,30 @@ fn range(ctx: &mut Ctx<'_>, request: Request<'_>, form: Form) -> Result<Reply, W
 
 fn zrangestore(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let query = Query::parse(request, 2, (Form { by: None, is_reversed: None }, false))?;
+    let packing = Packing::of(ctx.tuning());
     let set = ctx.read::<SortedSet>(query.key)?;
-    let members = set.map(|set| set.members(query.ranks(set)).collect()).unwrap_or_default();
+    let mut members: Vec<Member> =
+        set.map(|set| set.members(query.ranks(set)).collect()).unwrap_or_default();
+    let is_known = matches!(query.selection, Selection::Ranks(..));
+    if !is_known || members.len() <= packing.entries_max {
+        if query.is_reversed {
+            pass_through_listpack(members.iter_mut().rev(), packing);
+        } else {
+            pass_through_listpack(members.iter_mut(), packing);
+        }
+    }
     Ok(store(ctx, request.get(1).unwrap_or_default(), members, "zrangestore"))
+}
+
+/// As redis-server, which puts one after the other into a listpack until that is too large, unless it knows before how
+/// many come: a listpack has no score of -0, and it becomes 0.
+fn pass_through_listpack<'m>(members: impl Iterator<Item = &'m mut Member>, packing: Packing) {
+    let fits = |it: &&mut Member| it.name.len() <= packing.value_max;
+    for member in members.take(packing.entries_max).take_while(fits) {
+        if member.score == 0.0 {
+            member.score = 0.0;
+        }
+    }
 }
 
 /// The members that are asked for.
