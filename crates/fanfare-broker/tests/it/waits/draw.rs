@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use fanfare_testkit::{Rng, escape};
 
+use super::N_CLIENTS;
 use super::side::{Side, State};
 
 pub(super) const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
@@ -90,11 +91,16 @@ pub(super) struct Draw {
     rng: Rng,
     payloads: Payloads,
     n_elements: usize,
+    /// What each client waited for last.
+    waited_for: Vec<Words>,
+    /// In which order `SWAPDB` serves the clients of several keys depends on redis-server's random seed.
+    may_swap: bool,
 }
 
 impl Draw {
     pub(super) fn new(rng: Rng, payloads: Payloads) -> Self {
-        Self { rng, payloads, n_elements: 0 }
+        let waited_for = vec![Words::new(); N_CLIENTS];
+        Self { rng, payloads, n_elements: 0, waited_for, may_swap: false }
     }
 
     fn below(&mut self, n: usize) -> usize {
@@ -123,6 +129,10 @@ impl Draw {
             return Step::HangUp { client: self.below(states.len()) };
         }
         let client = idle[self.below(idle.len())];
+        let mut waited_for: Vec<_> = blocked.iter().flat_map(|it| &self.waited_for[*it]).collect();
+        waited_for.sort_unstable();
+        waited_for.dedup();
+        self.may_swap = !states[client].in_multi && waited_for.len() < 2;
         let requests = if states[client].in_multi {
             self.in_multi()
         } else if 1 < idle.len() && self.below(5) < 3 {
@@ -135,7 +145,9 @@ impl Draw {
 
     /// Of a client that waits, perhaps, and has sent more behind that.
     fn waiting(&mut self, client: usize) -> Vec<Words> {
-        let mut requests = vec![self.blocking(None)];
+        let mut requests = vec![self.blocking()];
+        let is_key = |it: &&Vec<u8>| KEYS.iter().any(|key| key.as_bytes() == it.as_slice());
+        self.waited_for[client] = requests[0].iter().filter(is_key).cloned().collect();
         match self.below(12) {
             0 => requests.push(words("PING")),
             // Who waits on the same keys next depends on who is told first.
@@ -148,11 +160,10 @@ impl Draw {
         requests
     }
 
-    /// A command that may wait. `key`: at this one.
-    fn blocking(&mut self, key: Option<&str>) -> Words {
+    /// A command that may wait.
+    fn blocking(&mut self) -> Words {
         let timeout = self.pick(&["0", "0", "0", "100", "1000.5", SHORT]);
-        let mut keys: Vec<&str> = (0..=self.below(3)).map(|_| self.pick(&KEYS)).collect();
-        keys.extend(key);
+        let keys: Vec<&str> = (0..=self.below(3)).map(|_| self.pick(&KEYS)).collect();
         let (n, all) = (keys.len(), keys.join(" "));
         let (a, b) = (self.pick(&KEYS), self.pick(&KEYS));
         let [from, to] = [(); 2].map(|()| self.pick(&["LEFT", "RIGHT"]));
@@ -174,7 +185,7 @@ impl Draw {
         match self.below(8) {
             0 => vec![words("EXEC")],
             1 => vec![words("DISCARD")],
-            2 => vec![self.blocking(None)],
+            2 => vec![self.blocking()],
             _ => self.write(),
         }
     }
@@ -186,8 +197,7 @@ impl Draw {
             1..4 => {
                 let mut requests = vec![words("MULTI")];
                 for _ in 0..=self.below(4) {
-                    let more =
-                        if self.once_in(8) { vec![self.blocking(None)] } else { self.write() };
+                    let more = if self.once_in(8) { vec![self.blocking()] } else { self.write() };
                     requests.extend(more);
                 }
                 requests.push(words("EXEC"));
@@ -281,14 +291,14 @@ impl Draw {
         let (key, other) = (self.pick(&KEYS), self.pick(&KEYS));
         let replace = self.pick(&["", " REPLACE"]);
         let db = self.below(2);
-        words(&match self.below(9) {
+        words(&match self.below(10) {
             0..2 => format!("RENAME {key} {other}"),
             2 => format!("RENAMENX {key} {other}"),
             3 => format!("COPY {key} {other}{replace}"),
             4 => format!("COPY {key} {other} DB {db}{replace}"),
             5..7 => format!("MOVE {key} {db}"),
-            7 => "SWAPDB 0 1".to_owned(),
-            _ => format!("SWAPDB {db} 1"),
+            7 | 8 if self.may_swap => format!("SWAPDB {db} {}", self.below(2)),
+            _ => format!("MOVE {key} {db}"),
         })
     }
 
