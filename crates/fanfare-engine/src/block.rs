@@ -9,7 +9,7 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/blpop/>, "What key is served first?" and what follows.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use fanfare_resp::Version;
 use parking_lot::Mutex;
@@ -17,7 +17,66 @@ use parking_lot::Mutex;
 use crate::client::Queued;
 use crate::keyspace::StripeId;
 use crate::long_double::LongDouble;
+use crate::value::Value;
 use crate::{Now, Reply, Request, WireError, wire_error};
+
+/// The types of values that clients wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// `BLPOP` and its kind.
+    List,
+    /// `BZPOPMIN` and its kind.
+    SortedSet,
+}
+
+impl Awaited {
+    /// The type of `value`, if clients wait for such.
+    #[inline]
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::List(_) => Some(Self::List),
+            Value::SortedSet(_) => Some(Self::SortedSet),
+            Value::Text(_) | Value::Set(_) | Value::Hash(_) => None,
+        }
+    }
+}
+
+/// How many clients wait, by type. One whose wait is over counts until it is out of the lines of its keys.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    n_for_lists: AtomicUsize,
+    n_for_sorted_sets: AtomicUsize,
+}
+
+impl Waiting {
+    fn of(&self, awaited: Awaited) -> &AtomicUsize {
+        match awaited {
+            Awaited::List => &self.n_for_lists,
+            Awaited::SortedSet => &self.n_for_sorted_sets,
+        }
+    }
+
+    /// Whether anybody waits for this type, whatever its key.
+    pub(crate) fn any(&self, awaited: Awaited) -> bool {
+        self.of(awaited).load(Ordering::Relaxed) != 0
+    }
+
+    /// Called while the stripes of its keys are locked.
+    pub(crate) fn add(&self, blocked: &Blocked) {
+        if let Some(awaited) = blocked.awaited {
+            self.of(awaited).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a client off that was added, once.
+    pub(crate) fn remove(&self, blocked: &Blocked) {
+        if let Some(awaited) = blocked.awaited
+            && !blocked.is_forgotten.swap(true, Ordering::Relaxed)
+        {
+            self.of(awaited).fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// A client that waits.
 #[derive(Debug)]
@@ -33,10 +92,13 @@ pub struct Blocked {
     /// What it is told then.
     pub on_timeout: Reply,
     request: Queued,
+    awaited: Option<Awaited>,
     keys: Vec<Box<[u8]>>,
     reaches: Vec<StripeId>,
     /// How long its command ran before it waited.
     spent_ns: AtomicU64,
+    /// It is out of the lines of its keys.
+    is_forgotten: AtomicBool,
     /// Locked after stripes, and while somebody tries to serve the client.
     is_over: Mutex<bool>,
 }
@@ -44,6 +106,8 @@ pub struct Blocked {
 /// What a command that found nothing wants to wait for.
 #[derive(Debug)]
 pub struct Wait<'a> {
+    /// What its keys must hold; `None`: it has none.
+    pub awaited: Option<Awaited>,
     /// Keys, any of which will do.
     pub keys: Vec<&'a [u8]>,
     /// A key that is written when the client is served (`BLMOVE`).
@@ -68,9 +132,11 @@ impl Blocked {
             deadline_unix_ms: wait.deadline_unix_ms,
             on_timeout: wait.on_timeout,
             request,
+            awaited: wait.awaited,
             keys: distinct(wait.keys),
             reaches,
             spent_ns: AtomicU64::new(0),
+            is_forgotten: AtomicBool::new(false),
             is_over: Mutex::new(false),
         }
     }

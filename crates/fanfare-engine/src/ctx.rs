@@ -406,6 +406,7 @@ impl Ctx<'_> {
             let key = self.keys.key(key);
             self.keys.block(db, key, &blocked);
         }
+        self.keyspace.waiting().add(&blocked);
         self.waits = Waits::Blocked(blocked);
         Reply::None
     }

@@ -22,15 +22,6 @@ pub(super) struct Interests {
     tracked: TrackedKeys,
 }
 
-/// Whom a change concerns.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// Clients are blocked on the key.
-    pub(crate) is_blocked: bool,
-    /// They may hold a copy of it, and are forgotten here.
-    pub(crate) trackers: Trackers,
-}
-
 #[derive(Debug)]
 struct Interest {
     hash: u64,
@@ -46,14 +37,12 @@ impl Interests {
         self.keys.is_empty() && self.tracked.is_empty()
     }
 
-    /// The key changed.
-    pub(super) fn changed(&mut self, hash: u64, key: &[u8]) -> Told {
-        let trackers = self.tracked.take(hash, key);
-        let Some(interest) = self.find(hash, key) else {
-            return Told { is_blocked: false, trackers };
-        };
-        raise(&interest.marks);
-        Told { is_blocked: !interest.blocked.is_empty(), trackers }
+    /// The key changed. Those who may hold a copy of it are returned, and forgotten here.
+    pub(super) fn changed(&mut self, hash: u64, key: &[u8]) -> Trackers {
+        if let Some(interest) = self.find(hash, key) {
+            raise(&interest.marks);
+        }
+        self.tracked.take(hash, key)
     }
 
     /// Remembers that a client may hold a copy of the key.

@@ -17,7 +17,7 @@ use super::expired::Expired;
 use super::garbage::Garbage;
 use super::stripe::StripeGuard;
 use super::{Key, Keyspace, StripeId};
-use crate::block::Blocked;
+use crate::block::{Awaited, Blocked};
 use crate::tracking::{Stale, Tracker};
 use crate::tree::Name;
 use crate::value::Value;
@@ -363,7 +363,17 @@ impl Locked<'_> {
     ) -> Option<Value> {
         let keyspace = self.keyspace;
         let rehash = |entry: &Entry| keyspace.hash(entry.key());
-        self.stripe(db, key).put(key, value, expires_at_ms.unwrap_or(0), (clock, rehash))
+        let awaited = Awaited::of(&value).filter(|it| keyspace.waiting().any(*it));
+        let stripe = self.stripe(db, key);
+        let before = stripe.put(key, value, expires_at_ms.unwrap_or(0), (clock, rehash));
+        // Who is blocked on a key is served, once, when it comes to hold such a value.
+        if let Some(awaited) = awaited
+            && stripe.is_blocking(key)
+            && before.as_ref().and_then(Awaited::of) != Some(awaited)
+        {
+            self.note_ready(db, key);
+        }
+        before
     }
 
     /// Changes the value of a live key in place.
@@ -433,8 +443,10 @@ impl Locked<'_> {
             in_b.exchange(contents);
             in_a.forget_tracked(keyspace.tracked());
             in_b.forget_tracked(keyspace.tracked());
-            ready.extend(in_a.ready().into_iter().map(|key| (a, key)));
-            ready.extend(in_b.ready().into_iter().map(|key| (b, key)));
+            let is_awaited =
+                |value: &Value| Awaited::of(value).is_some_and(|it| keyspace.waiting().any(it));
+            ready.extend(in_a.ready(is_awaited).into_iter().map(|key| (a, key)));
+            ready.extend(in_b.ready(is_awaited).into_iter().map(|key| (b, key)));
         }
         self.n_changes += 1;
         let rest = self.rest_mut();
@@ -453,29 +465,26 @@ impl Locked<'_> {
 
 /// Those who are interested in keys.
 impl Locked<'_> {
-    /// Tells those who watch `key` that it changed; clients that are blocked on it come to be served.
+    /// Tells those who watch `key` that it changed.
     #[inline]
     pub(crate) fn touch(&mut self, db: u16, key: Key<'_>) {
         self.n_changes += 1;
         if let Some(stripe) = self.find(db, key)
             && stripe.touch()
-            && self.tell(db, key)
         {
-            self.note_ready(db, key);
+            self.tell(db, key);
         }
         self.note_changed(key, true);
     }
 
-    /// Tells those who watch `key`, and notes those who may hold a copy of it. Returns whether clients are blocked on
-    /// it.
-    fn tell(&mut self, db: u16, key: Key<'_>) -> bool {
+    /// Tells those who watch `key`, and notes those who may hold a copy of it.
+    fn tell(&mut self, db: u16, key: Key<'_>) {
         let counts = self.keyspace.tracked();
-        let Some(stripe) = self.find(db, key) else { return false };
-        let told = stripe.tell(key, counts);
-        if !told.trackers.is_empty() {
-            self.rest_mut().stale.push(Stale::Key(key.name.into(), told.trackers));
+        let Some(stripe) = self.find(db, key) else { return };
+        let trackers = stripe.tell(key, counts);
+        if !trackers.is_empty() {
+            self.rest_mut().stale.push(Stale::Key(key.name.into(), trackers));
         }
-        told.is_blocked
     }
 
     /// Notes that `key` changed, if somebody tracks prefixes.

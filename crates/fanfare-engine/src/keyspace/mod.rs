@@ -38,14 +38,14 @@ use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use crate::Now;
-use crate::block::Blocked;
+use crate::block::{Blocked, Waiting};
 use crate::scripting::Scripts;
 use crate::tracking::{self, Trackers};
 use crate::tree::Name;
 use crate::tuning::Tuning;
 use crate::value::hasher;
 use access::{Counting, Dice};
-use interest::Told;
+
 use schedule::Due;
 use stripe::{Slot, StripeGuard};
 
@@ -72,6 +72,7 @@ pub struct Keyspace {
     unsettled: Mutex<Vec<Unsettled>>,
     /// Copies that clients may hold.
     tracked: tracking::Counts,
+    waiting: Waiting,
 }
 
 #[derive(Debug)]
@@ -133,6 +134,7 @@ impl Keyspace {
             n_evicted: AtomicU64::new(0),
             unsettled: Mutex::default(),
             tracked: tracking::Counts::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -295,7 +297,12 @@ impl Keyspace {
     /// Takes a client whose wait is over out of the lines of its keys; later, if a script that holds everything runs
     /// on. Until then it is passed over.
     pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
+        self.waiting.remove(blocked);
         self.settle_or_put_off(Unsettled::Wait(Arc::clone(blocked)));
+    }
+
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     fn settle_or_put_off(&self, unsettled: Unsettled) {
@@ -407,12 +414,12 @@ fn sweep(
         let key = Key { hash, name: &name };
         let n_left = EXPIRED_PER_LOCK_MAX - n_removed;
         let Some((expired, _)) = stripe.expire(key, now_ms, n_left) else { break };
-        let told = if stripe.touch() { stripe.tell(key, tracked) } else { Told::default() };
+        let trackers = if stripe.touch() { stripe.tell(key, tracked) } else { Trackers::default() };
         n_removed += match &expired {
             Expired::Key(_) => 1,
             Expired::Fields { names, .. } => names.len(),
         };
-        removed(&expired, &told.trackers);
+        removed(&expired, &trackers);
     }
     n_removed
 }

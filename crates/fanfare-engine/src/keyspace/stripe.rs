@@ -10,7 +10,7 @@ use super::access::{Access, Clock};
 use super::count::{Counters, StripeCounts};
 use super::entry::Entry;
 use super::expired::Expired;
-use super::interest::{Interests, Told};
+use super::interest::Interests;
 use super::schedule::{Due, Part, Schedule};
 use super::{Key, StripeId};
 use crate::block::Blocked;
@@ -363,10 +363,9 @@ impl StripeGuard<'_> {
         self.stripe.interests.is_some()
     }
 
-    /// Tells those who watch `key` that it changed. Returns whom else that concerns, and takes those who may hold a copy
-    /// of it off `counts`.
-    pub(crate) fn tell(&mut self, key: Key<'_>, counts: &Counts) -> Told {
-        let mut told = Told::default();
+    /// Tells those who watch `key` that it changed. Returns those who may hold a copy of it; they are off `counts`.
+    pub(crate) fn tell(&mut self, key: Key<'_>, counts: &Counts) -> Trackers {
+        let mut told = Trackers::default();
         self.with_interests(|it| {
             let before = it.n_tracked();
             told = it.changed(key.hash, key.name);
@@ -441,12 +440,19 @@ impl StripeGuard<'_> {
         self.stripe.interests.iter().flat_map(|it| it.reached())
     }
 
-    /// Keys that are there and on which clients are blocked.
-    pub(crate) fn ready(&self) -> Vec<Name> {
+    /// Whether clients are blocked on `key`.
+    pub(crate) fn is_blocking(&self, key: Key<'_>) -> bool {
+        self.next_blocked(key, 0).is_some()
+    }
+
+    /// Keys on which clients are blocked and that hold such a value.
+    pub(crate) fn ready(&self, is_awaited: impl Fn(&Value) -> bool) -> Vec<Name> {
         let blocking = self.stripe.interests.iter().flat_map(|it| it.blocking());
         let table = &self.stripe.table;
-        let is_there = |hash, key: &Name| table.find(hash, |it| it.key == *key).is_some();
-        blocking.filter(|(hash, key)| is_there(*hash, key)).map(|it| it.1.clone()).collect()
+        let is_ready = |hash, key: &Name| {
+            table.find(hash, |it| it.key == *key).is_some_and(|it| is_awaited(&it.value))
+        };
+        blocking.filter(|(hash, key)| is_ready(*hash, key)).map(|it| it.1.clone()).collect()
     }
 
     fn interests_mut(&mut self) -> &mut Interests {

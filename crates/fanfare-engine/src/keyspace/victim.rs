@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use super::access::Clock;
 use super::entry::Entry;
 use super::garbage::Garbage;
-use super::interest::Told;
 use super::policy::Policy;
 use super::{Key, Keyspace, N_STRIPES, StripeId};
 use crate::tracking::Trackers;
@@ -89,12 +88,12 @@ impl Keyspace {
         let n_before = held.stripe.n_bytes();
         let Some(value) = held.stripe.remove(key) else { return Some(Freed::default()) };
         self.n_evicted.fetch_add(1, Ordering::Relaxed);
-        let told = if held.stripe.touch() {
+        let trackers = if held.stripe.touch() {
             held.stripe.tell(key, self.tracked())
         } else {
-            Told::default()
+            Trackers::default()
         };
-        removed(id.db, name, &told.trackers);
+        removed(id.db, name, &trackers);
         let n_bytes = n_before.saturating_sub(held.stripe.n_bytes());
         drop(held);
         let garbage = value.is_large().then(|| Garbage::from(value));

@@ -34,6 +34,7 @@ fn wait(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         return Ok(Reply::Int(0));
     }
     let wait = Wait {
+        awaited: None,
         keys: Vec::new(),
         destination: None,
         deadline_unix_ms: (timeout_ms != 0).then_some(deadline_unix_ms),

@@ -3,7 +3,7 @@
 //! Sources: <https://redis.io/docs/latest/commands/blpop/>, <https://redis.io/docs/latest/commands/brpop/>.
 
 use super::pop::pop_one;
-use crate::block::{Wait, parse_deadline};
+use crate::block::{Awaited, Wait, parse_deadline};
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::List;
 use crate::value::list::Side;
@@ -59,6 +59,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, request: Request<'_>, side: Side) -> Result<Re
         }
     }
     let wait = Wait {
+        awaited: Some(Awaited::List),
         keys: request.iter().skip(1).take(n_keys).collect(),
         destination: None,
         deadline_unix_ms,

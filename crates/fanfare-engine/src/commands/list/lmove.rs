@@ -5,7 +5,7 @@
 
 use super::pop;
 use super::push::{event, push_one};
-use crate::block::{Wait, parse_deadline};
+use crate::block::{Awaited, Wait, parse_deadline};
 use crate::notify::Classes;
 use crate::packed::Fill;
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
@@ -164,6 +164,7 @@ fn move_or_wait(
         return Ok(Reply::Null);
     }
     let wait = Wait {
+        awaited: Some(Awaited::List),
         keys: vec![source],
         destination: Some(destination),
         deadline_unix_ms,

@@ -4,7 +4,7 @@
 
 use super::lmove::parse_side;
 use super::pop::pop_many;
-use crate::block::{Wait, parse_deadline};
+use crate::block::{Awaited, Wait, parse_deadline};
 use crate::number;
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
 use crate::value::List;
@@ -117,7 +117,13 @@ fn blmpop(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
             return pop_from(ctx, key, side, n_max);
         }
     }
-    let wait = Wait { keys, destination: None, deadline_unix_ms, on_timeout: Reply::NullArray };
+    let wait = Wait {
+        awaited: Some(Awaited::List),
+        keys,
+        destination: None,
+        deadline_unix_ms,
+        on_timeout: Reply::NullArray,
+    };
     Ok(ctx.block(request, wait))
 }
 

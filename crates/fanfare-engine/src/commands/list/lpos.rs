@@ -56,6 +56,7 @@ struct Options {
 impl Options {
     fn parse(request: Request<'_>) -> Result<Self, WireError> {
         let mut options = Self { from_end: false, n_skipped: 0, count: None, n_compared_max: 0 };
+        let mut rank_is_lowest = false;
         let mut args = request.iter().skip(3);
         while let Some(word) = args.next() {
             let raw = args.next().ok_or(wire_error::SYNTAX)?;
@@ -63,8 +64,8 @@ impl Options {
             match word.to_ascii_lowercase().as_slice() {
                 b"rank" => {
                     let rank = number::parse_int(raw).ok_or(wire_error::NOT_AN_INTEGER)?;
-                    // As in redis-server 7.0.15, which negates it in 64 bits, the lowest counts as the first from the end.
-                    let nth = if rank == i64::MIN { 1 } else { rank.unsigned_abs() };
+                    rank_is_lowest = rank == i64::MIN;
+                    let nth = if rank_is_lowest { 1 } else { rank.unsigned_abs() };
                     let n_skipped = nth.checked_sub(1);
                     let n_skipped = n_skipped.ok_or(wire_error::RANK_IS_ZERO)?;
                     options.from_end = rank < 0;
@@ -77,6 +78,8 @@ impl Options {
                 _ => return Err(wire_error::SYNTAX),
             }
         }
+        // The lowest number has no counterpart above zero: redis-server 7.0.15 counts from the end, and never far enough.
+        options.count = options.count.map(|it| if rank_is_lowest { 0 } else { it });
         Ok(options)
     }
 

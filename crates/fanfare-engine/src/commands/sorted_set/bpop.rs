@@ -6,7 +6,7 @@
 
 use super::pop::{End, MultiPop, pop, pop_nested};
 use super::{COUNT, WHERE, counted_keys, spec};
-use crate::block::{Wait, parse_deadline};
+use crate::block::{Awaited, Wait, parse_deadline};
 use crate::spec::{Arg, Arity, Docs, Flag, Keys};
 use crate::value::SortedSet;
 use crate::value::sorted_set::Member;
@@ -100,5 +100,14 @@ fn wait(
     deadline_unix_ms: Option<u64>,
 ) -> Reply {
     let on_timeout = Reply::NullArray;
-    ctx.block(request, Wait { keys, destination: None, deadline_unix_ms, on_timeout })
+    ctx.block(
+        request,
+        Wait {
+            awaited: Some(Awaited::SortedSet),
+            keys,
+            destination: None,
+            deadline_unix_ms,
+            on_timeout,
+        },
+    )
 }
