@@ -1,11 +1,13 @@
 //! Clients that wait for elements of lists, on several reactors.
+//!
+//! docs/differences.md: D25
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use fanfare_testkit::{Rng, seed};
+use fanfare_testkit::{RedisServer, Rng, seed};
 
-use crate::peer::{Frame, Peer, Poll, broker, command, info, wait_until};
+use crate::peer::{Frame, Peer, Poll, addr_of, broker, command, info, wait_until};
 
 fn ok() -> Frame {
     Frame::Simple(b"OK".to_vec())
@@ -112,6 +114,26 @@ fn a_pause_and_the_end_find_them_waiting() {
     assert_eq!(served.iter().filter(|it| **it).count(), 1);
     broker.shutdown();
     assert!(first.read_to_end().is_empty() && second.read_to_end().is_empty());
+}
+
+#[test]
+fn who_is_blocked_on_a_key_that_is_overwritten_is_served_but_not_by_redis_server_7() {
+    let redis = RedisServer::start(&[]);
+    let broker = broker(|config| config.reactors = 2);
+    let stored = pair("k", "1");
+    for (addr, is_served) in [(redis.addr(), false), (addr_of(&broker), true)] {
+        let (mut peer, mut admin) = (Peer::connect(addr), Peer::connect(addr));
+        peer.send(&["BLPOP", "k", "0"]);
+        wait_for_blocked(&mut admin, 1);
+        admin.call(&["RPUSH", "l", "2", "1"]);
+        admin.call(&["SET", "k", "x"]);
+        assert_eq!(admin.call(&["SORT", "l", "STORE", "k"]), Frame::Int(2));
+        if is_served {
+            assert_eq!(peer.read(), stored);
+        }
+        assert_eq!(info(&mut admin, "blocked_clients"), u64::from(!is_served));
+        assert_eq!(admin.call(&["LLEN", "k"]), Frame::Int(2 - i64::from(is_served)));
+    }
 }
 
 const N_KEYS: u64 = 5;

@@ -4,6 +4,8 @@
 //! the broker has to bring every client into the same state with the same bytes: blocked or not, inside `MULTI` or not.
 //! Notifications tell the order in which clients were served, and the counts of `INFO` what was counted.
 //!
+//! docs/differences.md: D26
+//!
 //! `FANFARE_SEED=n` repeats a run, `FANFARE_FULL=1` makes it fifty times as long.
 
 mod draw;
