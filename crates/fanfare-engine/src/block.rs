@@ -169,6 +169,10 @@ impl Blocked {
         self.spent_ns.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn awaits(&self, awaited: Awaited) -> bool {
+        self.awaited == Some(awaited)
+    }
+
     /// The command it waits in.
     #[must_use]
     pub fn command(&self) -> crate::table::Command {

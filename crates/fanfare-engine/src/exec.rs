@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::block::Blocked;
+use crate::block::{Awaited, Blocked};
 use crate::client::{Mode, Queued};
 use crate::ctx::Waits;
 use crate::effect::Effects;
@@ -238,11 +238,8 @@ pub fn call<'a>(
     };
     let result = run(&mut ctx, command, request);
     let waits = std::mem::take(&mut ctx.waits);
+    settle_stale(&mut ctx);
     serve_blocked(&mut ctx);
-    let stale = ctx.keys.take_stale();
-    if !stale.is_empty() {
-        tracking::settle(&mut ctx, stale);
-    }
     let Ctx { keys, host, effects, client, .. } = ctx;
     if !effects.list.is_empty() {
         host.record(effects.list);
@@ -308,6 +305,15 @@ fn run_uncounted(
     result
 }
 
+/// Tells of what the present client made stale, before it is another one's turn.
+#[inline]
+fn settle_stale(ctx: &mut Ctx<'_>) {
+    let stale = ctx.keys.take_stale();
+    if !stale.is_empty() {
+        tracking::settle(ctx, stale);
+    }
+}
+
 /// Runs the requests of clients that are blocked on keys which changed, in the order in which they came.
 #[inline]
 fn serve_blocked(ctx: &mut Ctx<'_>) {
@@ -346,6 +352,11 @@ fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, key: &[u8]) -> Option<Reply> {
     ctx.serving = Some(key.into());
     // It was called, and shown to monitors, when it began to wait.
     let result = run_uncounted(ctx, blocked.command(), blocked.request());
+    if blocked.awaits(Awaited::List) {
+        // As in Redis: who pushed an element that goes to another client at once has changed the list, and nobody else.
+        ctx.keys.forget_change(key);
+    }
+    settle_stale(ctx);
     ctx.serving = None;
     ctx.command = command;
     match std::mem::take(&mut ctx.waits) {

@@ -311,6 +311,60 @@ fn a_key_that_expires_while_nobody_looks_is_told() {
     assert_eq!(pushed(&mut other, 1), ["soon"]);
 }
 
+/// What a client that tracks is told of each write, with the names of the keys; `*` is everything.
+fn told(addr: SocketAddr, mode: &[&str], script: &[(bool, &[&str])]) -> Vec<String> {
+    let (mut peer, mut other) = (resp3(addr), Peer::connect(addr));
+    other.call(&["FLUSHALL"]);
+    assert_eq!(peer.call(&[&["CLIENT", "TRACKING", "ON"], mode].concat()), ok());
+    let mut seen = Vec::new();
+    for (by_itself, request) in script {
+        if *by_itself {
+            peer.send(request)
+        } else {
+            drop(other.call(request))
+        }
+        // What was changed before this is asked is told before it is answered.
+        peer.send(&["ECHO", "end"]);
+        loop {
+            match peer.read() {
+                Frame::Push(items) => seen.push(match &items[1] {
+                    Frame::Null => "*".to_owned(),
+                    names => names.items().iter().map(Frame::text).collect(),
+                }),
+                Frame::Bulk(text) if text == b"end" => break,
+                _ => {}
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn what_redis_forgets_to_tell_is_told() {
+    let server = RedisServer::start(&[]);
+    let broker = broker(|config| config.reactors = 2);
+    let (theirs, ours) = (server.addr(), addr_of(&broker));
+    let set: &[&str] = &["SET", "k", "1"];
+    // A script that does not say which keys it reads.
+    let undeclared: &[(bool, &[&str])] =
+        &[(true, &["EVAL", "return redis.call('GET', 'k')", "0"]), (false, set)];
+    assert!(told(theirs, &[], undeclared).is_empty());
+    assert_eq!(told(ours, &[], undeclared), ["k"]);
+    // Databases that change places: other values have the names.
+    let swapped: &[(bool, &[&str])] =
+        &[(false, set), (true, &["GET", "k"]), (false, &["SWAPDB", "0", "1"])];
+    assert!(told(theirs, &[], swapped).is_empty());
+    assert_eq!(told(ours, &[], swapped), ["*"]);
+    // A script's changes are those of its client.
+    let own: &[(bool, &[&str])] = &[
+        (true, &["EVAL", "return redis.call('SET', 'k', 1)", "0"]),
+        // redis-server broadcasts after the requests that it has read.
+        (false, &["PING"]),
+    ];
+    assert_eq!(told(theirs, &["BCAST", "NOLOOP"], own), ["k"]);
+    assert!(told(ours, &["BCAST", "NOLOOP"], own).is_empty());
+}
+
 #[test]
 fn who_does_not_read_what_it_is_told_does_not_hold_up_writers() {
     let broker = broker(|config| {

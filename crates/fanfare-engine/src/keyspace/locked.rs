@@ -495,6 +495,15 @@ impl Locked<'_> {
         }
     }
 
+    /// Whoever tracks prefixes is not told of the last change of `key`, since that was asked for last.
+    pub(crate) fn forget_change(&mut self, name: &[u8]) {
+        let Some(rest) = &mut self.rest else { return };
+        let is_it = |it: &Stale| matches!(it, Stale::Changed { key, .. } if **key == *name);
+        if let Some(at) = rest.stale.iter().rposition(is_it) {
+            rest.stale.remove(at);
+        }
+    }
+
     /// Remembers that a client may hold a copy of `key`.
     pub(crate) fn track(&mut self, db: u16, key: Key<'_>, tracker: &Arc<Tracker>) {
         let keyspace = self.keyspace;
