@@ -1,13 +1,10 @@
-//! Transactions and scripts on several reactors: each happens as a whole or not at all, nobody sees half of one, and no
-//! two wait for each other for ever.
+//! Transactions and scripts on several reactors: each happens as a whole or not at all, and nobody sees half of one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use fanfare_broker::Broker;
 use fanfare_testkit::{Rng, seed};
 
-use crate::peer::{Frame, Peer, broker, info, wait_until};
+use crate::peer::{Frame, Peer, broker};
 
 const N_ACCOUNTS: u64 = 40;
 const BALANCE: i64 = 100;
@@ -145,62 +142,4 @@ fn no_money_comes_or_goes_however_it_is_moved() {
         assert!(worked && checked);
     });
     assert_eq!(total(&mut bank, 0), expected);
-}
-
-/// A request that needs several keys, whole databases or an element that is not there yet.
-fn tangled(rng: &mut Rng) -> Vec<String> {
-    let key = |rng: &mut Rng| format!("k{}", rng.below(12));
-    let (a, b, c) = (key(rng), key(rng), key(rng));
-    let words: &[&str] = match rng.below(16) {
-        0 => &["RPUSH", &a, "x", "y"],
-        1 => &["LPUSH", &b, "z"],
-        2 => &["BLMOVE", &a, &b, "LEFT", "RIGHT", "0.01"],
-        3 => &["BLPOP", &a, &b, &c, "0.01"],
-        4 => &["BRPOPLPUSH", &c, &a, "0.01"],
-        5 => &["LMPOP", "2", &a, &b, "LEFT", "COUNT", "2"],
-        6 => &["EVAL", "return redis.call('RPUSH', KEYS[2], 's')", "2", &a, &b],
-        7 => &["EVAL", "return redis.call('BLPOP', KEYS[1], 0)", "1", &c],
-        8 => &["RENAME", &a, &b],
-        9 => &["COPY", &b, &c, "REPLACE"],
-        10 => &["DEL", &a, &b, &c],
-        11 => &["SWAPDB", "0", "1"],
-        12 => &["SORT", &a, "ALPHA", "STORE", &b],
-        13 => &["FLUSHDB"],
-        14 => &["DBSIZE"],
-        _ => &["MOVE", &a, "1"],
-    };
-    words.iter().map(|it| (*it).to_owned()).collect()
-}
-
-#[test]
-fn commands_that_need_much_never_wait_for_each_other_for_ever() {
-    let seed = seed();
-    let time = Duration::from_secs(if is_full() { 600 } else { 4 });
-    let broker: Broker = broker(|config| config.reactors = 3);
-    let until = Instant::now() + time;
-    std::thread::scope(|scope| {
-        for client in 0..8 {
-            let mut peer = Peer::of(&broker);
-            scope.spawn(move || {
-                let mut rng = Rng::new(seed.wrapping_add(client));
-                while Instant::now() < until {
-                    let in_transaction = rng.below(4) == 0;
-                    if in_transaction {
-                        peer.call(&["MULTI"]);
-                    }
-                    for _ in 0..=rng.below(4) {
-                        let words = tangled(&mut rng);
-                        peer.call(&words.iter().map(String::as_str).collect::<Vec<_>>());
-                    }
-                    if in_transaction {
-                        peer.call(&["EXEC"]);
-                    }
-                }
-            });
-        }
-    });
-    let mut admin = Peer::of(&broker);
-    wait_until("nobody waits", || info(&mut admin, "blocked_clients") == 0);
-    admin.call(&["FLUSHALL"]);
-    assert_eq!(admin.call(&["DBSIZE"]), Frame::Int(0));
 }

@@ -14,6 +14,7 @@ mod panic;
 mod peer;
 mod resident;
 mod shutdown;
+mod tangled;
 mod tracking;
 mod vanish;
 mod waits;
