@@ -66,9 +66,9 @@ impl Watchdog {
             let desks = self.desks();
             let is_late = |it: &Desk| it.open().is_some_and(|it| UNANSWERED_MAX < it.0.elapsed());
             if desks.iter().any(is_late) {
-                let report = report(&desks);
                 // Not `eprintln`, which a test's harness may keep.
-                let _ = std::io::stderr().write_all(report.as_bytes());
+                let _ = std::io::stderr().write_all(report(&desks).as_bytes());
+                tell_of_threads();
                 std::process::exit(101);
             }
         }
@@ -89,7 +89,7 @@ impl Watchdog {
     }
 }
 
-/// What each client and each thread waits for.
+/// What each client waits for.
 fn report(desks: &[Desk]) -> String {
     let mut text = format!("\na request was not answered for {UNANSWERED_MAX:?}\n");
     for desk in desks {
@@ -99,24 +99,23 @@ fn report(desks: &[Desk]) -> String {
         };
         let _ = writeln!(text, "{}: {line}", desk.0.client);
     }
-    text + &threads()
+    text
 }
 
-/// The stacks of all threads, by gdb; without it, where the system has them wait.
-fn threads() -> String {
+/// Writes the stacks of all threads to standard output, by gdb; without it, where the system has them wait.
+fn tell_of_threads() {
     let pid = std::process::id().to_string();
+    // It can not be read from here: gdb stops this process, too.
     let stacks = Command::new("gdb")
         .args(["-p", &pid, "-batch", "-ex", "thread apply all backtrace"])
-        .output();
-    if let Ok(output) = stacks
-        && output.status.success()
-    {
-        return String::from_utf8_lossy(&output.stdout).into_owned();
+        .status();
+    if stacks.is_ok_and(|it| it.success()) {
+        return;
     }
     let mut text = "no stacks: install gdb\n".to_owned();
     for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
         let _ = writeln!(text, "{}: {}", read("comm").trim(), read("wchan"));
     }
-    text
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
