@@ -3,6 +3,7 @@
 //! docs/differences.md: D25
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fanfare_testkit::{RedisServer, Rng, seed};
@@ -134,6 +135,51 @@ fn who_is_blocked_on_a_key_that_is_overwritten_is_served_but_not_by_redis_server
         assert_eq!(info(&mut admin, "blocked_clients"), u64::from(!is_served));
         assert_eq!(admin.call(&["LLEN", "k"]), Frame::Int(2 - i64::from(is_served)));
     }
+}
+
+/// The words of what the slow log holds, the newest first, with who sent them.
+fn logged(admin: &mut Peer) -> Vec<String> {
+    let log = admin.call(&["SLOWLOG", "GET", "-1"]);
+    let entry = |it: &Frame| {
+        let words = it.items().get(3).map(Frame::items).unwrap_or_default();
+        let name = it.items().get(5).map(Frame::text).unwrap_or_default();
+        let words: Vec<String> = words.iter().map(Frame::text).collect();
+        format!("{name}> {}", words.join(" "))
+    };
+    log.items().iter().map(entry).filter(|it| it.starts_with("waiter>")).collect()
+}
+
+/// What the slow log shows of a client that waits, is served, fails, waits in vain, and is unblocked.
+fn shown_as_slow(addr: SocketAddr) -> Vec<Vec<String>> {
+    let (mut peer, mut admin) = (Peer::connect(addr), Peer::connect(addr));
+    admin.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+    peer.call(&["CLIENT", "SETNAME", "waiter"]);
+    admin.call(&["SET", "s", "x"]);
+    admin.call(&["SLOWLOG", "RESET"]);
+    let mut seen = Vec::new();
+    for request in [
+        &["BLPOP", "k", "0"][..],
+        &["BLMPOP", "0", "1", "k", "LEFT"],
+        &["BLMOVE", "k", "s", "LEFT", "LEFT", "0"],
+    ] {
+        peer.send(request);
+        wait_for_blocked(&mut admin, 1);
+        seen.push(logged(&mut admin));
+        admin.call(&["RPUSH", "k", "x"]);
+        peer.read();
+        seen.push(logged(&mut admin));
+    }
+    admin.call(&["DEL", "k"]);
+    assert_eq!(peer.call(&["BLPOP", "k", "0.001"]), Frame::Null);
+    seen.push(logged(&mut admin));
+    seen
+}
+
+#[test]
+fn the_slow_log_shows_who_was_blocked_once_it_was_served() {
+    let redis = RedisServer::start(&[]);
+    let broker = broker(|config| config.reactors = 2);
+    assert_eq!(shown_as_slow(addr_of(&broker)), shown_as_slow(redis.addr()));
 }
 
 const N_KEYS: u64 = 5;

@@ -230,6 +230,71 @@ fn counts_are_those_of_redis() {
 }
 
 #[test]
+fn errors_are_counted_where_they_come_from() {
+    let server = RedisServer::start(&[]);
+    let (_broker, addr) = broker();
+    let requests: &[&[&str]] = &[
+        &["CONFIG", "RESETSTAT"],
+        &["SET", "s", "x"],
+        &["LPUSH", "s", "x"],
+        &["MULTI"],
+        &["LPUSH", "s", "x"],
+        &["EVAL", "return redis.call('LPUSH', 's', 'x')", "0"],
+        &["EXEC"],
+        &["EVAL", "redis.pcall('LPUSH', 's', 'x') return 1", "0"],
+        &["EVAL", "return redis.pcall('LPUSH', 's', 'x')", "0"],
+        &["EVAL", "redis.call('LPUSH', 's', 'x')", "0"],
+        &["EVAL", "redis.pcall('nosuch') redis.pcall('GET') redis.pcall('SUBSCRIBE', 'x')", "0"],
+        &["EVAL", "return redis.call('nosuch')", "0"],
+        &["EVAL", "return redis.error_reply('MINE is this')", "0"],
+        &["EVAL", "return {err = 'MINE too'}", "0"],
+        &["EVAL", "return {err = 'single'}", "0"],
+        &["EVAL", "return {err = 'ANAMETHATISLONGERTHANITMAYBETOBECOUNTED so'}", "0"],
+        &["EVAL", "error('x')", "0"],
+        &["EVAL", "foo(", "0"],
+        &["EVAL_RO", "return redis.call('SET', 's', 'x')", "0"],
+        &["EVALSHA", "x", "0"],
+        &["NOSUCH"],
+        &["GET"],
+    ];
+    let counted = |addr| {
+        let mut client = connect(addr);
+        for request in requests {
+            client.call(request);
+        }
+        let text = info(&mut client, &["everything"]);
+        let is_counted = |it: &&str| {
+            ["cmdstat_", "errorstat_", "total_error_replies"].iter().any(|w| it.starts_with(w))
+        };
+        let untimed = |it: &str| -> String {
+            it.split([':', ',']).filter(|it| !it.starts_with("usec")).collect::<Vec<_>>().join(" ")
+        };
+        let mut lines: Vec<String> = text.split("\r\n").filter(is_counted).map(untimed).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(counted(addr), counted(server.addr()));
+}
+
+#[test]
+fn a_script_takes_as_long_as_its_commands_and_more() {
+    let (_broker, addr) = broker();
+    let mut client = connect(addr);
+    client.call(&["CONFIG", "RESETSTAT"]);
+    let script = "for i = 1, 1000 do redis.call('PING') end";
+    for request in [&["EVAL", script, "0"][..], &["MULTI"], &["EVAL", script, "0"], &["EXEC"]] {
+        client.call(request);
+    }
+    let text = info(&mut client, &["commandstats"]);
+    let micros = |name: &str| -> u64 {
+        let parts = value(&text, &format!("cmdstat_{name}")).split(',');
+        let found = parts.filter_map(|it| it.strip_prefix("usec=")).next();
+        found.and_then(|it| it.parse().ok()).expect("a number")
+    };
+    assert!(micros("ping") <= micros("eval"), "{text}");
+}
+
+#[test]
 fn counts_are_zeroed_as_in_redis() {
     let redis_server = RedisServer::start(&[]);
     let (_broker, addr) = broker();

@@ -3,6 +3,8 @@
 //!
 //! `FANFARE_SEED=n` repeats the choices of a run; `FANFARE_FULL=1` makes it ten minutes long.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that can not go on ends")]
+
 mod draw;
 mod watchdog;
 

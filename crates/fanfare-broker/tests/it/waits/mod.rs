@@ -8,6 +8,8 @@
 //!
 //! `FANFARE_SEED=n` repeats a run, `FANFARE_FULL=1` makes it fifty times as long.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that can not go on ends")]
+
 mod draw;
 mod side;
 

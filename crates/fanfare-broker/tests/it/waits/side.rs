@@ -244,10 +244,11 @@ impl Side {
 /// The line without what depends on the clock.
 fn untimed(line: &str) -> String {
     // docs/differences.md: D26
-    let is_unblock = line.starts_with("cmdstat_client|unblock");
-    let is_defined =
-        |it: &&str| !it.starts_with("usec") && !(is_unblock && it.starts_with("failed_calls"));
-    let words = line.split([':', ',']).filter(is_defined);
+    let is_left_out = |it: &&str| {
+        it.starts_with("usec")
+            || it.starts_with("failed_calls") && line.starts_with("cmdstat_client|unblock")
+    };
+    let words = line.split([':', ',']).filter(|it| !is_left_out(it));
     words.collect::<Vec<_>>().join(" ")
 }
 
