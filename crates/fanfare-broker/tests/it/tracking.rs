@@ -365,6 +365,33 @@ fn what_redis_forgets_to_tell_is_told() {
     assert!(told(ours, &["BCAST", "NOLOOP"], own).is_empty());
 }
 
+/// The keys that clients are told of when they are evicted, which happens after a command or beside it.
+fn told_of_evicted(addr: SocketAddr) -> Vec<Vec<String>> {
+    let mut admin = Peer::connect(addr);
+    let modes: [&[&str]; 3] = [&[], &["NOLOOP"], &["BCAST", "PREFIX", "k", "NOLOOP"]];
+    let evict = [["maxmemory-policy", "allkeys-random"], ["maxmemory", "0"]];
+    evict.iter().for_each(|it| assert_eq!(admin.call(&["CONFIG", "SET", it[0], it[1]]), ok()));
+    let mut seen = Vec::new();
+    for mode in modes {
+        let mut peer = resp3(addr);
+        assert_eq!(peer.call(&["SET", "k", "1"]), ok());
+        assert_eq!(peer.call(&[&["CLIENT", "TRACKING", "ON"], mode].concat()), ok());
+        assert_eq!(peer.call(&["GET", "k"]).text(), "1");
+        assert_eq!(admin.call(&["CONFIG", "SET", "maxmemory", "1"]), ok());
+        wait_until("it is evicted", || admin.call(&["DBSIZE"]) == Frame::Int(0));
+        assert_eq!(admin.call(&["CONFIG", "SET", "maxmemory", "0"]), ok());
+        seen.push(pushed(&mut peer, 1));
+    }
+    seen
+}
+
+#[test]
+fn evicted_keys_are_told() {
+    let server = RedisServer::start(&[]);
+    let broker = broker(|config| config.reactors = 2);
+    assert_eq!(told_of_evicted(addr_of(&broker)), told_of_evicted(server.addr()));
+}
+
 #[test]
 fn who_does_not_read_what_it_is_told_does_not_hold_up_writers() {
     let broker = broker(|config| {
