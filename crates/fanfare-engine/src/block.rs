@@ -1,9 +1,9 @@
 //! Clients that wait until a key holds something (`BLPOP` and its kind).
 //!
 //! A command that finds nothing asks [`Ctx::block`](crate::Ctx::block) to wait: the client's request is kept and lined
-//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever changes such a key
-//! runs the request on the client's behalf before the stripes are unlocked, in the order in which clients came, so
-//! nobody else gets the element. A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its
+//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever makes such a key
+//! hold what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order in
+//! which they came to hold it, clients in the order in which they came. So nobody else gets the element. A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its
 //! connection; whoever [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for
 //! what comes of it: an attempt may find nothing, and then the deadline still holds.
 //!
