@@ -281,7 +281,6 @@ impl Ctx<'_> {
     /// Tells clients that watch `key` or are blocked on it, without a notification.
     #[inline]
     pub fn touch(&mut self, db: u16, key: &[u8]) {
-        let key = self.keys.key(key);
         self.keys.touch(db, key);
     }
 

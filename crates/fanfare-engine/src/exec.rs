@@ -217,11 +217,13 @@ pub fn call<'a>(
     client: &'a mut Client,
     (keyspace, table): (&'a Keyspace, &'a CommandTable),
     host: &'a mut dyn Host,
-    (command, request): (Command, Request<'_>),
+    (command, request): (Command, Request<'a>),
 ) -> Called {
-    let mut plan = Plan::default();
-    plan_for(&mut plan, client, keyspace, command.spec, request);
-    let Some(keys) = keyspace.lock(&plan) else { return Called::Closed };
+    let keys = match command.spec.only_key(request) {
+        Some(key) => keyspace.lock_one(client.db, key),
+        None => keyspace.lock(&plan_for(client, keyspace, command.spec, request)),
+    };
+    let Some(keys) = keys else { return Called::Closed };
     let effects = Effects { wanted: host.wants_effects(), ..Effects::default() };
     let mut ctx = Ctx {
         now,
@@ -240,15 +242,14 @@ pub fn call<'a>(
     let waits = std::mem::take(&mut ctx.waits);
     settle_stale(&mut ctx);
     serve_blocked(&mut ctx);
-    let Ctx { keys, host, effects, client, .. } = ctx;
-    if !effects.list.is_empty() {
-        host.record(effects.list);
+    if !ctx.effects.list.is_empty() {
+        ctx.host.record(std::mem::take(&mut ctx.effects.list));
     }
-    if let Some(garbage) = keys.release() {
-        host.discard(garbage);
+    if let Some(garbage) = ctx.keys.release() {
+        ctx.host.discard(garbage);
     }
-    if client.tracking.is_some() {
-        after_tracking(client, keyspace, host, command);
+    if ctx.client.tracking.is_some() {
+        after_tracking(ctx.client, keyspace, ctx.host, command);
     }
     match waits {
         Waits::No | Waits::Still => Called::Done(result),
@@ -385,29 +386,14 @@ impl Drop for Stead<'_, '_> {
     }
 }
 
-#[inline]
-fn plan_for(
-    plan: &mut Plan,
-    client: &Client,
-    keyspace: &Keyspace,
-    spec: &Spec,
-    request: Request<'_>,
-) {
-    match spec.keys {
-        Keys::None | Keys::ShardChannels { .. } => {}
-        // Most commands have one key.
-        Keys::Range { first, last, .. } if u8::try_from(last) == Ok(first) => {
-            if let Some(key) = request.get(usize::from(first)) {
-                plan.key(keyspace, client.db, key);
-            }
-        }
-        Keys::Range { .. }
-        | Keys::Specs(_)
-        | Keys::Planned { .. }
-        | Keys::Database
-        | Keys::Everything => plan_command(plan, client.db, keyspace, spec, request),
-        Keys::Queued => plan_transaction(plan, client, keyspace),
+fn plan_for(client: &Client, keyspace: &Keyspace, spec: &Spec, request: Request<'_>) -> Plan {
+    let mut plan = Plan::default();
+    if matches!(spec.keys, Keys::Queued) {
+        plan_transaction(&mut plan, client, keyspace);
+    } else {
+        plan_command(&mut plan, client.db, keyspace, spec, request);
     }
+    plan
 }
 
 /// The stripes of any command but `EXEC`.

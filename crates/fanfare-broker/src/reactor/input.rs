@@ -410,14 +410,11 @@ impl Reactor {
         if command.spec.group == Group::Connection || is_exec {
             self.note_connection(slot, client);
         }
-        match std::mem::take(&mut self.wants) {
-            Wants { drain: false, barrier: false, room: false, reader: false, own: false }
-                if !client.closing =>
-            {
-                Flow::Next
-            }
-            wants => self.follow_up(slot, client, wants),
+        if self.wants.is_nothing() && !client.closing {
+            return Flow::Next;
         }
+        let wants = std::mem::take(&mut self.wants);
+        self.follow_up(slot, client, wants)
     }
 
     /// What a command asked for beyond its reply.

@@ -111,6 +111,14 @@ pub(super) struct Wants {
     pub(super) own: bool,
 }
 
+impl Wants {
+    #[inline]
+    pub(super) fn is_nothing(self) -> bool {
+        let Self { drain, barrier, room, reader, own } = self;
+        !(drain | barrier | room | reader | own)
+    }
+}
+
 impl Reactor {
     pub(super) fn new(id: ReactorId, shared: Arc<Shared>) -> Self {
         let shared = Rc::new(shared);

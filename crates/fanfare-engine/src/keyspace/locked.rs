@@ -40,8 +40,10 @@ const ALL: u16 = u16::MAX;
 #[derive(Debug)]
 pub struct Locked<'a> {
     keyspace: &'a Keyspace,
+    /// The only one that most commands have.
     first: Option<Held<'a>>,
-    more: Vec<Held<'a>>,
+    /// The command's own name of its only key, and the hash of it, which need not be computed again.
+    only: (&'a [u8], u64),
     /// Keys that were changed.
     n_changes: u32,
     /// It goes from stripe to stripe.
@@ -60,6 +62,8 @@ pub(super) struct Held<'a> {
 #[derive(Debug)]
 struct Rest<'a> {
     keyspace: &'a Keyspace,
+    /// Stripes beside the first one.
+    more: Vec<Held<'a>>,
     /// Keeps databases from being made.
     making: Option<MutexGuard<'a, ()>>,
     /// Databases that are wanted as a whole and were never used: there is nothing to lock, and nothing in them.
@@ -79,6 +83,7 @@ impl<'a> Rest<'a> {
     fn new(keyspace: &'a Keyspace) -> Self {
         Self {
             keyspace,
+            more: Vec::new(),
             making: None,
             absent: Vec::new(),
             made: Vec::new(),
@@ -127,7 +132,6 @@ impl Keyspace {
     /// Locks the stripes of `plan`, lowest first, so that no two commands can wait for each other, and those that are
     /// written when a client is served that is blocked on one of their keys. `None`: a script holds everything and
     /// runs on; nothing is locked.
-    #[inline]
     pub fn lock(&self, plan: &Plan) -> Option<Locked<'_>> {
         if plan.more.is_empty() {
             let Some(id) = plan.first else { return Some(Locked::new(self)) };
@@ -141,6 +145,19 @@ impl Keyspace {
         self.lock_many(plan.clone())
     }
 
+    /// As [`Self::lock`], for a command with one key.
+    #[inline]
+    pub(crate) fn lock_one<'a>(&'a self, db: u16, key: &'a [u8]) -> Option<Locked<'a>> {
+        let hash = self.hash(key);
+        let id = self.stripe_of(db, hash);
+        let first = self.hold(id)?;
+        if first.stripe.reached().next().is_some() {
+            drop(first);
+            return self.lock_many(Plan { first: Some(id), ..Plan::default() });
+        }
+        Some(Locked { first: Some(first), only: (key, hash), ..Locked::new(self) })
+    }
+
     fn lock_many(&self, mut plan: Plan) -> Option<Locked<'_>> {
         loop {
             let mut locked = Locked::new(self);
@@ -149,9 +166,9 @@ impl Keyspace {
             if wanted.iter().any(|it| it.index == ALL) {
                 locked.hold_databases(&wanted)?;
             } else {
-                locked.more = self.hold_in_order(wanted)?;
+                locked.rest_mut().more = self.hold_in_order(wanted)?;
             }
-            let reached = locked.more.iter().flat_map(|it| it.stripe.reached());
+            let reached = locked.more().iter().flat_map(|it| it.stripe.reached());
             let reached: Vec<_> = reached.filter(|id| !locked.holds(*id)).collect();
             if reached.is_empty() {
                 return Some(locked);
@@ -192,7 +209,19 @@ impl Keyspace {
 impl<'a> Locked<'a> {
     #[inline]
     fn new(keyspace: &'a Keyspace) -> Self {
-        Self { keyspace, first: None, more: Vec::new(), n_changes: 0, steps: false, rest: None }
+        Self { keyspace, first: None, only: (&[], 0), n_changes: 0, steps: false, rest: None }
+    }
+
+    fn more(&self) -> &[Held<'a>] {
+        self.rest.as_ref().map(|it| &*it.more).unwrap_or_default()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Held<'a>> {
+        self.first.iter().chain(self.more())
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Held<'a>> {
+        self.first.iter_mut().chain(self.rest.iter_mut().flat_map(|it| &mut it.more))
     }
 
     /// Locks `wanted`, of which some are whole databases, and keeps databases from being made that do not exist.
@@ -206,13 +235,14 @@ impl<'a> Locked<'a> {
             None => keyspace.gate.pass(|patience| keyspace.making.try_lock_for(patience))?,
         };
         let ids = wanted.iter().flat_map(|it| keyspace.stripes_of(*it)).collect();
-        self.more = keyspace.hold_in_order(ids)?;
+        let more = keyspace.hold_in_order(ids)?;
         let whole = wanted.iter().filter(|it| it.index == ALL).map(|it| it.db);
         let mut absent: Vec<u16> = whole.filter(|db| keyspace.existing(*db).is_empty()).collect();
         // Commands of one transaction may each want all of it; it is made once.
         absent.sort_unstable();
         absent.dedup();
         let rest = self.rest_mut();
+        rest.more = more;
         rest.absent = absent;
         rest.making = Some(making);
         Some(())
@@ -224,13 +254,15 @@ impl<'a> Locked<'a> {
     }
 
     fn holds(&self, id: StripeId) -> bool {
-        self.first.iter().chain(&self.more).any(|it| it.id == id)
+        self.all().any(|it| it.id == id)
     }
 
     /// The key with its hash, for the other methods.
     #[inline]
     pub(crate) fn key<'k>(&self, name: &'k [u8]) -> Key<'k> {
-        Key { hash: self.keyspace.hash(name), name }
+        // The same bytes in the same place: nobody has changed them, since they are borrowed.
+        let is_only = std::ptr::eq(name, self.only.0) && !name.is_empty();
+        Key { hash: if is_only { self.only.1 } else { self.keyspace.hash(name) }, name }
     }
 
     /// The stripe of a key. `None`: its database is locked as a whole, and empty because it was never used.
@@ -240,14 +272,24 @@ impl<'a> Locked<'a> {
     #[inline]
     fn find(&mut self, db: u16, key: Key<'_>) -> Option<&mut StripeGuard<'a>> {
         let id = self.keyspace.stripe_of(db, key.hash);
-        let held = match &mut self.first {
-            Some(first) if first.id == id => Some(first),
-            _ => self.more.iter_mut().find(|it| it.id == id),
-        };
-        if held.is_none() {
-            let is_absent = self.rest.as_ref().is_some_and(|it| it.absent.contains(&db));
-            assert!(is_absent, "a command reads only keys that its Spec names");
+        match &mut self.first {
+            Some(first) if first.id == id => Some(&mut first.stripe),
+            _ => Self::find_in_rest(self.rest.as_deref_mut(), id),
         }
+    }
+
+    fn find_in_rest<'s>(
+        rest: Option<&'s mut Rest<'a>>,
+        id: StripeId,
+    ) -> Option<&'s mut StripeGuard<'a>> {
+        let (held, is_absent) = match rest {
+            Some(rest) => {
+                let is_absent = rest.absent.contains(&id.db);
+                (rest.more.iter_mut().find(|it| it.id == id), is_absent)
+            }
+            None => (None, false),
+        };
+        assert!(held.is_some() || is_absent, "a command reads only keys that its Spec names");
         held.map(|it| &mut it.stripe)
     }
 
@@ -279,7 +321,7 @@ impl<'a> Locked<'a> {
             .iter()
             .zip(0..)
             .map(|(slot, index)| Held { id: StripeId { db, index }, stripe: slot.lock() });
-        self.more.extend(held);
+        rest.more.extend(held);
     }
 }
 
@@ -308,15 +350,23 @@ impl Locked<'_> {
     /// Removes what is due of `key`.
     #[inline]
     fn expire(&mut self, db: u16, key: Key<'_>, now_ms: u64) {
+        if self.find(db, key).is_some_and(|it| it.may_have_due(now_ms)) {
+            self.expire_due(db, key, now_ms);
+        }
+    }
+
+    #[cold]
+    fn expire_due(&mut self, db: u16, key: Key<'_>, now_ms: u64) {
         let Some(stripe) = self.find(db, key) else { return };
-        if stripe.may_have_due(now_ms)
-            && stripe.find(key).is_some_and(|it| it.has_due(now_ms))
+        if stripe.find(key).is_some_and(|it| it.has_due(now_ms))
             && let Some((expired, garbage)) = stripe.expire(key, now_ms, usize::MAX)
         {
             if stripe.touch() {
                 self.tell(db, key);
             }
-            self.note_changed(key, false);
+            if self.keyspace.tuning().broadcasts() {
+                self.note_changed(key.name, false);
+            }
             self.rest_mut().expired.push((db, expired));
             garbage.into_iter().for_each(|it| self.discard(it));
         }
@@ -330,8 +380,7 @@ impl Locked<'_> {
 
     /// The locked stripes of `db`, in order.
     pub(crate) fn stripes(&self, db: u16) -> impl Iterator<Item = &StripeGuard<'_>> {
-        let held = self.first.iter().chain(&self.more);
-        held.filter(move |it| it.id.db == db).map(|it| &it.stripe)
+        self.all().filter(move |it| it.id.db == db).map(|it| &it.stripe)
     }
 }
 
@@ -404,10 +453,10 @@ impl Locked<'_> {
     pub(crate) fn flush(&mut self, db: Option<u16>) -> usize {
         let mut n_removed = 0;
         let mut garbage = Garbage::default();
-        let held = self.first.iter_mut().chain(&mut self.more);
-        for held in held.filter(|it| db.is_none_or(|db| it.id.db == db)) {
+        let keyspace = self.keyspace;
+        for held in self.all_mut().filter(|it| db.is_none_or(|db| it.id.db == db)) {
             let table = held.stripe.clear();
-            held.stripe.forget_tracked(self.keyspace.tracked());
+            held.stripe.forget_tracked(keyspace.tracked());
             n_removed += table.len();
             if !table.is_empty() {
                 garbage.add_table(table);
@@ -428,14 +477,14 @@ impl Locked<'_> {
         self.make_database(b);
         let mut of_a: Vec<_> = Vec::new();
         let mut of_b: Vec<_> = Vec::new();
-        for held in &mut self.more {
+        let keyspace = self.keyspace;
+        for held in self.all_mut() {
             if held.id.db == a {
                 of_a.push(&mut held.stripe);
             } else if held.id.db == b {
                 of_b.push(&mut held.stripe);
             }
         }
-        let keyspace = self.keyspace;
         let mut ready = Vec::new();
         for (in_a, in_b) in of_a.into_iter().zip(of_b) {
             let contents = in_b.exchange(super::stripe::Contents::default());
@@ -467,14 +516,25 @@ impl Locked<'_> {
 impl Locked<'_> {
     /// Tells those who watch `key` that it changed.
     #[inline]
-    pub(crate) fn touch(&mut self, db: u16, key: Key<'_>) {
+    pub(crate) fn touch(&mut self, db: u16, name: &[u8]) {
         self.n_changes += 1;
-        if let Some(stripe) = self.find(db, key)
-            && stripe.touch()
-        {
-            self.tell(db, key);
+        match &mut self.first {
+            // Then it is that stripe's.
+            Some(first) if self.rest.is_none() => {
+                if first.stripe.touch() {
+                    self.tell(db, self.key(name));
+                }
+            }
+            Some(_) | None => {
+                let key = self.key(name);
+                if self.find(db, key).is_some_and(StripeGuard::touch) {
+                    self.tell(db, key);
+                }
+            }
         }
-        self.note_changed(key, true);
+        if self.keyspace.tuning().broadcasts() {
+            self.note_changed(name, true);
+        }
     }
 
     /// Tells those who watch `key`, and notes those who may hold a copy of it.
@@ -487,12 +547,10 @@ impl Locked<'_> {
         }
     }
 
-    /// Notes that `key` changed, if somebody tracks prefixes.
-    #[inline]
-    fn note_changed(&mut self, key: Key<'_>, by_client: bool) {
-        if self.keyspace.tuning().broadcasts() {
-            self.rest_mut().stale.push(Stale::Changed { key: key.name.into(), by_client });
-        }
+    /// Notes that a key changed: somebody tracks prefixes.
+    #[cold]
+    fn note_changed(&mut self, name: &[u8], by_client: bool) {
+        self.rest_mut().stale.push(Stale::Changed { key: name.into(), by_client });
     }
 
     /// Whoever tracks prefixes is not told of the last change of `key`, since that was asked for last.
@@ -586,16 +644,18 @@ impl Locked<'_> {
     /// Gives the locks back; returns what is still to be freed.
     #[inline]
     #[must_use]
-    pub fn release(mut self) -> Option<Garbage> {
+    pub fn release(&mut self) -> Option<Garbage> {
+        self.first = None;
         let mut rest = self.rest.take()?;
-        drop(self);
-        Some(std::mem::take(&mut rest.garbage)).filter(|it| !it.is_empty())
+        let garbage = std::mem::take(&mut rest.garbage);
+        (!garbage.is_empty()).then_some(garbage)
     }
 }
 
-/// After the stripes were given back: the fields of [`Locked`] are dropped in their order.
+/// Databases are opened to others after the stripes were given back. The first one was: it is dropped before the rest.
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
+        self.more.clear();
         for db in &self.made {
             self.keyspace.open(*db);
         }

@@ -20,7 +20,7 @@ fn locked<'a>(keyspace: &'a Keyspace, keys: &[&str]) -> Locked<'a> {
 fn put(keys: &mut Locked<'_>, db: u16, name: &str, value: Value, at_ms: Option<u64>) {
     let key = keys.key(name.as_bytes());
     keys.put(db, key, value, (at_ms, Clock::new(Now::default())));
-    keys.touch(db, key);
+    keys.touch(db, name.as_bytes());
 }
 
 fn get<'a>(keys: &'a mut Locked<'_>, db: u16, name: &str, now_ms: u64) -> Option<&'a Entry> {

@@ -220,6 +220,25 @@ impl Spec {
         glued
     }
 
+    /// The key of a request, if the command has only one, in a fixed place; most have.
+    #[inline]
+    #[must_use]
+    pub(crate) fn only_key<'a>(&self, request: Request<'a>) -> Option<&'a [u8]> {
+        match self.keys {
+            Keys::Range { first, last, .. } if u8::try_from(last) == Ok(first) => {
+                request.get(usize::from(first))
+            }
+            Keys::None
+            | Keys::ShardChannels { .. }
+            | Keys::Range { .. }
+            | Keys::Specs(_)
+            | Keys::Planned { .. }
+            | Keys::Database
+            | Keys::Everything
+            | Keys::Queued => None,
+        }
+    }
+
     /// The key arguments of `request`. None if it has not the form that the command wants.
     pub fn keys_of<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.key_args_of(request).map(|it| it.name)

@@ -104,7 +104,7 @@ impl Locked<'_> {
     /// # Panics
     /// If it is not locked.
     fn held(&self, id: StripeId) -> Option<&Held<'_>> {
-        let held = self.first.iter().chain(&self.more).find(|it| it.id == id);
+        let held = self.all().find(|it| it.id == id);
         let is_absent = || self.rest.as_ref().is_some_and(|it| it.absent.contains(&id.db));
         assert!(held.is_some() || is_absent(), "a command goes only through what its Spec names");
         held
