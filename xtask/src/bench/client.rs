@@ -113,3 +113,35 @@ pub(super) fn subscribers(
         })
         .collect()
 }
+
+/// A command and what must come back.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    pub(super) request: Vec<u8>,
+    pub(super) reply: Vec<u8>,
+}
+
+impl Exchange {
+    pub(super) fn new(words: &[&[u8]], reply: impl Into<Vec<u8>>) -> Self {
+        Self { request: wire::command(words), reply: reply.into() }
+    }
+}
+
+/// Sends commands whose replies are short, many at once, and compares the replies.
+pub(super) fn pipeline(
+    stream: &mut TcpStream,
+    exchanges: impl IntoIterator<Item = Exchange>,
+) -> Result<()> {
+    const LEN_AT_ONCE: usize = 128 * 1024;
+    let (mut requests, mut replies) = (Vec::new(), Vec::new());
+    for it in exchanges {
+        requests.extend_from_slice(&it.request);
+        replies.extend_from_slice(&it.reply);
+        if requests.len() > LEN_AT_ONCE {
+            exchange(stream, &requests, &replies)?;
+            requests.clear();
+            replies.clear();
+        }
+    }
+    exchange(stream, &requests, &replies)
+}

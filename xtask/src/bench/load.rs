@@ -1,4 +1,4 @@
-//! The load generator: one thread that polls, level-triggered epoll, one read per readable socket.
+//! The load generator: one thread that polls, one read per readable socket.
 //!
 //! A *group* is one publisher and its subscribers. The publisher sends a batch, and the next one
 //! when every byte of the last has arrived everywhere: in flight is counted in deliveries, since a
@@ -11,12 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, Event, EventData, EventFlags};
-use rustix::fd::OwnedFd;
+use rustix::event::epoll::Event;
 
-use super::client::{self, PATIENCE};
+use super::client;
+use super::poll::Poll;
 
 /// What a publisher sends at once, and what must come back before it goes on.
 pub(super) struct Batch {
@@ -49,7 +47,7 @@ pub(super) struct Tally {
 
 /// Connections that generate load.
 pub(super) struct Load {
-    epoll: OwnedFd,
+    poll: Poll,
     members: Vec<Member>,
     groups: Vec<Group>,
     events: Vec<Event>,
@@ -76,7 +74,7 @@ struct Group {
 impl Load {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            poll: Poll::new()?,
             members: Vec::new(),
             groups: Vec::new(),
             events: Vec::with_capacity(1024),
@@ -99,8 +97,7 @@ impl Load {
             n_waiting: 0,
         };
         for stream in std::iter::once(publisher).chain(subscribers) {
-            let token = EventData::new_u64(self.members.len() as u64);
-            epoll::add(&self.epoll, &stream, token, EventFlags::IN)?;
+            self.poll.add(&stream, self.members.len())?;
             let group = self.groups.len();
             self.members.push(Member { stream, group, received: 0, expected: 0 });
         }
@@ -108,13 +105,15 @@ impl Load {
         Ok(())
     }
 
-    /// Sends the first two batches of each group and compares every byte that comes back.
+    /// Sends the next two batches of each group and compares every byte that comes back.
     pub(super) fn verify(&mut self) -> Result<()> {
-        for group in &self.groups {
+        for group in &mut self.groups {
             let end = group.publisher + 1 + group.n_subscribers;
             let members = self.members.get_mut(group.publisher..end).context("no members")?;
             let (publisher, subscribers) = members.split_first_mut().context("no publisher")?;
-            for batch in group.batches.iter().take(2) {
+            for _ in 0..2 {
+                let batch = group.batches.get(group.next_batch).context("no such batch")?;
+                group.next_batch = (group.next_batch + 1) % group.batches.len();
                 client::exchange(&mut publisher.stream, &batch.request, &batch.reply)?;
                 for subscriber in &mut *subscribers {
                     client::expect(&mut subscriber.stream, &batch.delivery)?;
@@ -135,7 +134,7 @@ impl Load {
         }
         while n_active > 0 {
             let mut events = std::mem::take(&mut self.events);
-            waited += self.spin(&mut events)?;
+            waited += self.poll.spin(&mut events)?;
             if events.is_empty() {
                 bail!("deliveries are missing: {}", self.missing());
             }
@@ -156,34 +155,11 @@ impl Load {
     /// Fails if the server has sent more than it should.
     pub(super) fn check_no_surplus(&mut self) -> Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.wait(&mut events, Duration::from_millis(10))?;
+        self.poll.wait(&mut events, Duration::from_millis(10))?;
         if !events.is_empty() {
             bail!("{} connections got more than was published", events.len());
         }
         self.events = events;
-        Ok(())
-    }
-
-    /// Polls until something is readable and tells how long that took.
-    ///
-    /// It does not sleep: to wake a sleeper on an idle processor costs the *server* more than the
-    /// write itself, and differently from run to run.
-    fn spin(&self, events: &mut Vec<Event>) -> Result<Duration> {
-        self.wait(events, Duration::ZERO)?;
-        if !events.is_empty() {
-            return Ok(Duration::ZERO);
-        }
-        let start = Instant::now();
-        while events.is_empty() && start.elapsed() < PATIENCE {
-            self.wait(events, Duration::ZERO)?;
-        }
-        Ok(start.elapsed())
-    }
-
-    fn wait(&self, events: &mut Vec<Event>, patience: Duration) -> Result<()> {
-        events.clear();
-        let timeout = Timespec::try_from(patience)?;
-        epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout))?;
         Ok(())
     }
 

@@ -9,11 +9,15 @@ use serde::Serialize;
 use super::ceiling;
 use super::client::{self, Kind};
 use super::latency::OpenLoop;
-use super::load::{Batch, Load};
+use super::load::{Batch, Load, Tally};
 use super::memory::{self, Held};
-use super::rows::{Idle, Metric, Workload};
+use super::null;
+use super::operation::Operation;
+use super::rows::Metric;
 use super::server::{Contender, Program, Server, Site};
+use super::waiters::Waiters;
 use super::wire;
+use super::workload::{Idle, Workload};
 
 /// The figures of one measurement; what a workload does not yield is absent.
 #[derive(Clone, Copy, Default, Serialize)]
@@ -97,14 +101,12 @@ impl Gauge {
                 self.fan_out(server, subscribers, in_flight, batch)
             }
             Workload::Patterns(idle) => self.patterns(server, idle),
-            Workload::Publish { in_flight } => {
-                let publish = wire::command(&[b"PUBLISH", wire::CHANNEL, &wire::payload(64)]);
-                let batch = Batch::repeat(in_flight, &publish, b":0\r\n", b"");
-                self.commands(server, in_flight, &Arc::from([batch]))
+            Workload::Commands { operation, in_flight } => {
+                let is_null = contender.program == Program::Null;
+                self.commands(server, is_null, operation, in_flight)
             }
-            Workload::SetGet { in_flight } => {
-                self.commands(server, in_flight, &set_get_batches(in_flight))
-            }
+            Workload::Waiters { in_flight } => self.waiters(server, in_flight),
+            Workload::Kept(kept) => kept.held(server).map(Sample::from),
             Workload::Spread => self.spread(server),
             Workload::Latency => self.latency(server, rate),
             Workload::SlowReaders => memory::slow_readers(server).map(Sample::from),
@@ -148,15 +150,41 @@ impl Gauge {
     fn commands(
         &self,
         server: &Server,
+        is_null: bool,
+        operation: Operation,
         in_flight: usize,
-        batches: &Arc<[Batch]>,
     ) -> Result<Sample> {
         const N_CLIENTS: usize = 50;
+        let mut stream = client::connect(server.port())?;
+        let mut courses = operation.courses(N_CLIENTS);
+        if !is_null {
+            client::pipeline(&mut stream, operation.preparation())?;
+            let fills = courses.iter_mut().flat_map(|course| course.fill.drain(..));
+            client::pipeline(&mut stream, fills)?;
+        }
+        let mut all_batches: Vec<Arc<[Batch]>> = Vec::new();
+        for course in &courses {
+            let mut batches = course.batches(in_flight)?;
+            if is_null {
+                // It keeps nothing, and so can not know the lengths of lists.
+                batches.iter_mut().for_each(|it| it.reply = null::replies(&it.request));
+            }
+            all_batches.push(batches.into());
+        }
         let mut load = Load::new()?;
-        for _ in 0..N_CLIENTS {
-            load.add_group(client::connect(server.port())?, Vec::new(), batches.clone())?;
+        for batches in all_batches.iter().cycle().take(N_CLIENTS) {
+            load.add_group(client::connect(server.port())?, Vec::new(), Arc::clone(batches))?;
         }
         self.timed(server, &mut load, in_flight)
+    }
+
+    fn waiters(&self, server: &Server, in_flight: usize) -> Result<Sample> {
+        const N_WAITERS: usize = 1_000;
+        let mut waiters = Waiters::connect(server, N_WAITERS, in_flight)?;
+        waiters.verify()?;
+        let sample = self.clocked(server, in_flight, |duration| waiters.run(duration))?;
+        waiters.verify()?;
+        Ok(sample)
     }
 
     fn spread(&self, server: &Server) -> Result<Sample> {
@@ -217,14 +245,25 @@ impl Gauge {
         Ok(self.redis_peak.context("no peak rate")? / 2.0)
     }
 
-    /// Runs `load`, whose batches count `n_operations` each, between two readings of the clocks.
+    /// Runs `load`, whose batches count `n_operations` each, and compares what comes back.
     fn timed(&self, server: &Server, load: &mut Load, n_operations: usize) -> Result<Sample> {
         load.verify()?;
-        load.run(self.duration / 10)?;
-        let before = server.cpu_time()?;
-        let tally = load.run(self.duration)?;
-        let cpu_us = server.cpu_time()?.us_since(before);
+        let sample = self.clocked(server, n_operations, |duration| load.run(duration))?;
         load.check_no_surplus()?;
+        Ok(sample)
+    }
+
+    /// Lets batches of `n_operations` each `run` between two readings of the clocks.
+    fn clocked(
+        &self,
+        server: &Server,
+        n_operations: usize,
+        mut run: impl FnMut(Duration) -> Result<Tally>,
+    ) -> Result<Sample> {
+        run(self.duration / 10)?;
+        let before = server.cpu_time()?;
+        let tally = run(self.duration)?;
+        let cpu_us = server.cpu_time()?.us_since(before);
         let n_operations = tally.n_batches as f64 * n_operations as f64;
         let elapsed = tally.elapsed.as_secs_f64();
         Ok(Sample {
@@ -246,24 +285,4 @@ fn message_batch(n_receivers: usize, in_flight: usize, payload_len: usize) -> Ba
     let reply = format!(":{n_receivers}\r\n");
     let frame = wire::message(wire::CHANNEL, &payload);
     Batch::repeat(in_flight, &publish, reply.as_bytes(), &frame)
-}
-
-/// Batches that SET and GET each of a thousand keys in turn.
-fn set_get_batches(in_flight: usize) -> Arc<[Batch]> {
-    let value = wire::payload(64);
-    let mut value_reply = Vec::new();
-    wire::push_bulk(&mut value_reply, &value);
-    let mut operations = Vec::new();
-    for n in 0..1_000 {
-        let key = format!("key:{n:06}");
-        operations.push((wire::command(&[b"SET", key.as_bytes(), &value]), b"+OK\r\n".to_vec()));
-        operations.push((wire::command(&[b"GET", key.as_bytes()]), value_reply.clone()));
-    }
-    operations
-        .chunks_exact(in_flight)
-        .map(|chunk| {
-            let (requests, replies): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
-            Batch { request: requests.concat(), reply: replies.concat(), delivery: Vec::new() }
-        })
-        .collect()
 }

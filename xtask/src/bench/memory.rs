@@ -19,6 +19,15 @@ pub(super) struct Held {
     pub(super) resident_bytes: f64,
 }
 
+impl Held {
+    /// Growth since the server had `before` resident bytes, per thing.
+    pub(super) fn since(server: &Server, before: u64, n_things: usize) -> Result<Self> {
+        let resident = server.resident_bytes()?;
+        let bytes = resident.saturating_sub(before) as f64 / n_things as f64;
+        Ok(Self { bytes, resident_bytes: resident as f64 })
+    }
+}
+
 /// Resident bytes per connection that has sent one PING.
 pub(super) fn idle_connections(server: &Server, quiet: bool) -> Result<Held> {
     let before = server.resident_bytes()?;
@@ -84,9 +93,7 @@ fn held_since(server: &Server, before: u64, n_things: usize, quiet: bool) -> Res
     } else {
         thread::sleep(Duration::from_millis(300));
     }
-    let resident = server.resident_bytes()?;
-    let bytes = resident.saturating_sub(before) as f64 / n_things as f64;
-    Ok(Held { bytes, resident_bytes: resident as f64 })
+    Held::since(server, before, n_things)
 }
 
 /// Gives the server the time and the commands that let it return what it does not need.
@@ -98,6 +105,12 @@ fn settle(server: &Server) -> Result<()> {
     let shrink = [&b"DEBUG"[..], b"REPLYBUFFER", b"PEAK-RESET-TIME", b"100"];
     connection.write_all(&wire::command(&shrink))?;
     thread::sleep(Duration::from_millis(2_000));
+    purge(server)
+}
+
+/// Lets the server's allocator return what is free, until no more comes back.
+pub(super) fn purge(server: &Server) -> Result<()> {
+    let mut connection = client::connect(server.port())?;
     let mut last = server.resident_bytes()?;
     for _ in 0..20 {
         connection.write_all(&wire::command(&[b"MEMORY", b"PURGE"]))?;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::measure::Sample;
-use super::rows::{Metric, Row, Workload};
+use super::rows::{Metric, Row};
 use super::server::{Contender, Program};
+use super::workload::Workload;
 
 /// The samples of all rounds.
 #[derive(Default)]

@@ -1,60 +1,9 @@
 //! The rows of the table: workload, baseline and target of each.
 
-use super::server::{Contender, FanOut, Program};
-
-/// What a server is made to do.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Workload {
-    FanOut { subscribers: usize, in_flight: usize, payload: usize },
-    SlowReaders,
-    Patterns(Idle),
-    Publish { in_flight: usize },
-    SetGet { in_flight: usize },
-    IdleConnections { quiet: bool },
-    Subscriptions,
-    Latency,
-    Spread,
-}
-
-impl Workload {
-    /// The shape that `ceiling` is told.
-    pub(super) fn fan_out(self) -> FanOut {
-        match self {
-            Self::FanOut { subscribers, in_flight, payload } => {
-                FanOut { subscribers, in_flight, payload }
-            }
-            _ => FanOut::default(),
-        }
-    }
-}
-
-/// 10,000 patterns that never match, held by one connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Idle {
-    None,
-    /// Each has a literal prefix of its own, none of which the channel has.
-    DistinctPrefixes,
-    /// The prefixes differ behind a head that the channel has too.
-    SharedHead,
-    /// One and the same literal prefix, which the channel has: they differ behind the `*`.
-    SharedPrefix,
-    LeadingStar,
-}
-
-impl Idle {
-    /// The patterns.
-    pub(super) fn patterns(self) -> Vec<Vec<u8>> {
-        let pattern = |n: usize| match self {
-            Self::None => String::new(),
-            Self::DistinctPrefixes => format!("{n:05}:*"),
-            Self::SharedHead => format!("bench:{n:05}:*"),
-            Self::SharedPrefix => format!("bench:*:{n:05}"),
-            Self::LeadingStar => format!("*:{n:05}"),
-        };
-        let count = if self == Self::None { 0 } else { 10_000 };
-        (0..count).map(|n| pattern(n).into_bytes()).collect()
-    }
-}
+use super::keys::Kept;
+use super::operation::Operation;
+use super::server::{Contender, Program};
+use super::workload::{Idle, Workload};
 
 /// The figure that a row compares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,7 +115,7 @@ impl Row {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::CEILING];
                 all.extend(others.map(|it| (self.workload, it)));
             }
-            Workload::Publish { .. } | Workload::SetGet { .. } => {
+            Workload::Commands { operation, .. } if operation.has_null() => {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT];
                 all.extend(others.map(|it| (self.workload, it)));
             }
@@ -181,7 +130,11 @@ pub(super) fn all() -> Vec<Row> {
     let mut rows = fan_out();
     rows.extend(patterns());
     rows.extend(commands());
+    rows.extend(ranks());
+    rows.extend(waiters());
+    rows.extend(scripts());
     rows.extend(memory());
+    rows.extend(keys());
     rows.push(Row {
         group: "latency",
         name: "fan-out to 100 at half of redis's peak".into(),
@@ -274,27 +227,78 @@ fn patterns() -> Vec<Row> {
 
 fn commands() -> Vec<Row> {
     let mut rows = Vec::new();
-    for in_flight in [1, 16, 100] {
-        rows.push(Row {
-            group: "publish",
-            name: format!("PUBLISH without subscribers, {in_flight} in flight"),
-            workload: Workload::Publish { in_flight },
-            metric: Metric::Cpu,
-            target: if in_flight == 100 { Target::at_most(0.6) } else { None },
-            baseline: Baseline::Redis,
-        });
-    }
-    for in_flight in [1, 16, 100] {
-        rows.push(Row {
-            group: "setget",
-            name: format!("SET and GET in turn, {in_flight} in flight"),
-            workload: Workload::SetGet { in_flight },
-            metric: Metric::Cpu,
-            target: Target::at_most(if in_flight == 1 { 1.0 } else { 0.7 }),
-            baseline: Baseline::Redis,
-        });
+    for (group, name, operation) in [
+        ("publish", "PUBLISH without subscribers", Operation::Publish),
+        ("setget", "SET and GET in turn", Operation::SetGet),
+        ("types", "LPUSH and RPOP in turn", Operation::LpushRpop),
+        ("types", "LPUSH", Operation::Lpush),
+        ("types", "RPOP", Operation::Rpop),
+        ("types", "HSET", Operation::Hset),
+        ("types", "ZADD", Operation::Zadd),
+    ] {
+        for in_flight in [1, 16, 100] {
+            let target = match (operation, in_flight) {
+                (Operation::Publish, 100) => Target::at_most(0.6),
+                (Operation::Publish, _) => None,
+                (_, 1) => Target::at_most(1.0),
+                _ => Target::at_most(0.7),
+            };
+            let name = format!("{name}, {in_flight} in flight");
+            let workload = Workload::Commands { operation, in_flight };
+            rows.push(row_of_commands(group, name, workload, Metric::Cpu, target));
+        }
     }
     rows
+}
+
+fn ranks() -> Vec<Row> {
+    [
+        ("ZRANK in a sorted set of 1,000,000", Operation::Zrank),
+        ("ZRANGE of 10 by index in a sorted set of 1,000,000", Operation::Zrange),
+    ]
+    .map(|(name, operation)| {
+        let workload = Workload::Commands { operation, in_flight: 16 };
+        let name = format!("{name}, 16 in flight");
+        row_of_commands("rank", name, workload, Metric::Cpu, Target::at_most(1.0))
+    })
+    .into()
+}
+
+fn waiters() -> Vec<Row> {
+    [1, 16]
+        .map(|in_flight| {
+            let name = format!("1,000 clients in BLPOP, {in_flight} in flight");
+            let workload = Workload::Waiters { in_flight };
+            row_of_commands("blocked", name, workload, Metric::Cpu, Target::at_most(1.0))
+        })
+        .into()
+}
+
+fn scripts() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, operation, in_flight) in [
+        ("EVAL of five lines", Operation::Eval, 1),
+        ("EVAL of five lines", Operation::Eval, 16),
+        ("EVALSHA of five lines", Operation::Evalsha, 1),
+        ("EVALSHA of five lines", Operation::Evalsha, 16),
+    ] {
+        let name = format!("{name}, {in_flight} in flight");
+        let workload = Workload::Commands { operation, in_flight };
+        let target = Target::at_least(1.0);
+        rows.push(row_of_commands("script", name.clone(), workload, Metric::Rate, target));
+        rows.push(row_of_commands("script", name, workload, Metric::Cpu, None));
+    }
+    rows
+}
+
+fn row_of_commands(
+    group: &'static str,
+    name: String,
+    workload: Workload,
+    metric: Metric,
+    target: Option<Target>,
+) -> Row {
+    Row { group, name, workload, metric, target, baseline: Baseline::Redis }
 }
 
 fn memory() -> Vec<Row> {
@@ -312,4 +316,29 @@ fn memory() -> Vec<Row> {
         row("per idle connection, after a while", Workload::IdleConnections { quiet: true }, 0.7),
         row("per subscription", Workload::Subscriptions, 0.7),
     ]
+}
+
+fn keys() -> Vec<Row> {
+    [
+        ("per string of 64 bytes", Kept::Strings),
+        ("per integer", Kept::Integers),
+        ("per hash of 5 fields", Kept::Hashes),
+        ("per list of 10", Kept::Lists),
+        ("per set of 10 integers", Kept::IntegerSets),
+        ("per set of 10", Kept::Sets),
+        ("per sorted set of 10", Kept::SortedSets),
+        ("per field in a hash of 1,000,000", Kept::LargeHash),
+        ("per element in a list of 1,000,000", Kept::LargeList),
+        ("per member in a set of 1,000,000", Kept::LargeSet),
+        ("per member in a sorted set of 1,000,000", Kept::LargeSortedSet),
+    ]
+    .map(|(name, kept)| Row {
+        group: "keys",
+        name: name.into(),
+        workload: Workload::Kept(kept),
+        metric: Metric::Bytes,
+        target: Target::at_most(1.0),
+        baseline: Baseline::RedisPinned,
+    })
+    .into()
 }

@@ -19,8 +19,9 @@ use super::options::Options;
 use super::report;
 use super::results::{Results, Verdict};
 use super::rows;
-use super::server::{Program, Site};
+use super::server::{Contender, Program, Site};
 use super::table;
+use super::workload::Workload;
 
 /// Runs `cargo xtask bench` with the arguments that follow it.
 ///
@@ -87,7 +88,7 @@ fn bench(options: &Options, args: &[String]) -> Result<()> {
 fn measure(
     options: &Options,
     mut gauge: Gauge,
-    measurements: &[(rows::Workload, super::server::Contender)],
+    measurements: &[(Workload, Contender)],
 ) -> Result<Results> {
     let mut results = Results::default();
     let n_steps = u64::from(options.rounds) * measurements.len() as u64;

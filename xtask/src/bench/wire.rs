@@ -33,3 +33,15 @@ pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
+
+/// One bulk string.
+pub(super) fn bulk(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 16);
+    push_bulk(&mut out, bytes);
+    out
+}
+
+/// An integer reply.
+pub(super) fn integer(value: usize) -> Vec<u8> {
+    format!(":{value}\r\n").into_bytes()
+}
