@@ -41,12 +41,17 @@ pub(super) fn markdown(machine: &Machine, command: &str, lines: &[Line]) -> Stri
     out
 }
 
-const TITLES: [(&str, &str); 7] = [
+const TITLES: [(&str, &str); 12] = [
     ("fanout", "Fan-out"),
     ("pattern", "Patterns"),
     ("publish", "PUBLISH without subscribers"),
     ("setget", "SET and GET"),
+    ("types", "Lists, hashes and sorted sets"),
+    ("rank", "Ranks"),
+    ("blocked", "Blocked clients"),
+    ("eval", "Scripts"),
     ("memory", "Memory"),
+    ("keys", "Memory of keys"),
     ("latency", "Latency"),
     ("reactors", "Two reactors"),
 ];
@@ -89,7 +94,21 @@ same machine, each time with a fresh server; the figures are medians of all roun
 * **idle patterns**: a channel with 10 pattern subscribers and 16 messages in flight, while another
   connection holds 10,000 patterns that do not match: `00042:*` (distinct prefixes), `bench:00042:*`
   (one head, which the channel `bench:00` shares), `bench:*:00042` (one shared prefix), `*:00042`.
-* **PUBLISH**, **SET and GET** come from 50 connections, each with that many in flight.
+* **PUBLISH**, **SET and GET**, and all commands below them come from 50 connections, each with that
+  many in flight. SET and GET share 1,000 keys; LPUSH, RPOP, HSET and ZADD go to 20 keys of each
+  connection in turn (ZADD to two), as follows.
+* **LPUSH and RPOP in turn**: on queues of 50. **LPUSH**: 99 to each list, the hundredth command is
+  its DEL. **RPOP**: 99 from each list, before which one LPUSH has made it. **HSET**: 20 fields of
+  each hash are added and each of them is changed some four times, then comes its DEL. **ZADD**: new
+  random scores for the members of sorted sets of 1,000.
+* **ZRANK** and **ZRANGE** ask for random members and ranks; scores are integers.
+* **1,000 clients in BLPOP** wait on one key, and each that was served waits again; *in flight* are
+  elements pushed at once, each by an RPUSH of its own. An operation is all that it takes to serve
+  one client: its BLPOP and the RPUSH.
+* **EVAL of five lines**: a rate limit by GET, INCR and PEXPIRE on one of 1,000 keys.
+* **per string, per list ...**: keys of 14 bytes; members, elements and values have 16 bytes and
+  integers are beyond those that Redis shares. The number of keys, or of members, fills the tables of
+  redis-server almost fully, which is where it needs the least.
 * **null**: a server that only finds the frames and writes ready-made bytes, with one thread beside
   *1 reactor* and with one per processor beside *default*. A target that it misses too is *beyond
   null*: on this machine no server with as many threads reaches it.

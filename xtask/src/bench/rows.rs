@@ -285,8 +285,8 @@ fn scripts() -> Vec<Row> {
         let name = format!("{name}, {in_flight} in flight");
         let workload = Workload::Commands { operation, in_flight };
         let target = Target::at_least(1.0);
-        rows.push(row_of_commands("script", name.clone(), workload, Metric::Rate, target));
-        rows.push(row_of_commands("script", name, workload, Metric::Cpu, None));
+        rows.push(row_of_commands("eval", name.clone(), workload, Metric::Rate, target));
+        rows.push(row_of_commands("eval", name, workload, Metric::Cpu, None));
     }
     rows
 }
