@@ -106,7 +106,7 @@ same machine, each time with a fresh server; the figures are medians of all roun
   elements pushed at once, each by an RPUSH of its own. An operation is all that it takes to serve
   one client: its BLPOP and the RPUSH.
 * **EVAL of five lines**: a rate limit by GET, INCR and PEXPIRE on one of 1,000 keys.
-* **per string, per list ...**: keys of 14 bytes; members, elements and values have 16 bytes and
+* **per string, per list ...**: keys of 12 bytes; members, elements and values have 16 bytes and
   integers are beyond those that Redis shares. The number of keys, or of members, fills the tables of
   redis-server almost fully, which is where it needs the least.
 * **null**: a server that only finds the frames and writes ready-made bytes, with one thread beside
