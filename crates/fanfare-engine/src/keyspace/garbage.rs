@@ -1,8 +1,10 @@
 //! What was taken out of the keyspace and is still to be freed.
 
 use super::entry::Entry;
+use super::stripe::Contents;
 use crate::tree::HashTree;
 use crate::value::Value;
+use crate::value::text::PAGE_LEN;
 
 /// Freeing so much takes some tens of microseconds: no more than handing it to somebody else would cost both.
 const EFFORT_MAX: usize = 256;
@@ -11,8 +13,14 @@ const EFFORT_MAX: usize = 256;
 /// [is large](Self::is_large).
 #[derive(Debug, Default)]
 pub struct Garbage {
-    tables: Vec<HashTree<Entry>>,
+    contents: Vec<Contents>,
     values: Vec<Value>,
+}
+
+/// Whether a string of so many bytes is freed as quickly as it is handed over.
+#[inline]
+pub(super) fn is_freed_quickly(text_bytes: usize) -> bool {
+    text_bytes / PAGE_LEN <= EFFORT_MAX
 }
 
 impl Value {
@@ -25,17 +33,17 @@ impl Value {
 
 impl From<Value> for Garbage {
     fn from(value: Value) -> Self {
-        Self { tables: Vec::new(), values: vec![value] }
+        Self { contents: Vec::new(), values: vec![value] }
     }
 }
 
 impl Garbage {
-    pub(super) fn add_table(&mut self, table: HashTree<Entry>) {
-        self.tables.push(table);
+    pub(super) fn add_contents(&mut self, contents: Contents) {
+        self.contents.push(contents);
     }
 
     pub(super) fn append(&mut self, other: Self) {
-        self.tables.extend(other.tables);
+        self.contents.extend(other.contents);
         self.values.extend(other.values);
     }
 
@@ -44,13 +52,13 @@ impl Garbage {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.values.is_empty()
+        self.contents.is_empty() && self.values.is_empty()
     }
 
     /// How many keys, and values without a key.
     #[must_use]
     pub fn n_objects(&self) -> usize {
-        self.tables.iter().map(HashTree::len).sum::<usize>() + self.values.len()
+        self.tables().map(HashTree::len).sum::<usize>() + self.values.len()
     }
 
     /// Whether freeing it takes so long that another thread should do it.
@@ -60,8 +68,12 @@ impl Garbage {
         EFFORT_MAX < self.n_objects() || EFFORT_MAX < self.effort()
     }
 
+    fn tables(&self) -> impl Iterator<Item = &HashTree<Entry>> {
+        self.contents.iter().map(Contents::table)
+    }
+
     fn effort(&self) -> usize {
-        let entries = self.tables.iter().flat_map(|it| it.iter()).map(|it| it.value().effort());
+        let entries = self.tables().flat_map(|it| it.iter()).map(|it| it.value().effort());
         entries.chain(self.values.iter().map(Value::effort)).sum()
     }
 }

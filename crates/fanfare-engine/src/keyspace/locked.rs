@@ -455,11 +455,11 @@ impl Locked<'_> {
         let mut garbage = Garbage::default();
         let keyspace = self.keyspace;
         for held in self.all_mut().filter(|it| db.is_none_or(|db| it.id.db == db)) {
-            let table = held.stripe.clear();
+            let contents = held.stripe.clear();
             held.stripe.forget_tracked(keyspace.tracked());
-            n_removed += table.len();
-            if !table.is_empty() {
-                garbage.add_table(table);
+            n_removed += contents.table().len();
+            if !contents.table().is_empty() {
+                garbage.add_contents(contents);
             }
         }
         if n_removed != 0 {

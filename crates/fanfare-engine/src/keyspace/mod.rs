@@ -21,7 +21,7 @@ mod victim;
 pub use access::{Access, Clock};
 pub use count::StripeCounts;
 pub use entry::Entry;
-pub use expired::Expired;
+pub use expired::{Expired, Swept};
 pub use garbage::Garbage;
 pub use gate::Gate;
 pub(crate) use locked::{Footprint, Position};
@@ -43,7 +43,7 @@ use crate::scripting::Scripts;
 use crate::tracking::{self, Trackers};
 use crate::tree::Name;
 use crate::tuning::Tuning;
-use crate::value::hasher;
+use crate::value::{Value, hasher};
 use access::{Counting, Dice};
 
 use schedule::Due;
@@ -221,18 +221,18 @@ impl Keyspace {
 
     /// Removes up to `n_max` keys and fields of hashes whose time has come, a few under each lock, and tells `removed`
     /// the database, what it was and who may hold a copy of the key while the stripe is locked. Skips stripes that are in
-    /// use, and goes on where it stopped the last time. Returns how many it removed.
+    /// use, and goes on where it stopped the last time.
     pub fn expire_due(
         &self,
         now: Now,
         n_max: usize,
         mut removed: impl FnMut(u16, &Expired, &Trackers),
-    ) -> usize {
+    ) -> Swept {
         self.settle_all();
         let n_slots = self.databases.len() * N_STRIPES;
-        let mut n_removed = 0;
+        let mut swept = Swept::default();
         for _ in 0..n_slots {
-            if n_max <= n_removed {
+            if n_max <= swept.n_removed {
                 break;
             }
             let at = self.next_swept.fetch_add(1, Ordering::Relaxed) % n_slots;
@@ -242,10 +242,13 @@ impl Keyspace {
                 && let Some(mut stripe) = slot.try_lock()
             {
                 let removed = |it: &_, trackers: &_| removed(db, it, trackers);
-                n_removed += sweep(&mut stripe, (now.unix_ms(), &self.tracked), removed);
+                let times = (now.unix_ms(), &self.tracked);
+                let values = sweep(&mut stripe, times, &mut swept.n_removed, removed);
+                drop(stripe);
+                swept.discard(values);
             }
         }
-        n_removed
+        swept
     }
 
     pub(crate) fn tracked(&self) -> &tracking::Counts {
@@ -401,27 +404,31 @@ impl Keyspace {
     }
 }
 
-/// Removes some of what is due in a stripe; returns how much.
+/// Removes some of what is due in a stripe and counts it; returns what is to be freed when the lock is gone.
 fn sweep(
     stripe: &mut StripeGuard<'_>,
     (now_ms, tracked): (u64, &tracking::Counts),
+    n_removed: &mut usize,
     mut removed: impl FnMut(&Expired, &Trackers),
-) -> usize {
-    let mut n_removed = 0;
-    while n_removed < EXPIRED_PER_LOCK_MAX
+) -> Vec<Value> {
+    let mut values = Vec::new();
+    let mut n_left = EXPIRED_PER_LOCK_MAX;
+    while n_left != 0
         && let Some(Due { hash, key: name, .. }) = stripe.next_due(now_ms)
     {
         let key = Key { hash, name: &name };
-        let n_left = EXPIRED_PER_LOCK_MAX - n_removed;
-        let Some((expired, _)) = stripe.expire(key, now_ms, n_left) else { break };
+        let Some((expired, value)) = stripe.expire(key, now_ms, n_left) else { break };
+        values.extend(value);
         let trackers = if stripe.touch() { stripe.tell(key, tracked) } else { Trackers::default() };
-        n_removed += match &expired {
+        let n = match &expired {
             Expired::Key(_) => 1,
             Expired::Fields { names, .. } => names.len(),
         };
+        n_left = n_left.saturating_sub(n);
+        *n_removed += n;
         removed(&expired, &trackers);
     }
-    n_removed
+    values
 }
 
 impl Database {

@@ -10,6 +10,7 @@ use super::access::{Access, Clock};
 use super::count::{Counters, StripeCounts};
 use super::entry::Entry;
 use super::expired::Expired;
+use super::garbage::is_freed_quickly;
 use super::interest::Interests;
 use super::schedule::{Due, Part, Schedule};
 use super::{Key, StripeId};
@@ -51,6 +52,13 @@ pub(crate) struct Contents {
     n_expires: usize,
     n_timed: usize,
     n_bytes: usize,
+}
+
+impl Contents {
+    /// The keys.
+    pub(super) fn table(&self) -> &HashTree<Entry> {
+        &self.table
+    }
 }
 
 impl Slot {
@@ -187,8 +195,11 @@ impl StripeGuard<'_> {
         };
         entry.note_access(new.0);
         let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-        if let Value::Text(text) = &mut entry.value {
-            let n_before = text.n_bytes();
+        // Its memory goes while the stripe is locked, or is used again: not if that takes long.
+        if let Value::Text(text) = &mut entry.value
+            && let n_before = text.n_bytes()
+            && is_freed_quickly(n_before)
+        {
             text.assign(bytes);
             let n_after = text.n_bytes();
             self.counters.n_bytes.moved(n_before, n_after);
@@ -324,10 +335,10 @@ impl StripeGuard<'_> {
     }
 
     /// Empties the stripe; what it held is returned, to be dropped outside the lock.
-    pub(crate) fn clear(&mut self) -> HashTree<Entry> {
-        let Contents { table, .. } = self.exchange(Contents::default());
-        self.counters.n_changes.add(table.len() as u64);
-        table
+    pub(crate) fn clear(&mut self) -> Contents {
+        let before = self.exchange(Contents::default());
+        self.counters.n_changes.add(before.table.len() as u64);
+        before
     }
 
     /// Puts other keys into the stripe; those who watch one that was there or is there now are told.

@@ -50,8 +50,8 @@ fn due_keys_are_gone_by_lookup_and_by_sweep() {
         assert!(get(&mut keys, 0, "a", 100).is_none());
     }
     assert_eq!(keyspace.counts(0).n_keys, 2);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, |_, _, _| {}), 0);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100, |_, _, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, |_, _, _| {}).n_removed, 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 200_000 }, 100, |_, _, _| {}).n_removed, 1);
     assert_eq!(keyspace.counts(0).n_keys, 1);
     assert_eq!(keyspace.totals().n_expired, 2);
 }
@@ -61,9 +61,9 @@ fn an_expiry_that_was_changed_does_not_fire_at_its_old_time() {
     let keyspace = Keyspace::new(1, 7);
     put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(100));
     set_expiry(&mut locked(&keyspace, &["a"]), Some(300));
-    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100, |_, _, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 250_000 }, 100, |_, _, _| {}).n_removed, 0);
     set_expiry(&mut locked(&keyspace, &["a"]), None);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100, |_, _, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 900_000 }, 100, |_, _, _| {}).n_removed, 0);
     assert_eq!(keyspace.counts(0).n_expires, 0);
 }
 
@@ -74,7 +74,7 @@ fn the_schedule_stays_small_when_one_expiry_is_changed_often() {
         put(&mut locked(&keyspace, &["a"]), 0, "a", text("1"), Some(1_000_000 + at_ms));
     }
     assert_eq!(keyspace.counts(0).n_expires, 1);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}).n_removed, 1);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
         });
     }
     assert_eq!(keyspace.counts(3), super::Counts::default());
-    assert_eq!(keyspace.expire_due(Now::default(), 100, |_, _, _| {}), 0);
+    assert_eq!(keyspace.expire_due(Now::default(), 100, |_, _, _| {}).n_removed, 0);
     assert_eq!(keyspace.databases.iter().filter(|it| it.get().is_some()).count(), 0);
 
     let mut plan = Plan::default();
@@ -213,6 +213,40 @@ fn only_what_takes_long_to_free_is_left_as_garbage() {
     }
 }
 
+#[test]
+fn a_large_value_that_expires_is_left_as_garbage() {
+    let keyspace = Keyspace::new(1, 7);
+    put(&mut locked(&keyspace, &["small"]), 0, "small", text("1"), Some(100));
+    put(&mut locked(&keyspace, &["large"]), 0, "large", hash(10_000, 900), Some(100));
+    let swept = keyspace.expire_due(Now { unix_us: 100_000 }, 100, |_, _, _| {});
+    assert_eq!(swept.n_removed, 2);
+    let garbage = swept.garbage.expect("a large value is garbage");
+    assert!(garbage.is_large());
+    assert_eq!(garbage.n_objects(), 1);
+}
+
+#[test]
+fn a_large_value_that_is_overwritten_is_left_as_garbage() {
+    let keyspace = Keyspace::new(1, 7);
+    for large in [hash(10_000, 900), Value::Text(Text::new(&vec![b'x'; 2 << 20]))] {
+        for after in [&b"short"[..], &vec![b'y'; 2 << 20]] {
+            let mut keys = locked(&keyspace, &["a"]);
+            put(&mut keys, 0, "a", large.clone(), None);
+            let key = keys.key(b"a");
+            keys.put_text(0, key, after, (None, Clock::new(Now::default())));
+            let garbage = keys.release().expect("a large value is garbage");
+            assert!(garbage.is_large());
+            let n_left = n_bytes_of(&locked(&keyspace, &["a"]));
+            assert!((after.len()..after.len() + 10_000).contains(&n_left), "{n_left}");
+        }
+    }
+}
+
+/// What all keys of the database take whose only stripe is locked.
+fn n_bytes_of(keys: &Locked<'_>) -> usize {
+    keys.footprint(0).n_bytes
+}
+
 /// A hash with fields that are due then.
 fn hash(n_fields: usize, at_ms: u64) -> Value {
     let mut hash = Hash::default();
@@ -244,14 +278,14 @@ fn due_fields_are_gone_by_lookup_and_by_sweep() {
             Expired::Fields { names, were_all: false, .. } => n_told += names.len(),
             Expired::Fields { .. } | Expired::Key(_) => panic!("unexpected: {it:?}"),
         };
-        assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, &mut tell), 0);
+        assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, &mut tell).n_removed, 0);
         // One stripe is left after some hundreds.
-        while keyspace.expire_due(Now { unix_us: 200_000 }, 100, &mut tell) != 0 {}
+        while keyspace.expire_due(Now { unix_us: 200_000 }, 100, &mut tell).n_removed != 0 {}
         assert_eq!(n_told, n_fields);
         assert_eq!(n_left("b", 200), 1);
         assert_eq!((keyspace.counts(0).n_timed, keyspace.counts(0).n_expires), (0, 1));
         assert_eq!(keyspace.totals().n_fields_expired, 2 * n_fields as u64);
-        assert_eq!(keyspace.expire_due(Now { unix_us: 300_000 }, 100, |_, _, _| {}), 1);
+        assert_eq!(keyspace.expire_due(Now { unix_us: 300_000 }, 100, |_, _, _| {}).n_removed, 1);
         assert_eq!(keyspace.totals().n_expired, 1);
     }
 }
@@ -263,7 +297,7 @@ fn the_schedule_stays_small_when_the_soonest_field_is_changed_often() {
         put(&mut locked(&keyspace, &["a"]), 0, "a", hash(1, 1_000_000 + at_ms), None);
     }
     assert_eq!(keyspace.counts(0).n_timed, 1);
-    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}), 1);
+    assert_eq!(keyspace.expire_due(Now { unix_us: 2_000_000_000 }, 100, |_, _, _| {}).n_removed, 1);
     assert_eq!(keyspace.counts(0).n_timed, 0);
 }
 
@@ -280,6 +314,6 @@ fn a_watch_that_is_given_up_while_a_script_runs_is_forgotten_later() {
     assert_eq!(std::sync::Arc::strong_count(&mark), 3);
     drop(keys);
     keyspace.gate().open();
-    keyspace.expire_due(Now::default(), 1, |_, _, _| {});
+    assert_eq!(keyspace.expire_due(Now::default(), 1, |_, _, _| {}).n_removed, 0);
     assert_eq!(std::sync::Arc::strong_count(&mark), 1);
 }

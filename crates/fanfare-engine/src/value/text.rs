@@ -24,7 +24,7 @@ pub const INT_LEN_MAX: usize = 20;
 pub const EMBEDDED_LEN_MAX: usize = 44;
 
 /// The system takes large allocations back page by page.
-const PAGE_LEN: usize = 4096;
+pub(crate) const PAGE_LEN: usize = 4096;
 
 impl Default for Text {
     fn default() -> Self {

@@ -70,7 +70,9 @@ impl World {
 
     /// Removes what is due, as the server does in the background.
     pub(crate) fn expire_due(&self) -> usize {
-        self.keyspace.expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX, |_, _, _| {})
+        self.keyspace
+            .expire_due(Now { unix_us: self.now_ms * 1000 }, usize::MAX, |_, _, _| {})
+            .n_removed
     }
 }
 
