@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use fanfare_engine::block::Blocked;
@@ -36,6 +37,8 @@ pub(crate) struct FakeHost {
     pub(crate) effects: Vec<Effect>,
     /// What was published of keys, as `event key`.
     pub(crate) published: Vec<String>,
+    /// Somebody who frees what commands threw away.
+    pub(crate) frees: Option<Sender<Garbage>>,
     n_random: u64,
     scripting: Option<Box<Scripting>>,
     n_polls: u64,
@@ -211,6 +214,9 @@ impl Host for FakeHost {
 
     fn discard(&mut self, garbage: Garbage) {
         self.diary.push(format!("discard {}", garbage.n_objects()));
+        if let Some(frees) = &self.frees {
+            frees.send(garbage).expect("it frees until nobody sends");
+        }
     }
 
     fn take_scripting(&mut self) -> Option<Box<Scripting>> {
