@@ -76,10 +76,11 @@ impl Reactor {
         let shared = Rc::clone(&self.shared);
         let now = self.now;
         let mut turn = Turn::new(self, &shared, u32::MAX);
-        let swept = shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, expired, trackers| {
-            announce_expired(&mut turn, shared.keyspace.tuning(), db, expired);
-            announce_changed(&mut turn, shared.keyspace.tuning(), expired.key(), trackers);
-        });
+        let swept =
+            shared.keyspace.expire_due(now, EXPIRED_PER_TICK_MAX, |db, expired, trackers| {
+                announce_expired(&mut turn, shared.keyspace.tuning(), db, expired);
+                announce_changed(&mut turn, shared.keyspace.tuning(), expired.key(), trackers);
+            });
         if let Some(garbage) = swept.garbage {
             shared.lazyfree.discard(garbage);
         }

@@ -1,0 +1,125 @@
+//! Reading in steps while others write.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use fanfare_testkit::Rng;
+
+use crate::server::{Server, Session};
+
+/// Writers beside the one who reads.
+const N_WRITERS: u64 = 2;
+
+/// In how many steps something is read.
+pub(crate) const N_STEPS: u64 = 20;
+
+/// Writes that are done, at least, between one step and the next.
+const N_WRITES_PER_STEP: u64 = 200;
+
+/// Counts the writes of others.
+pub(crate) struct Pace<'a> {
+    n_writes: &'a AtomicU64,
+    n_items: u64,
+    n_read: u64,
+    n_steps: u64,
+}
+
+impl Pace<'_> {
+    /// An item was read. After each of the [`N_STEPS`] parts this lets the others write some hundred times, and returns
+    /// how many parts there were.
+    pub(crate) fn read(&mut self) -> Option<u64> {
+        self.n_read += 1;
+        if self.n_read * N_STEPS < (self.n_steps + 1) * self.n_items {
+            return None;
+        }
+        self.n_steps += 1;
+        let wanted = self.n_writes.load(Ordering::Relaxed) + N_WRITES_PER_STEP;
+        while self.n_writes.load(Ordering::Relaxed) < wanted {
+            thread::yield_now();
+        }
+        Some(self.n_steps)
+    }
+}
+
+/// Calls `write` again and again on several threads, each with a session of its own, as long as `read` takes. That is
+/// told how many items it will read.
+pub(crate) fn while_writing(
+    (server, seed): (&Server, u64),
+    n_items: u64,
+    write: impl Fn(&mut Session<'_>, &mut Rng) + Sync,
+    read: impl FnOnce(&mut Pace<'_>),
+) {
+    /// Ends the others also if the reader fails.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let (is_over, n_writes) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let _over = Over(&is_over);
+        for number in 0..N_WRITERS {
+            let (write, is_over, n_writes) = (&write, &is_over, &n_writes);
+            scope.spawn(move || {
+                let _over = Over(is_over);
+                let mut session = server.session();
+                let mut rng = Rng::new(seed.wrapping_add(number));
+                while !is_over.load(Ordering::Relaxed) {
+                    write(&mut session, &mut rng);
+                    n_writes.fetch_add(1, Ordering::Relaxed);
+                }
+                // Nobody waits for writes that do not come.
+                n_writes.fetch_add(u64::MAX / 4, Ordering::Relaxed);
+            });
+        }
+        read(&mut Pace { n_writes: &n_writes, n_items, n_read: 0, n_steps: 0 });
+    });
+}
+
+/// Numbers below `n`, each of which is to be seen once.
+pub(crate) struct Seen {
+    words: Vec<u64>,
+    n_seen: u64,
+}
+
+impl Seen {
+    pub(crate) fn new(n: u64) -> Self {
+        Self { words: vec![0; (n / 64) as usize + 1], n_seen: 0 }
+    }
+
+    pub(crate) fn see(&mut self, number: u64) {
+        let (word, bit) = (&mut self.words[(number / 64) as usize], 1 << (number % 64));
+        assert!(*word & bit == 0, "{number} was there twice");
+        *word |= bit;
+        self.n_seen += 1;
+    }
+
+    pub(crate) fn n_seen(&self) -> u64 {
+        self.n_seen
+    }
+}
+
+/// The number at the end of a name, after `prefix`.
+pub(crate) fn number_of(name: &[u8], prefix: &str) -> u64 {
+    let digits = std::str::from_utf8(name).ok().and_then(|it| it.strip_prefix(prefix));
+    let number = digits.and_then(|it| it.parse().ok());
+    number.unwrap_or_else(|| panic!("{} does not begin with {prefix}", name.escape_ascii()))
+}
+
+/// Adds members to a collection, a thousand with each command; `args` gives those of one member.
+pub(crate) fn collect(
+    session: &mut Session<'_>,
+    command: &str,
+    key: &str,
+    members: impl Iterator<Item = Vec<Vec<u8>>>,
+) {
+    let mut members = members.peekable();
+    while members.peek().is_some() {
+        let mut args = vec![command.as_bytes().to_vec(), key.as_bytes().to_vec()];
+        args.extend(members.by_ref().take(1_000).flatten());
+        let args: Vec<_> = args.iter().map(|it| &it[..]).collect();
+        session.call(&args);
+    }
+}
