@@ -11,6 +11,7 @@ mod garbage;
 mod gate;
 mod interest;
 mod locked;
+mod moments;
 mod policy;
 mod schedule;
 mod snapshot;

@@ -1,9 +1,7 @@
 //! When what is in a stripe is due.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::entry::Entry;
+use super::moments::Moments;
 use crate::tree::{HashTree, Name};
 
 /// What a stripe's entries are waiting for, soonest first. Moments that no longer hold are skipped when they come up.
@@ -14,8 +12,8 @@ pub(super) struct Schedule {
     fields: Moments,
 }
 
-/// `(when in ms, hash of the key)`
-type Moments = BinaryHeap<Reverse<(u64, u64)>>;
+/// Moments in a row that no longer hold and are skipped: some hundred microseconds.
+const SKIPPED_MAX: usize = 1_024;
 
 /// What of a key a moment is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,40 +42,35 @@ impl Part {
 }
 
 impl Schedule {
-    pub(super) fn push(&mut self, part: Part, at_ms: u64, hash: u64) {
-        self.moments(part).push(Reverse((at_ms, hash)));
-    }
-
-    /// Keeps it proportional to the `n` moments that hold, however often they are changed.
-    pub(super) fn prune(&mut self, part: Part, n: usize, table: &HashTree<Entry>) {
-        let moments = self.moments(part);
-        if n * 2 + 64 < moments.len() {
-            moments.retain(|Reverse((at_ms, hash))| {
-                table.find(*hash, |it| part.at_ms(it) == *at_ms).is_some()
-            });
-        }
+    /// Adds a moment of a key with this hash; `n` moments hold, this one included.
+    pub(super) fn push(
+        &mut self,
+        part: Part,
+        (at_ms, hash): (u64, u64),
+        n: usize,
+        table: &HashTree<Entry>,
+    ) {
+        self.moments(part).push((at_ms, hash), n, |(at_ms, hash)| {
+            table.find(hash, |it| part.at_ms(it) == at_ms).is_some()
+        });
     }
 
     /// Some key that expires; which one `random` decides.
     pub(super) fn sample<'a>(&self, random: u64, table: &'a HashTree<Entry>) -> Option<&'a Entry> {
-        let moments = self.keys.as_slice();
-        let scaled = u128::from(random) * moments.len() as u128;
-        let (before, after) =
-            moments.split_at_checked(usize::try_from(scaled >> u64::BITS).ok()?)?;
+        let scaled = u128::from(random) * self.keys.len() as u128;
+        let mut moments = self.keys.iter_around(usize::try_from(scaled >> u64::BITS).ok()?);
         // Some no longer hold: the next one that does.
-        after.iter().chain(before).find_map(|Reverse((at_ms, hash))| {
-            table.find(*hash, |it| Part::Key.at_ms(it) == *at_ms)
-        })
+        moments.find_map(|(at_ms, hash)| table.find(hash, |it| Part::Key.at_ms(it) == at_ms))
     }
 
     /// Whether anything may be due: what does, the moments that no longer hold included.
     #[inline]
     pub(super) fn may_have_due(&self, now_ms: u64) -> bool {
-        let soonest = |moments: &Moments| moments.peek().map_or(u64::MAX, |it| it.0.0);
+        let soonest = |moments: &Moments| moments.peek().map_or(u64::MAX, |it| it.0);
         soonest(&self.keys).min(soonest(&self.fields)) <= now_ms
     }
 
-    /// What is due, keys before fields.
+    /// What is due, keys before fields. There may be more if it finds nothing: it does not look for long.
     pub(super) fn next_due(&mut self, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
         let key = self.next_due_of(Part::Key, now_ms, table);
         key.or_else(|| self.next_due_of(Part::Fields, now_ms, table))
@@ -85,8 +78,8 @@ impl Schedule {
 
     fn next_due_of(&mut self, part: Part, now_ms: u64, table: &HashTree<Entry>) -> Option<Due> {
         let moments = self.moments(part);
-        loop {
-            let &Reverse((at_ms, hash)) = moments.peek()?;
+        for _ in 0..SKIPPED_MAX {
+            let (at_ms, hash) = moments.peek()?;
             if now_ms < at_ms {
                 return None;
             }
@@ -97,6 +90,7 @@ impl Schedule {
                 }
             }
         }
+        None
     }
 
     fn moments(&mut self, part: Part) -> &mut Moments {

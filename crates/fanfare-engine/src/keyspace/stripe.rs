@@ -319,8 +319,7 @@ impl StripeGuard<'_> {
             n.add(1);
             let Stripe { table, schedule, .. } = &mut *self.stripe;
             let schedule = schedule.get_or_insert_default();
-            schedule.push(part, after_ms, hash);
-            schedule.prune(part, n.get(), table);
+            schedule.push(part, (after_ms, hash), n.get(), table);
         }
         // Without any there is no schedule.
         if self.counters.n_expires.get() == 0 && self.counters.n_timed.get() == 0 {
