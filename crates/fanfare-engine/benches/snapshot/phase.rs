@@ -11,7 +11,7 @@ use fanfare_engine::value::Value;
 use fanfare_testkit::Rng;
 
 use crate::clock::{Stopwatch, Waits, give_way, us};
-use crate::mix::{BIG, Mix};
+use crate::mix::{BIG, Mix, put_string};
 use crate::server::{Server, Session};
 use crate::{ALLOCATOR, N_ITEMS, PHASE};
 
@@ -104,7 +104,7 @@ impl<'a> Bench<'a> {
         crate::fill::fill(&mut session, self.mix);
         if self.mix.is_one() {
             session.line("pexpire big 1000000");
-            self.writing("it expires", || {
+            self.writing_elsewhere("it expires", || {
                 self.server.pass(1_000_001);
                 let start = Instant::now();
                 let swept = self.server.keyspace.expire_due(self.server.now(), 1_000, |_, _, _| {});
@@ -165,21 +165,41 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Two threads write while `happen` runs on this one's.
+    /// Two threads write while `happen` runs on a third one.
     fn writing(&self, phase: &str, happen: impl FnOnce() + Send) {
+        let mix = self.mix;
+        self.while_each(phase, |session, rng| mix.write(session, rng), happen);
+    }
+
+    /// As [`Self::writing`], but nobody looks at the collection.
+    fn writing_elsewhere(&self, phase: &str, happen: impl FnOnce() + Send) {
+        let write = |session: &mut Session<'_>, rng: &mut Rng| {
+            put_string(session, rng.below(N_ITEMS));
+        };
+        self.while_each(phase, write, happen);
+    }
+
+    fn while_each(
+        &self,
+        phase: &str,
+        write: impl Fn(&mut Session<'_>, &mut Rng) + Sync,
+        happen: impl FnOnce() + Send,
+    ) {
         let is_over = AtomicBool::new(false);
         let mut all = Waits::new();
         thread::scope(|scope| {
-            let write = |seed| {
+            let (write, is_over) = (&write, &is_over);
+            let write_on = move |seed| {
                 let mut rng = Rng::new(seed);
                 let mut session = self.session();
                 let mut watch = Stopwatch::new();
                 while !is_over.load(Ordering::Relaxed) {
-                    watch.measure(|| self.mix.write(&mut session, &mut rng));
+                    watch.measure(|| write(&mut session, &mut rng));
                 }
                 watch.into_waits()
             };
-            let writers: Vec<_> = (0..N_WRITERS).map(|it| scope.spawn(move || write(it))).collect();
+            let writers: Vec<_> =
+                (0..N_WRITERS).map(|it| scope.spawn(move || write_on(it))).collect();
             scope.spawn(happen).join().expect("it goes well");
             is_over.store(true, Ordering::Relaxed);
             writers.into_iter().for_each(|it| all.add(&it.join().expect("it writes")));

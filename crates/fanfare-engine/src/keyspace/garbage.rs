@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::stripe::Contents;
+use super::tracked::TrackedKeys;
 use crate::tree::HashTree;
 use crate::value::Value;
 use crate::value::text::PAGE_LEN;
@@ -15,6 +16,7 @@ const EFFORT_MAX: usize = 256;
 pub struct Garbage {
     contents: Vec<Contents>,
     values: Vec<Value>,
+    tracked: Vec<TrackedKeys>,
 }
 
 /// Whether a string of so many bytes is freed as quickly as it is handed over.
@@ -33,7 +35,7 @@ impl Value {
 
 impl From<Value> for Garbage {
     fn from(value: Value) -> Self {
-        Self { contents: Vec::new(), values: vec![value] }
+        Self { values: vec![value], ..Self::default() }
     }
 }
 
@@ -45,14 +47,21 @@ impl Garbage {
     pub(super) fn append(&mut self, other: Self) {
         self.contents.extend(other.contents);
         self.values.extend(other.values);
+        self.tracked.extend(other.tracked);
     }
 
     pub(super) fn add_value(&mut self, value: Value) {
         self.values.push(value);
     }
 
+    pub(super) fn add_tracked(&mut self, tracked: TrackedKeys) {
+        if !tracked.is_empty() {
+            self.tracked.push(tracked);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.contents.is_empty() && self.values.is_empty()
+        self.contents.is_empty() && self.values.is_empty() && self.tracked.is_empty()
     }
 
     /// How many keys, and values without a key.
@@ -74,6 +83,7 @@ impl Garbage {
 
     fn effort(&self) -> usize {
         let entries = self.tables().flat_map(|it| it.iter()).map(|it| it.value().effort());
-        entries.chain(self.values.iter().map(Value::effort)).sum()
+        let values = entries.chain(self.values.iter().map(Value::effort));
+        values.chain(self.tracked.iter().map(|it| it.size().0)).sum()
     }
 }

@@ -69,9 +69,9 @@ impl Interests {
         self.tracked.size()
     }
 
-    /// Forgets all copies.
-    pub(super) fn forget_tracked(&mut self) {
-        self.tracked = TrackedKeys::default();
+    /// Forgets all copies; what knew of them is returned, to be dropped outside the lock.
+    pub(super) fn forget_tracked(&mut self) -> TrackedKeys {
+        std::mem::take(&mut self.tracked)
     }
 
     /// The keys that `is_there` says are there are about to be removed together.

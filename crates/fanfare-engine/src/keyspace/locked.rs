@@ -456,15 +456,13 @@ impl Locked<'_> {
         let keyspace = self.keyspace;
         for held in self.all_mut().filter(|it| db.is_none_or(|db| it.id.db == db)) {
             let contents = held.stripe.clear();
-            held.stripe.forget_tracked(keyspace.tracked());
+            garbage.add_tracked(held.stripe.forget_tracked(keyspace.tracked()));
             n_removed += contents.table().len();
             if !contents.table().is_empty() {
                 garbage.add_contents(contents);
             }
         }
-        if n_removed != 0 {
-            self.rest_mut().garbage.append(garbage);
-        }
+        self.rest_mut().garbage.append(garbage);
         self.n_changes += 1;
         self.rest_mut().stale.push(Stale::All);
         n_removed
@@ -485,13 +483,13 @@ impl Locked<'_> {
                 of_b.push(&mut held.stripe);
             }
         }
-        let mut ready = Vec::new();
+        let (mut ready, mut garbage) = (Vec::new(), Garbage::default());
         for (in_a, in_b) in of_a.into_iter().zip(of_b) {
             let contents = in_b.exchange(super::stripe::Contents::default());
             let contents = in_a.exchange(contents);
             in_b.exchange(contents);
-            in_a.forget_tracked(keyspace.tracked());
-            in_b.forget_tracked(keyspace.tracked());
+            garbage.add_tracked(in_a.forget_tracked(keyspace.tracked()));
+            garbage.add_tracked(in_b.forget_tracked(keyspace.tracked()));
             let is_awaited =
                 |value: &Value| Awaited::of(value).is_some_and(|it| keyspace.waiting().any(it));
             ready.extend(in_a.ready(is_awaited).into_iter().map(|key| (a, key)));
@@ -501,6 +499,7 @@ impl Locked<'_> {
         let rest = self.rest_mut();
         rest.ready.extend(ready);
         rest.stale.push(Stale::All);
+        rest.garbage.append(garbage);
     }
 
     /// Frees a value that was taken out: now if that is quick, otherwise it is part of what [`Self::release`] returns.

@@ -13,6 +13,7 @@ use super::expired::Expired;
 use super::garbage::is_freed_quickly;
 use super::interest::Interests;
 use super::schedule::{Due, Part, Schedule};
+use super::tracked::TrackedKeys;
 use super::{Key, StripeId};
 use crate::block::Blocked;
 use crate::tracking::{Counts, Tracker, Trackers};
@@ -414,13 +415,15 @@ impl StripeGuard<'_> {
         taken
     }
 
-    /// Forgets who may hold copies of the keys here.
-    pub(crate) fn forget_tracked(&mut self, counts: &Counts) {
+    /// Forgets who may hold copies of the keys here; what knew of them is returned, to be dropped outside the lock.
+    pub(super) fn forget_tracked(&mut self, counts: &Counts) -> TrackedKeys {
+        let mut tracked = TrackedKeys::default();
         self.with_interests(|it| {
             let before = it.n_tracked();
-            it.forget_tracked();
+            tracked = it.forget_tracked();
             take_off(counts, before, it.n_tracked());
         });
+        tracked
     }
 
     pub(crate) fn watch(&mut self, key: Key<'_>, mark: &Arc<AtomicBool>) {

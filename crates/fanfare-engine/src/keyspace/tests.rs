@@ -1,9 +1,11 @@
 //! Stripes, locks, expiry, and what is left to free.
 
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 
 use super::{Clock, Entry, Expired, Keyspace, Locked, Plan};
 use crate::Now;
+use crate::pubsub::ReactorId;
+use crate::tracking::Tracker;
 use crate::value::hash::{Lifetime, Limits};
 use crate::value::{Hash, Text, Value};
 
@@ -210,6 +212,32 @@ fn only_what_takes_long_to_free_is_left_as_garbage() {
         assert_eq!(keys.flush(Some(0)), n_keys);
         let garbage = keys.release().expect("its keys are to be freed");
         assert_eq!((garbage.n_objects(), garbage.is_large()), (n_keys, is_large));
+    }
+}
+
+#[test]
+fn what_was_known_of_many_copies_is_left_as_garbage() {
+    for swaps in [false, true] {
+        let keyspace = Keyspace::new(2, 7);
+        let tracker = Arc::new(Tracker::new(1, ReactorId(0), 0));
+        for number in 0..300 {
+            let name = format!("{number}");
+            let mut keys = locked(&keyspace, &[&name]);
+            let key = keys.key(name.as_bytes());
+            keys.track(0, key, &tracker);
+        }
+        assert_eq!(keyspace.n_tracked(), (300, 300));
+        let mut plan = Plan::default();
+        plan.everything(&keyspace);
+        let mut keys = keyspace.lock(&plan).expect("no script runs");
+        if swaps {
+            keys.swap(0, 1);
+        } else {
+            assert_eq!(keys.flush(None), 0);
+        }
+        let garbage = keys.release().expect("clients may hold copies");
+        assert_eq!((garbage.n_objects(), garbage.is_large()), (0, true));
+        assert_eq!(keyspace.n_tracked(), (0, 0));
     }
 }
 
