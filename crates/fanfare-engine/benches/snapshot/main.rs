@@ -1,7 +1,7 @@
 //! What a write waits for while a snapshot of 5,000,000 keys or members is taken, read, and dropped.
 //!
 //! `cargo bench -p fanfare-engine --bench snapshot [subject]…`: prints, for each subject and phase, percentiles of the
-//! waits of two threads that write without rest while a third reads. `cargo test` runs it once with fewer items.
+//! waits of two threads that write without rest while a third reads. With `--profile dev` there are fewer items.
 //!
 //! On a machine with two processors three threads can not all run: what a writer waits for the scheduler is not the
 //! engine's doing, so each wait is given three times:
