@@ -410,7 +410,7 @@ fn plan_command(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, requ
     };
     match lock {
         Lock::Database => plan.database(db),
-        Lock::Everything => plan.everything(keyspace),
+        Lock::Everything => plan.everything(),
         Lock::Steps(first) => plan.step(StripeId { db, index: first(request) }),
         Lock::Custom(places) => places(request, &mut |place| match place {
             Place::Key(key) => plan.key(keyspace, db, key.name),

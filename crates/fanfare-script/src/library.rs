@@ -246,10 +246,11 @@ impl<C: Caller> Runtime<C> {
         caller: C,
     ) -> (C, Answer) {
         self.run(caller, &function.0.name, |runtime| {
-            let keys = runtime.list(keys)?;
-            let args = runtime.list(args)?;
+            let sandbox = &runtime.sandbox;
+            runtime.hand_over(&sandbox.function_words, keys, args)?;
+            let function: mlua::Function = sandbox.caller.call(&function.0.callback)?;
             runtime.limit_memory();
-            runtime.sandbox.call_function.call((&function.0.callback, keys, args))
+            sandbox.xpcall.call((function, &sandbox.handler))
         })
     }
 }

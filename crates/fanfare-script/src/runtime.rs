@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::{Value as Reply, Version};
-use mlua::{Error, HookTriggers, Lua, Result, Table, Value, VmState};
+use mlua::{Either, Error, HookTriggers, Lua, Result, Table, Value, Variadic, VmState};
 
 use crate::{
     Caller, Flags, ScriptError, Sha1, Verdict,
@@ -16,12 +16,15 @@ use crate::{
     raise::{self, Raised},
     random::Random,
     reply::{self, Names},
-    sandbox::Sandbox,
+    sandbox::{Sandbox, Words},
     script,
 };
 
 /// Redis asks its collector for a step once in so many runs.
 const RUNS_PER_COLLECTION: u32 = 50;
+
+/// More keys and arguments might not find room on Lua's stack.
+const STACKED_MAX: usize = 250;
 
 /// How a [`Runtime`] is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,8 +242,7 @@ impl<C: Caller> Runtime<C> {
     ) -> (C, Answer) {
         self.run(caller, &script.sha.as_bytes()[..], |runtime| {
             let sandbox = &runtime.sandbox;
-            sandbox.eval_content.raw_set(&sandbox.keys, runtime.list(keys)?)?;
-            sandbox.eval_content.raw_set(&sandbox.argv, runtime.list(args)?)?;
+            runtime.hand_over(&sandbox.script_words, keys, args)?;
             runtime.limit_memory();
             sandbox.xpcall.call((&script.inner.function, &sandbox.handler))
         })
@@ -270,6 +272,23 @@ impl<C: Caller> Runtime<C> {
     /// From here on until the end of the run Lua's memory is limited.
     pub(crate) fn limit_memory(&self) {
         self.shared.limit(&self.lua, true);
+    }
+
+    /// Gives Lua the keys and arguments of a run.
+    pub(crate) fn hand_over(&self, to: &Words, keys: &[&[u8]], args: &[&[u8]]) -> Result<()> {
+        let n = keys.len() + args.len();
+        if STACKED_MAX < n {
+            return to.tables.call((self.list(keys)?, self.list(args)?));
+        }
+        let mut all = Vec::with_capacity(n);
+        for item in keys.iter().chain(args) {
+            // Text goes straight onto Lua's stack; other bytes take the longer way.
+            all.push(match std::str::from_utf8(item) {
+                Ok(text) => Either::Left(text),
+                Err(_) => Either::Right(self.lua.create_string(item)?),
+            });
+        }
+        to.stack.call((keys.len(), Variadic::from(all)))
     }
 
     pub(crate) fn begin(&mut self, caller: C) {
@@ -306,14 +325,10 @@ impl<C: Caller> Runtime<C> {
     }
 
     /// A fresh table of strings.
-    pub(crate) fn list(&self, items: &[&[u8]]) -> Result<Table> {
+    fn list(&self, items: &[&[u8]]) -> Result<Table> {
         let table = self.lua.create_table_with_capacity(items.len(), 0)?;
         for (index, item) in items.iter().enumerate() {
-            // Text goes straight onto Lua's stack; other bytes take the longer way.
-            match std::str::from_utf8(item) {
-                Ok(text) => table.raw_seti(index + 1, text)?,
-                Err(_) => table.raw_seti(index + 1, self.lua.create_string(item)?)?,
-            }
+            table.raw_seti(index + 1, self.lua.create_string(item)?)?;
         }
         Ok(table)
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, Lua, LuaOptions, LuaString, Result, StdLib, Table};
+use mlua::{Function, Lua, LuaOptions, Result, StdLib, Table};
 
 use crate::{
     Caller, api, raise,
@@ -16,19 +16,27 @@ pub(crate) const PRELUDE_NAME: &str = "=fanfare";
 pub(crate) struct Sandbox {
     /// The globals of scripts.
     pub(crate) eval: Table,
-    /// The table behind them, which takes `KEYS` and `ARGV`.
-    pub(crate) eval_content: Table,
     /// The globals of libraries.
     pub(crate) library: Table,
     /// Changes them between those of loading and those of running.
     pub(crate) set_loading: Function,
     /// Lua's own, without the wrapping.
     pub(crate) xpcall: Function,
-    /// Calls a function with keys and arguments.
-    pub(crate) call_function: Function,
+    /// Takes `KEYS` and `ARGV` for a script.
+    pub(crate) script_words: Words,
+    /// Takes what a function of a library is called with.
+    pub(crate) function_words: Words,
+    /// Makes what calls such a function with it.
+    pub(crate) caller: Function,
     pub(crate) handler: Function,
-    pub(crate) keys: LuaString,
-    pub(crate) argv: LuaString,
+}
+
+/// Takes keys and arguments.
+pub(crate) struct Words {
+    /// As two tables.
+    pub(crate) tables: Function,
+    /// How many keys there are, and all of them on the stack.
+    pub(crate) stack: Function,
 }
 
 impl Sandbox {
@@ -45,14 +53,19 @@ impl Sandbox {
         let made: Table = prelude.call((lift, &handler, api::tables(lua, shared)?))?;
         let sandbox = Self {
             eval: made.raw_get("eval")?,
-            eval_content: made.raw_get("eval_content")?,
             library: made.raw_get("library")?,
             set_loading: made.raw_get("set_loading")?,
             xpcall: made.raw_get("xpcall")?,
-            call_function: made.raw_get("call_function")?,
+            script_words: Words {
+                tables: made.raw_get("script_tables")?,
+                stack: made.raw_get("script_stack")?,
+            },
+            function_words: Words {
+                tables: made.raw_get("function_tables")?,
+                stack: made.raw_get("function_stack")?,
+            },
+            caller: made.raw_get("caller")?,
             handler,
-            keys: lua.create_string("KEYS")?,
-            argv: lua.create_string("ARGV")?,
         };
         // For what scripts compile themselves.
         lua.set_globals(sandbox.eval.clone())?;

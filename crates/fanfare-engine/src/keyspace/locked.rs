@@ -15,7 +15,7 @@ use super::access::Clock;
 use super::entry::Entry;
 use super::expired::Expired;
 use super::garbage::Garbage;
-use super::stripe::StripeGuard;
+use super::stripe::{Slot, StripeGuard};
 use super::{Key, Keyspace, StripeId};
 use crate::block::{Awaited, Blocked};
 use crate::tracking::{Stale, Tracker};
@@ -31,6 +31,8 @@ pub struct Plan {
     more: Vec<StripeId>,
     /// `first` is given back for another: see [`Plan::step`].
     steps: bool,
+    /// All stripes of all databases, whatever else is wanted.
+    everything: bool,
 }
 
 /// Stands for every stripe of a database, if it was ever used.
@@ -62,7 +64,7 @@ pub(super) struct Held<'a> {
 #[derive(Debug)]
 struct Rest<'a> {
     keyspace: &'a Keyspace,
-    /// Stripes beside the first one.
+    /// Stripes beside the first one, in order.
     more: Vec<Held<'a>>,
     /// Keeps databases from being made.
     making: Option<MutexGuard<'a, ()>>,
@@ -77,6 +79,17 @@ struct Rest<'a> {
     /// What clients may hold copies of and that changed, in order.
     stale: Vec<Stale>,
     garbage: Garbage,
+}
+
+/// Where in `held`, which is in order, the stripe is.
+#[inline]
+fn position(held: &[Held<'_>], id: StripeId) -> Option<usize> {
+    let index = usize::from(id.index);
+    // All stripes of the first database are held, most likely.
+    if held.get(index).is_some_and(|it| it.id == id) {
+        return Some(index);
+    }
+    held.binary_search_by_key(&id, |it| it.id).ok()
 }
 
 impl<'a> Rest<'a> {
@@ -123,8 +136,8 @@ impl Plan {
     }
 
     /// Adds all stripes of all databases.
-    pub fn everything(&mut self, keyspace: &Keyspace) {
-        (0..).take(keyspace.n_databases()).for_each(|db| self.database(db));
+    pub fn everything(&mut self) {
+        self.everything = true;
     }
 }
 
@@ -133,6 +146,9 @@ impl Keyspace {
     /// written when a client is served that is blocked on one of their keys. `None`: a script holds everything and
     /// runs on; nothing is locked.
     pub fn lock(&self, plan: &Plan) -> Option<Locked<'_>> {
+        if plan.everything {
+            return self.lock_everything();
+        }
         if plan.more.is_empty() {
             let Some(id) = plan.first else { return Some(Locked::new(self)) };
             let first = self.hold(id)?;
@@ -177,6 +193,36 @@ impl Keyspace {
         }
     }
 
+    /// Scripts are called often, and this is most of what their locks cost: nothing is sorted or looked for.
+    fn lock_everything(&self) -> Option<Locked<'_>> {
+        let making = self.hold_making()?;
+        let databases = || (0..).take(self.n_databases()).map(|db| (db, self.existing(db)));
+        let mut more = Vec::with_capacity(databases().map(|(_, slots)| slots.len()).sum());
+        let mut absent = Vec::with_capacity(self.n_databases());
+        for (db, slots) in databases() {
+            if slots.is_empty() {
+                absent.push(db);
+            }
+            for (slot, index) in slots.iter().zip(0..) {
+                more.push(self.hold_slot(slot, StripeId { db, index })?);
+            }
+        }
+        let mut locked = Locked::new(self);
+        let rest = locked.rest_mut();
+        rest.absent = absent;
+        rest.making = Some(making);
+        rest.more = more;
+        Some(locked)
+    }
+
+    /// Keeps databases from being made.
+    fn hold_making(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.making.try_lock() {
+            Some(making) => Some(making),
+            None => self.gate.pass(|patience| self.making.try_lock_for(patience)),
+        }
+    }
+
     fn stripes_of(&self, wanted: StripeId) -> impl Iterator<Item = StripeId> + use<> {
         let (first, n) = match wanted.index {
             ALL => (0, self.existing(wanted.db).len()),
@@ -197,7 +243,11 @@ impl Keyspace {
 
     #[inline]
     pub(super) fn hold(&self, id: StripeId) -> Option<Held<'_>> {
-        let slot = self.slot(id)?;
+        self.hold_slot(self.slot(id)?, id)
+    }
+
+    #[inline]
+    fn hold_slot<'a>(&self, slot: &'a Slot, id: StripeId) -> Option<Held<'a>> {
         let stripe = match slot.try_lock() {
             Some(stripe) => stripe,
             None => self.gate.pass(|patience| slot.try_lock_for(patience))?,
@@ -230,10 +280,7 @@ impl<'a> Locked<'a> {
         for id in wanted.iter().filter(|it| it.index != ALL) {
             keyspace.slot(*id)?;
         }
-        let making = match keyspace.making.try_lock() {
-            Some(making) => making,
-            None => keyspace.gate.pass(|patience| keyspace.making.try_lock_for(patience))?,
-        };
+        let making = keyspace.hold_making()?;
         let ids = wanted.iter().flat_map(|it| keyspace.stripes_of(*it)).collect();
         let more = keyspace.hold_in_order(ids)?;
         let whole = wanted.iter().filter(|it| it.index == ALL).map(|it| it.db);
@@ -282,15 +329,12 @@ impl<'a> Locked<'a> {
         rest: Option<&'s mut Rest<'a>>,
         id: StripeId,
     ) -> Option<&'s mut StripeGuard<'a>> {
-        let (held, is_absent) = match rest {
-            Some(rest) => {
-                let is_absent = rest.absent.contains(&id.db);
-                (rest.more.iter_mut().find(|it| it.id == id), is_absent)
-            }
-            None => (None, false),
-        };
-        assert!(held.is_some() || is_absent, "a command reads only keys that its Spec names");
-        held.map(|it| &mut it.stripe)
+        let found = rest.and_then(|rest| match position(&rest.more, id) {
+            Some(at) => rest.more.get_mut(at).map(Some),
+            None => rest.absent.contains(&id.db).then_some(None),
+        });
+        assert!(found.is_some(), "a command reads only keys that its Spec names");
+        found.flatten().map(|it| &mut it.stripe)
     }
 
     /// The stripe of a key that may be put there. Makes its database, if all stripes of that are wanted and there were
@@ -321,7 +365,8 @@ impl<'a> Locked<'a> {
             .iter()
             .zip(0..)
             .map(|(slot, index)| Held { id: StripeId { db, index }, stripe: slot.lock() });
-        rest.more.extend(held);
+        let at = rest.more.partition_point(|it| it.id.db < db);
+        rest.more.splice(at..at, held);
     }
 }
 

@@ -28,7 +28,7 @@ impl Keyspace {
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let mut plan = Plan::default();
-        plan.everything(self);
+        plan.everything();
         let locked = self.lock(&plan)?;
         let used = (0..).take(self.n_databases()).filter(|db| !self.existing(*db).is_empty());
         let tables =
@@ -109,7 +109,7 @@ mod tests {
         }
         assert_eq!(contents(&snapshot), before);
         let mut plan = Plan::default();
-        plan.everything(&keyspace);
+        plan.everything();
         keyspace.lock(&plan).expect("no script runs").swap(0, 3);
         keyspace.lock(&plan).expect("no script runs").flush(None);
         assert_eq!(contents(&snapshot), before);

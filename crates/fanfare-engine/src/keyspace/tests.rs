@@ -96,7 +96,7 @@ fn flush_empties_one_database_only() {
 /// Locks everything there is and flushes it; returns how many keys are gone.
 fn flush_all(keyspace: &Keyspace) -> usize {
     let mut plan = Plan::default();
-    plan.everything(keyspace);
+    plan.everything();
     keyspace.lock(&plan).expect("no script runs").flush(None)
 }
 
@@ -129,7 +129,7 @@ fn a_database_that_was_never_used_is_not_made_by_those_who_want_all_of_it() {
 
     let mut plan = Plan::default();
     plan.key(&keyspace, 5, b"a");
-    plan.everything(&keyspace);
+    plan.everything();
     {
         let mut keys = keyspace.lock(&plan).expect("no script runs");
         put(&mut keys, 5, "a", text("1"), None);

@@ -58,6 +58,7 @@ pub struct Running {
 /// What one thread has for scripts: an interpreter that follows what all threads share.
 pub struct Scripting {
     pub(crate) runtime: Runtime<Bridge>,
+    buffer: run::Buffer,
     flushes: u64,
     libraries_version: u64,
 }
@@ -136,7 +137,12 @@ impl Scripting {
     /// There is no memory for it.
     pub fn new() -> Result<Self, ScriptError> {
         let settings = Settings { memory_bytes_max: MEMORY_BYTES_MAX, ..Settings::default() };
-        Ok(Self { runtime: Runtime::new(settings)?, flushes: 0, libraries_version: 0 })
+        Ok(Self {
+            runtime: Runtime::new(settings)?,
+            buffer: run::Buffer::default(),
+            flushes: 0,
+            libraries_version: 0,
+        })
     }
 
     /// Forgets what was flushed by any thread.

@@ -20,9 +20,9 @@ use crate::table::Command;
 use crate::{Ctx, Reply, WireError, exec, wire_error};
 
 /// What is run, and what it may do.
-pub(crate) struct Kind {
+pub(crate) struct Kind<'k> {
     /// Hash of the script, or name of the function.
-    pub(crate) name: String,
+    pub(crate) name: &'k [u8],
     pub(crate) is_eval: bool,
     pub(crate) is_read_only: bool,
     /// It says of itself that it may run when memory is full.
@@ -33,14 +33,14 @@ pub(crate) struct Kind {
 pub(crate) fn run(
     ctx: &mut Ctx<'_>,
     scripting: &mut Scripting,
-    kind: Kind,
+    kind: Kind<'_>,
     request: Request<'_>,
     body: impl FnOnce(&mut Scripting) -> (Bridge, Answer),
 ) -> Result<Reply, WireError> {
     let (version, db) = (ctx.client.version, ctx.client.db);
     ctx.client.in_script = true;
     let effects_wanted = ctx.effects.wanted;
-    let buffer = Buffer::default();
+    let buffer = std::mem::take(&mut scripting.buffer);
     let mut run = Run {
         ctx,
         kind,
@@ -52,6 +52,9 @@ pub(crate) fn run(
         buffer,
     };
     let (_, answer) = with_server(&mut run, || body(scripting));
+    if run.buffer.data.capacity() <= BUFFER_BYTES_MAX {
+        scripting.buffer = std::mem::take(&mut run.buffer);
+    }
     run.end();
     ctx.client.in_script = false;
     ctx.client.version = version;
@@ -69,7 +72,7 @@ pub(crate) fn run(
 /// Loads a library, which may take so long.
 pub(crate) fn load_library<R>(
     ctx: &mut Ctx<'_>,
-    kind: Kind,
+    kind: Kind<'_>,
     request: Request<'_>,
     time_max: Duration,
     load: impl FnOnce() -> (Bridge, R),
@@ -85,7 +88,7 @@ pub(crate) fn load_library<R>(
 
 struct Run<'r, 'c> {
     ctx: &'r mut Ctx<'c>,
-    kind: Kind,
+    kind: Kind<'r>,
     request: Request<'r>,
     /// Others know of it.
     running: Option<Arc<Running>>,
@@ -96,9 +99,12 @@ struct Run<'r, 'c> {
     buffer: Buffer,
 }
 
+/// A larger buffer is not kept for the next run.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
 /// Arguments of a command, one after the other as a request has them. Its memory is used again.
 #[derive(Default)]
-struct Buffer {
+pub(super) struct Buffer {
     data: Vec<u8>,
     spans: Vec<Span>,
 }
@@ -242,7 +248,7 @@ impl Run<'_, '_> {
         let Self { ctx, kind, request, running, wrote, .. } = self;
         running.get_or_insert_with(|| {
             let running = Arc::new(Running {
-                name: kind.name.clone(),
+                name: String::from_utf8_lossy(kind.name).into_owned(),
                 request: request.iter().map(<[u8]>::to_vec).collect(),
                 is_eval: kind.is_eval,
                 since_unix_us: ctx.now.unix_us,

@@ -143,8 +143,9 @@ fn run_script(
     if let Some(flags) = flags {
         check_flags(ctx, flags, is_read_only)?;
     }
+    let sha = script.sha();
     let kind = Kind {
-        name: String::from_utf8_lossy(script.sha().as_bytes()).into_owned(),
+        name: sha.as_bytes(),
         is_eval: true,
         is_read_only: is_read_only || flags.is_some_and(|it| it.no_writes),
         allows_oom: flags.is_some_and(|it| it.allow_oom),

@@ -45,7 +45,7 @@ fn fcall(ctx: &mut Ctx<'_>, request: Request<'_>, is_read_only: bool) -> Result<
         let flags = function.flags();
         check_flags(ctx, flags, is_read_only)?;
         let kind = Kind {
-            name: String::from_utf8_lossy(function.name()).into_owned(),
+            name: function.name(),
             is_eval: false,
             is_read_only: is_read_only || flags.no_writes,
             allows_oom: flags.allow_oom,

@@ -237,7 +237,7 @@ fn load_one(
     is_replacing: bool,
 ) -> Result<bytes::Bytes, WireError> {
     let kind =
-        Kind { name: "FUNCTION LOAD".into(), is_eval: false, is_read_only: true, allows_oom: true };
+        Kind { name: b"FUNCTION LOAD", is_eval: false, is_read_only: true, allows_oom: true };
     load_library(ctx, kind, request, LOAD_TIME_MAX, || {
         scripting.runtime.load_library(code, is_replacing, crate::scripting::Bridge)
     })
