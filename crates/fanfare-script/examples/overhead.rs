@@ -3,15 +3,15 @@
 
 use std::{hint::black_box, time::Instant};
 
-use fanfare_resp::{Value, Version};
+use fanfare_resp::{Request, Value, Version};
 use fanfare_script::{Caller, Runtime, Settings, Verdict};
 
 /// Answers at once.
 struct Instantly;
 
 impl Caller for Instantly {
-    fn call(&mut self, args: &[&[u8]], _: Version) -> Value {
-        black_box(args);
+    fn call(&mut self, request: Request<'_>, _: Version) -> Value {
+        black_box(request);
         Value::BulkString(bytes::Bytes::from_static(b"value"))
     }
 

@@ -1,6 +1,6 @@
 //! What a script asks of the server.
 
-use fanfare_resp::{Value, Version};
+use fanfare_resp::{Request, Value, Version};
 
 /// The server as a script sees it, for the time of one run.
 ///
@@ -8,9 +8,9 @@ use fanfare_resp::{Value, Version};
 pub trait Caller: 'static {
     /// Runs a command, `redis.call` and `redis.pcall`, and answers in the form of `version`.
     ///
-    /// There is at least one argument. An error is a [`Value::SimpleError`] that begins with its
+    /// There is at least one argument, the name of the command. An error is a [`Value::SimpleError`] that begins with its
     /// code.
-    fn call(&mut self, args: &[&[u8]], version: Version) -> Value;
+    fn call(&mut self, request: Request<'_>, version: Version) -> Value;
 
     /// Asked every some thousand instructions: may the script go on?
     fn poll(&mut self) -> Verdict;
@@ -26,8 +26,8 @@ pub trait Caller: 'static {
     }
 
     /// `redis.acl_check_cmd`: whether the user may run this; `None` if there is no such command.
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        let _ = args;
+    fn may_call(&mut self, request: Request<'_>) -> Option<bool> {
+        let _ = request;
         None
     }
 }

@@ -9,14 +9,14 @@
 //! `struct`, and the errors in Redis's words. This crate has no clock, no sockets and no keys.
 //!
 //! ```
-//! use fanfare_resp::{Value, Version};
+//! use fanfare_resp::{Request, Value, Version};
 //! use fanfare_script::{Caller, Runtime, Verdict};
 //!
 //! struct Echo;
 //!
 //! impl Caller for Echo {
-//!     fn call(&mut self, args: &[&[u8]], _: Version) -> Value {
-//!         Value::bulk(args.concat())
+//!     fn call(&mut self, request: Request<'_>, _: Version) -> Value {
+//!         Value::bulk(request.iter().collect::<Vec<_>>().concat())
 //!     }
 //!     fn poll(&mut self) -> Verdict {
 //!         Verdict::GoOn
@@ -38,6 +38,7 @@ mod cmsgpack;
 mod error;
 mod library;
 mod number;
+mod pattern;
 mod raise;
 mod random;
 mod reply;
@@ -50,5 +51,5 @@ mod structure;
 pub use caller::{Caller, LogLevel, Replication, Verdict};
 pub use error::ScriptError;
 pub use library::{Function, Library};
-pub use runtime::{Answer, Runtime, Script, Settings};
+pub use runtime::{Answer, Runtime, STACK_BYTES_MIN, Script, Settings};
 pub use script::{Flags, Sha1};

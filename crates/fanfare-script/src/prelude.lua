@@ -1,14 +1,14 @@
 -- The environment of scripts. Redis marks its tables read-only inside Lua; stock Lua 5.1 has no such
 -- mark, so a protected table is an empty one that looks through to the table behind it and refuses
 -- assignment. What can see or change a table without asking its metatable is wrapped here.
-local lift, handler, api = ...
+local lift, handler, judge, blame, api = ...
 
 local error, type, select, next, tonumber, tostring = error, type, select, next, tonumber, tostring
 local pcall0, xpcall0, rawget0, rawset0 = pcall, xpcall, rawget, rawset
 local getmetatable0, setmetatable0, loadstring0, collectgarbage0 =
   getmetatable, setmetatable, loadstring, collectgarbage
 local resume0, insert0, foreach0 = coroutine.resume, table.insert, table.foreach
-local byte, gsub, concat = string.byte, string.gsub, table.concat
+local byte, gsub, find0, concat, unpack0 = string.byte, string.gsub, string.find, table.concat, unpack
 
 local READONLY = "Attempt to modify a readonly table"
 -- What stands behind a protected table, and what a script gets as its metatable.
@@ -207,6 +207,55 @@ libraries.table.foreach = function(t, f)
   if type(f) ~= "function" then bad(2, 2, "foreach", "function expected, got " .. type(f)) end
   return foreach0(behind[t] or t, f)
 end
+
+-- Patterns that no subject can make fail. They are forgotten when there are many.
+local sound, n_sound = {}, 0
+
+local function is_sound(pattern)
+  if sound[pattern] then return true end
+  local verdict = judge(pattern)
+  if verdict then
+    if n_sound == 200 then sound, n_sound = {}, 0 end
+    sound[pattern], n_sound = true, n_sound + 1
+  end
+  return verdict
+end
+
+local function pack(...) return select("#", ...), { ... } end
+
+-- A function of C that matches patterns, kept from those that would overflow its stack. What is certain not to fail
+-- goes straight to it; otherwise its error has to be raised from here as if it were raised there.
+local function guarded(matcher, is_safe)
+  return function(...)
+    local subject, pattern, third, fourth = ...
+    if type(pattern) == "string" then
+      local is_fit = sound[pattern] or is_sound(pattern)
+      if is_fit and type(subject) == "string" and is_safe(third, fourth) then
+        return matcher(...)
+      end
+      if is_fit == false and not (matcher == find0 and fourth) then blame("pattern too complex") end
+    end
+    local n, results = pack(pcall0(matcher, ...))
+    if results[1] then return unpack0(results, 2, n) end
+    local e = results[2]
+    if type(e) ~= "string" then error(e, 0) end
+    blame(e)
+  end
+end
+
+local function is_number_or_none(n) return n == nil or type(n) == "number" end
+
+libraries.string.find = guarded(find0, is_number_or_none)
+libraries.string.match = guarded(string.match, is_number_or_none)
+libraries.string.gmatch = guarded(string.gmatch, function() return true end)
+libraries.string.gfind = libraries.string.gmatch
+libraries.string.gsub = guarded(gsub, function(by, n)
+  if type(by) == "string" then
+    return not find0(by, "%", 1, true) and is_number_or_none(n)
+  end
+  -- What is called for a match may fail as it likes.
+  return (type(by) == "function" or type(by) == "table") and is_number_or_none(n)
+end)
 
 -- The methods of strings; a script sees a protected picture of their metatable.
 getmetatable0("").__index = libraries.string

@@ -79,7 +79,12 @@ fn trim_line_ends(text: &[u8]) -> &[u8] {
 
 /// As `luaL_error`: the place of the call stands before the text.
 pub(crate) fn error(lua: &Lua, text: impl AsRef<[u8]>) -> Error {
-    let place = lua.inspect_stack(1, |it| {
+    error_of(lua, 0, text)
+}
+
+/// As [`error`], raised for the function at `level`, where 0 is the one that runs.
+pub(crate) fn error_of(lua: &Lua, level: usize, text: impl AsRef<[u8]>) -> Error {
+    let place = lua.inspect_stack(level + 1, |it| {
         let source = it.source();
         let line = it.current_line()?;
         Some(format!("{}:{line}: ", source.short_src?))
@@ -95,17 +100,49 @@ pub(crate) fn table(text: &str) -> Error {
 
 /// As `luaL_argerror`, about the argument `n`, which counts from 1.
 pub(crate) fn argument(lua: &Lua, n: usize, text: impl AsRef<str>) -> Error {
-    let name = lua.inspect_stack(0, |it| {
+    argument_of(lua, 0, n, text.as_ref())
+}
+
+/// As [`argument`], raised for the function at `level`, where 0 is the one that runs.
+fn argument_of(lua: &Lua, level: usize, n: usize, text: &str) -> Error {
+    let name = lua.inspect_stack(level, |it| {
         let names = it.names();
         names.name.map(|name| (name.into_owned(), names.name_what == Some("method")))
     });
     let (name, is_method) = name.flatten().unwrap_or_else(|| ("?".to_owned(), false));
     let n = if is_method { n.saturating_sub(1) } else { n };
-    let text = text.as_ref();
     if is_method && n == 0 {
-        return error(lua, format!("calling '{name}' on bad self ({text})"));
+        return error_of(lua, level, format!("calling '{name}' on bad self ({text})"));
     }
-    error(lua, format!("bad argument #{n} to '{name}' ({text})"))
+    error_of(lua, level, format!("bad argument #{n} to '{name}' ({text})"))
+}
+
+/// How the errors begin that Lua's functions for patterns raise.
+const OF_PATTERNS: [&str; 8] = [
+    "bad argument #",
+    "invalid ",
+    "malformed pattern ",
+    "missing '[' after ",
+    "pattern too complex",
+    "too many captures",
+    "unbalanced pattern",
+    "unfinished capture",
+];
+
+/// Raises for the prelude's function that called this what a function of C raised that it called by `pcall`: there
+/// the place is missing, and the name of the function. What else was raised meanwhile has its place.
+pub(crate) fn blame(lua: &Lua, raised: &[u8]) -> Error {
+    let is_of_c = |it: &&str| OF_PATTERNS.iter().any(|begin| it.starts_with(begin));
+    let Some(text) = std::str::from_utf8(raised).ok().filter(is_of_c) else {
+        return Error::external(Raised::Text(raised.to_vec()));
+    };
+    let about = text.strip_prefix("bad argument #").and_then(|it| it.split_once(" to '?' ("));
+    if let Some((n, what)) = about
+        && let (Ok(n), Some(what)) = (n.parse(), what.strip_suffix(')'))
+    {
+        return argument_of(lua, 1, n, what);
+    }
+    error_of(lua, 1, text)
 }
 
 /// As `luaL_typerror`.

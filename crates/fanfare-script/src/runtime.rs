@@ -12,6 +12,7 @@ use mlua::{Either, Error, HookTriggers, Lua, Result, Table, Value, Variadic, VmS
 
 use crate::{
     Caller, Flags, ScriptError, Sha1, Verdict,
+    api::Buffer,
     library::{Libraries, Registered},
     raise::{self, Raised},
     random::Random,
@@ -25,6 +26,10 @@ const RUNS_PER_COLLECTION: u32 = 50;
 
 /// More keys and arguments might not find room on Lua's stack.
 const STACKED_MAX: usize = 250;
+
+/// The stack that a thread needs which runs scripts. Scripts can nest 200 calls of functions written in C, each with a
+/// buffer of 8 KiB, and match a pattern in the innermost.
+pub const STACK_BYTES_MIN: usize = 4 << 20;
 
 /// How a [`Runtime`] is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,8 @@ pub(crate) struct Shared<C> {
     pub(crate) names: Names,
     pub(crate) version: Cell<Version>,
     pub(crate) random: Random,
+    /// What the last command was called with, for its memory.
+    pub(crate) buffer: RefCell<Buffer>,
     /// The functions of the library that is being loaded.
     pub(crate) loading: RefCell<Option<Vec<Registered>>>,
     /// Why this run is being ended.
@@ -159,6 +166,8 @@ pub struct Runtime<C: Caller> {
     pub(crate) sandbox: Sandbox,
     pub(crate) libraries: Libraries,
     scripts: HashMap<Sha1, Rc<Compiled>>,
+    /// The same by their texts, since naming a text takes as long as running it.
+    by_body: HashMap<Bytes, Script>,
     n_runs: u32,
 }
 
@@ -174,6 +183,7 @@ impl<C: Caller> Runtime<C> {
             names: Names::new(&lua)?,
             version: Cell::new(Version::default()),
             random: Random::new(),
+            buffer: RefCell::default(),
             loading: RefCell::new(None),
             kill: RefCell::new(None),
             settings,
@@ -186,6 +196,7 @@ impl<C: Caller> Runtime<C> {
             sandbox,
             libraries: Libraries::default(),
             scripts: HashMap::new(),
+            by_body: HashMap::new(),
             n_runs: 0,
         })
     }
@@ -195,19 +206,22 @@ impl<C: Caller> Runtime<C> {
     /// # Errors
     /// The script has a wrong first line, or it is not Lua.
     pub fn load(&mut self, body: &[u8]) -> std::result::Result<Script, ScriptError> {
-        let sha = Sha1::of(body);
-        if let Some(known) = self.script(&sha) {
-            return Ok(known);
+        if let Some(known) = self.by_body.get(body) {
+            return Ok(known.clone());
         }
+        let sha = Sha1::of(body);
         let (flags, code) = script::header(body)?;
         let globals = &self.sandbox.eval;
         let function = self.compile(code, "@user_script", globals).map_err(|text| {
             let text = [b"Error compiling script (new function): ", &*text].concat();
             ScriptError::new(reply::error_line(&text))
         })?;
-        let inner = Rc::new(Compiled { flags, body: Bytes::copy_from_slice(body), function });
+        let body = Bytes::copy_from_slice(body);
+        let inner = Rc::new(Compiled { flags, body: body.clone(), function });
         self.scripts.insert(sha, Rc::clone(&inner));
-        Ok(Script { sha, inner })
+        let script = Script { sha, inner };
+        self.by_body.insert(body, script.clone());
+        Ok(script)
     }
 
     /// The script of this name, if it is kept.
@@ -223,6 +237,7 @@ impl<C: Caller> Runtime<C> {
     /// Forgets all scripts.
     pub fn flush_scripts(&mut self) {
         self.scripts.clear();
+        self.by_body.clear();
         // A failure to collect now is made good by any later collection.
         let _ = self.lua.gc_collect();
     }

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, Lua, LuaOptions, Result, StdLib, Table};
+use mlua::{Function, Lua, LuaOptions, LuaString, Result, StdLib, Table};
 
 use crate::{
-    Caller, api, raise,
+    Caller, api, pattern, raise,
     runtime::{self, Shared},
 };
 
@@ -49,8 +49,18 @@ impl Sandbox {
     pub(crate) fn new<C: Caller>(lua: &Lua, shared: &Rc<Shared<C>>) -> Result<Self> {
         let handler = lua.create_function(runtime::handler)?;
         let lift = lua.create_function(raise::lift_and_judge)?;
+        let judge = lua.create_function(|_, pattern: LuaString| {
+            Ok(match pattern::judge(&pattern.as_bytes()) {
+                pattern::Verdict::Sound => Some(true),
+                pattern::Verdict::TooComplex => Some(false),
+                pattern::Verdict::Doubtful => None,
+            })
+        })?;
+        let blame = lua.create_function(|lua, text: LuaString| -> Result<()> {
+            Err(raise::blame(lua, &text.as_bytes()))
+        })?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(PRELUDE_NAME);
-        let made: Table = prelude.call((lift, &handler, api::tables(lua, shared)?))?;
+        let made: Table = prelude.call((lift, &handler, judge, blame, api::tables(lua, shared)?))?;
         let sandbox = Self {
             eval: made.raw_get("eval")?,
             library: made.raw_get("library")?,

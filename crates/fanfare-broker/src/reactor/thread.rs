@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fanfare_engine::pubsub::ReactorId;
+use fanfare_engine::scripting;
 use tokio::runtime::LocalRuntime;
 
 use super::mailbox::Item;
@@ -65,7 +66,8 @@ fn spawn(shared: &Arc<Shared>, index: usize, bound: Option<Bound>) -> io::Result
     let id = ReactorId(u8::try_from(index).map_err(|_| io::Error::other("at most 256 reactors"))?);
     let shared = Arc::clone(shared);
     let (ready, is_ready) = std::sync::mpsc::sync_channel::<io::Result<()>>(1);
-    let handle = std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
+    let thread = std::thread::Builder::new().name(format!("reactor-{index}"));
+    let handle = thread.stack_size(scripting::THREAD_STACK_BYTES).spawn(move || {
         let made = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

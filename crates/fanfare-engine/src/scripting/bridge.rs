@@ -3,7 +3,7 @@
 //! What Lua can reach has no borrows, so the run is not handed to the interpreter: it is looked up when it is needed,
 //! in a place of this thread where it stays for the time of the run.
 
-use fanfare_resp::{Value, Version};
+use fanfare_resp::{Request, Value, Version};
 use fanfare_script::{Caller, LogLevel, Replication, Verdict};
 use scoped_tls_hkt::scoped_thread_local;
 
@@ -13,11 +13,11 @@ pub struct Bridge;
 
 /// The server as a script sees it.
 pub(super) trait Server {
-    fn call(&mut self, args: &[&[u8]], version: Version) -> Value;
+    fn call(&mut self, request: Request<'_>, version: Version) -> Value;
     fn poll(&mut self) -> Verdict;
     fn log(&mut self, level: LogLevel, text: &[u8]);
     fn set_replication(&mut self, replication: Replication);
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool>;
+    fn may_call(&mut self, request: Request<'_>) -> Option<bool>;
 }
 
 scoped_thread_local!(static mut SERVER: for<'a> &'a mut (dyn Server + 'a));
@@ -28,8 +28,8 @@ pub(super) fn with_server<R>(server: &mut dyn Server, run: impl FnOnce() -> R) -
 }
 
 impl Caller for Bridge {
-    fn call(&mut self, args: &[&[u8]], version: Version) -> Value {
-        SERVER.with(|server| server.call(args, version))
+    fn call(&mut self, request: Request<'_>, version: Version) -> Value {
+        SERVER.with(|server| server.call(request, version))
     }
 
     fn poll(&mut self) -> Verdict {
@@ -49,7 +49,7 @@ impl Caller for Bridge {
         }
     }
 
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        SERVER.with(|server| server.may_call(args))
+    fn may_call(&mut self, request: Request<'_>) -> Option<bool> {
+        SERVER.with(|server| server.may_call(request))
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use fanfare_script::{Runtime, ScriptError, Settings, Sha1};
+use fanfare_script::{Runtime, STACK_BYTES_MIN, ScriptError, Settings, Sha1};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{WireError, wire_error};
@@ -25,6 +25,9 @@ pub(crate) use run::{Kind, load_library, run};
 
 /// All that Lua may hold on one thread. Redis has no limit, and is killed by the system instead.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// The stack of a thread that runs commands: what scripts need, and as much again for the commands that they call.
+pub const THREAD_STACK_BYTES: usize = 2 * STACK_BYTES_MIN;
 
 /// Scripts and libraries as all threads share them.
 #[derive(Debug, Default)]
@@ -58,7 +61,6 @@ pub struct Running {
 /// What one thread has for scripts: an interpreter that follows what all threads share.
 pub struct Scripting {
     pub(crate) runtime: Runtime<Bridge>,
-    buffer: run::Buffer,
     flushes: u64,
     libraries_version: u64,
 }
@@ -139,7 +141,6 @@ impl Scripting {
         let settings = Settings { memory_bytes_max: MEMORY_BYTES_MAX, ..Settings::default() };
         Ok(Self {
             runtime: Runtime::new(settings)?,
-            buffer: run::Buffer::default(),
             flushes: 0,
             libraries_version: 0,
         })

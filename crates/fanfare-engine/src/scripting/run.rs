@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fanfare_resp::{Request, Span, Value, Version};
+use fanfare_resp::{Request, Value, Version};
 use fanfare_script::{Answer, LogLevel, Replication, Verdict};
 
 use super::bridge::{Server, with_server};
@@ -40,21 +40,9 @@ pub(crate) fn run(
     let (version, db) = (ctx.client.version, ctx.client.db);
     ctx.client.in_script = true;
     let effects_wanted = ctx.effects.wanted;
-    let buffer = std::mem::take(&mut scripting.buffer);
-    let mut run = Run {
-        ctx,
-        kind,
-        request,
-        running: None,
-        wrote: false,
-        time_max: None,
-        panic: None,
-        buffer,
-    };
+    let mut run =
+        Run { ctx, kind, request, running: None, wrote: false, time_max: None, panic: None };
     let (_, answer) = with_server(&mut run, || body(scripting));
-    if run.buffer.data.capacity() <= BUFFER_BYTES_MAX {
-        scripting.buffer = std::mem::take(&mut run.buffer);
-    }
     run.end();
     ctx.client.in_script = false;
     ctx.client.version = version;
@@ -77,10 +65,9 @@ pub(crate) fn load_library<R>(
     time_max: Duration,
     load: impl FnOnce() -> (Bridge, R),
 ) -> R {
-    let buffer = Buffer::default();
     let time_max = Some(time_max);
     let mut run =
-        Run { ctx, kind, request, running: None, wrote: true, time_max, panic: None, buffer };
+        Run { ctx, kind, request, running: None, wrote: true, time_max, panic: None };
     let (_, loaded) = with_server(&mut run, load);
     run.end();
     loaded
@@ -96,34 +83,11 @@ struct Run<'r, 'c> {
     time_max: Option<Duration>,
     /// The host or a command panicked: the script ends first, so that its interpreter can be used again.
     panic: Option<Box<dyn Any + Send>>,
-    buffer: Buffer,
-}
-
-/// A larger buffer is not kept for the next run.
-const BUFFER_BYTES_MAX: usize = 64 << 10;
-
-/// Arguments of a command, one after the other as a request has them. Its memory is used again.
-#[derive(Default)]
-pub(super) struct Buffer {
-    data: Vec<u8>,
-    spans: Vec<Span>,
-}
-
-impl Buffer {
-    fn fill(&mut self, args: &[&[u8]]) {
-        self.data.clear();
-        self.spans.clear();
-        for arg in args {
-            let start = self.data.len();
-            self.data.extend_from_slice(arg);
-            self.spans.push(Span { start, end: self.data.len() });
-        }
-    }
 }
 
 impl Server for Run<'_, '_> {
-    fn call(&mut self, args: &[&[u8]], version: Version) -> Value {
-        let called = self.keep_panic(|run| run.call_command(args, version));
+    fn call(&mut self, request: Request<'_>, version: Version) -> Value {
+        let called = self.keep_panic(|run| run.call_command(request, version));
         called.unwrap_or_else(|| error_value(&wire_error::PANIC_IN_SCRIPT))
     }
 
@@ -141,9 +105,7 @@ impl Server for Run<'_, '_> {
         self.ctx.effects.wanted = is_wanted && self.ctx.host.wants_effects();
     }
 
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        self.buffer.fill(args);
-        let request = Request::new(&self.buffer.data, &self.buffer.spans);
+    fn may_call(&mut self, request: Request<'_>) -> Option<bool> {
         find(self.ctx, request).map(|_| true)
     }
 }
@@ -158,10 +120,7 @@ impl Run<'_, '_> {
         done.map_err(|panic| self.panic = Some(panic)).ok()
     }
 
-    fn call_command(&mut self, args: &[&[u8]], version: Version) -> Value {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.fill(args);
-        let request = Request::new(&buffer.data, &buffer.spans);
+    fn call_command(&mut self, request: Request<'_>, version: Version) -> Value {
         let result = match self.admit(request) {
             Ok(command) => {
                 self.ctx.client.version = version;
@@ -178,7 +137,6 @@ impl Run<'_, '_> {
                 Err(error)
             }
         };
-        self.buffer = buffer;
         match result {
             Ok(reply) => to_value(reply, version),
             Err(error) => error_value(&error),

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use fanfare_resp::Value as Reply;
-use mlua::{BorrowedBytes, Error, Lua, MultiValue, Result, Table, Value};
-use smallvec::SmallVec;
+use fanfare_resp::{Request, Span, Value as Reply};
+use mlua::{Error, Lua, MultiValue, Result, Table, Value};
 
 use crate::{
     Caller,
-    number::{self, NumberText},
+    number,
     raise::{self, Raised},
     runtime::Shared,
 };
@@ -36,8 +35,8 @@ pub(super) fn register<C: Caller>(lua: &Lua, redis: &Table, shared: &Rc<Shared<C
 
     let of = Rc::clone(shared);
     let check = move |_: &Lua, args: MultiValue| {
-        let may = with_args(&args, |args| match &mut *of.caller.borrow_mut() {
-            Some(caller) => Ok(caller.may_call(args)),
+        let may = with_request(&of, &args, |request| match &mut *of.caller.borrow_mut() {
+            Some(caller) => Ok(caller.may_call(request)),
             None => Err("redis.acl_check_cmd can only be called inside a script invocation"),
         });
         match may {
@@ -56,43 +55,60 @@ fn run<C: Caller>(
     shared: &Shared<C>,
     args: &MultiValue,
 ) -> std::result::Result<Reply, &'static str> {
-    let reply = with_args(args, |args| match &mut *shared.caller.borrow_mut() {
-        Some(caller) => Ok(caller.call(args, shared.version.get())),
+    let reply = with_request(shared, args, |request| match &mut *shared.caller.borrow_mut() {
+        Some(caller) => Ok(caller.call(request, shared.version.get())),
         None => Err(NOT_RUNNING),
     });
     reply.and_then(|it| it)
 }
 
-/// An argument: bytes of a Lua string, or the text of a number.
-enum Arg {
-    String(BorrowedBytes),
-    Number(NumberText),
+/// Arguments of a command, one after the other as a request has them. Its memory is used again.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    data: Vec<u8>,
+    spans: Vec<Span>,
 }
 
-/// Hands the arguments on without copying strings.
-fn with_args<T>(
+/// A larger buffer is not kept.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+impl Buffer {
+    fn fill(&mut self, args: &MultiValue) -> std::result::Result<(), &'static str> {
+        self.data.clear();
+        self.spans.clear();
+        for value in args {
+            let start = self.data.len();
+            match value {
+                Value::String(text) => self.data.extend_from_slice(&text.as_bytes()),
+                #[expect(clippy::cast_precision_loss, reason = "it was a double")]
+                Value::Integer(number) => {
+                    self.data.extend_from_slice(&number::general(*number as f64, 17));
+                }
+                Value::Number(number) => {
+                    self.data.extend_from_slice(&number::general(*number, 17));
+                }
+                _ => return Err("Lua redis lib command arguments must be strings or integers"),
+            }
+            self.spans.push(Span { start, end: self.data.len() });
+        }
+        Ok(())
+    }
+}
+
+/// Hands the arguments on.
+fn with_request<C, T>(
+    shared: &Shared<C>,
     args: &MultiValue,
-    f: impl FnOnce(&[&[u8]]) -> T,
+    f: impl FnOnce(Request<'_>) -> T,
 ) -> std::result::Result<T, &'static str> {
     if args.is_empty() {
         return Err("Please specify at least one argument for this redis lib call");
     }
-    let mut held: SmallVec<[Arg; 6]> = SmallVec::with_capacity(args.len());
-    for value in args {
-        held.push(match value {
-            Value::String(text) => Arg::String(text.as_bytes()),
-            #[expect(clippy::cast_precision_loss, reason = "it was a double")]
-            Value::Integer(number) => Arg::Number(number::general(*number as f64, 17)),
-            Value::Number(number) => Arg::Number(number::general(*number, 17)),
-            _ => return Err("Lua redis lib command arguments must be strings or integers"),
-        });
+    let mut buffer = shared.buffer.take();
+    buffer.fill(args)?;
+    let done = f(Request::new(&buffer.data, &buffer.spans));
+    if buffer.data.capacity() <= BUFFER_BYTES_MAX {
+        shared.buffer.replace(buffer);
     }
-    let slices: SmallVec<[&[u8]; 6]> = held
-        .iter()
-        .map(|it| match it {
-            Arg::String(bytes) => &**bytes,
-            Arg::Number(text) => text,
-        })
-        .collect();
-    Ok(f(&slices))
+    Ok(done)
 }

@@ -13,6 +13,7 @@ use mlua::{Lua, Result, Table, Value};
 use crate::{Caller, bit, cjson, cmsgpack, runtime::Shared, structure};
 
 pub(crate) use args::{Args, as_number};
+pub(crate) use command::Buffer;
 
 /// `0x00MMmmpp` of the Redis that scripts believe to run on.
 const VERSION_NUM: i64 = 0x0007_000F;

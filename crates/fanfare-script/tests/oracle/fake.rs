@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fanfare_resp::{Value, Version, Writer};
+use fanfare_resp::{Request, Value, Version, Writer};
 use fanfare_script::{Caller, Verdict};
 
 /// A keyspace of strings, as far as the scripts of the tests use it.
@@ -12,7 +12,8 @@ pub(crate) struct Fake {
 }
 
 impl Caller for Fake {
-    fn call(&mut self, args: &[&[u8]], version: Version) -> Value {
+    fn call(&mut self, request: Request<'_>, version: Version) -> Value {
+        let args: Vec<_> = request.iter().collect();
         let name = args[0].to_ascii_uppercase();
         match (&*name, &args[1..]) {
             (b"GET", [key]) => match self.strings.get(*key) {
