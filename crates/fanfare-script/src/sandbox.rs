@@ -60,7 +60,8 @@ impl Sandbox {
             Err(raise::blame(lua, &text.as_bytes()))
         })?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(PRELUDE_NAME);
-        let made: Table = prelude.call((lift, &handler, judge, blame, api::tables(lua, shared)?))?;
+        let made: Table =
+            prelude.call((lift, &handler, judge, blame, api::tables(lua, shared)?))?;
         let sandbox = Self {
             eval: made.raw_get("eval")?,
             library: made.raw_get("library")?,

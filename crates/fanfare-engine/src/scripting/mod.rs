@@ -139,11 +139,7 @@ impl Scripting {
     /// There is no memory for it.
     pub fn new() -> Result<Self, ScriptError> {
         let settings = Settings { memory_bytes_max: MEMORY_BYTES_MAX, ..Settings::default() };
-        Ok(Self {
-            runtime: Runtime::new(settings)?,
-            flushes: 0,
-            libraries_version: 0,
-        })
+        Ok(Self { runtime: Runtime::new(settings)?, flushes: 0, libraries_version: 0 })
     }
 
     /// Forgets what was flushed by any thread.

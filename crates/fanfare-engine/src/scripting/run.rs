@@ -66,8 +66,7 @@ pub(crate) fn load_library<R>(
     load: impl FnOnce() -> (Bridge, R),
 ) -> R {
     let time_max = Some(time_max);
-    let mut run =
-        Run { ctx, kind, request, running: None, wrote: true, time_max, panic: None };
+    let mut run = Run { ctx, kind, request, running: None, wrote: true, time_max, panic: None };
     let (_, loaded) = with_server(&mut run, load);
     run.end();
     loaded

@@ -6,8 +6,7 @@ use fanfare_resp::{Request, Span, Value as Reply};
 use mlua::{Error, Lua, MultiValue, Result, Table, Value};
 
 use crate::{
-    Caller,
-    number,
+    Caller, number,
     raise::{self, Raised},
     runtime::Shared,
 };

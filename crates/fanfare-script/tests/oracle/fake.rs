@@ -60,8 +60,8 @@ impl Caller for Fake {
         Verdict::GoOn
     }
 
-    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        args[0].eq_ignore_ascii_case(b"get").then_some(true)
+    fn may_call(&mut self, request: Request<'_>) -> Option<bool> {
+        request.get(0)?.eq_ignore_ascii_case(b"get").then_some(true)
     }
 }
 
