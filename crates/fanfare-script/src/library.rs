@@ -247,8 +247,9 @@ impl<C: Caller> Runtime<C> {
     ) -> (C, Answer) {
         self.run(caller, &function.0.name, |runtime| {
             let sandbox = &runtime.sandbox;
-            runtime.hand_over(&sandbox.function_words, keys, args)?;
-            let function: mlua::Function = sandbox.caller.call(&function.0.callback)?;
+            let words = (runtime.list(keys)?, runtime.list(args)?);
+            let function: mlua::Function =
+                sandbox.bind.call((&function.0.callback, words.0, words.1))?;
             runtime.limit_memory();
             sandbox.xpcall.call((function, &sandbox.handler))
         })

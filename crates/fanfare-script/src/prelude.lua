@@ -290,21 +290,6 @@ local loading_redis = setmetatable0(copy(api.loading), { __index = missing })
 local loading_content = setmetatable0({ redis = protect(loading_redis) }, { __index = missing })
 local library_meta = getmetatable0(library)
 
--- Keys and arguments come as one list, the quickest way here; `n` is how many of them are keys.
-local function split(n, ...)
-  if n == 0 then return {}, { ... } end
-  if n == 1 then return { (...) }, { select(2, ...) } end
-  local all, keys = { ... }, {}
-  for i = 1, n do keys[i] = all[i] end
-  return keys, { select(n + 1, ...) }
-end
-
--- What a function is called with, until it is.
-local keys, args
-
-local function set_script(k, a) eval_content.KEYS, eval_content.ARGV = k, a end
-local function set_function(k, a) keys, args = k, a end
-
 return {
   eval = eval,
   library = library,
@@ -313,13 +298,8 @@ return {
     behind[library] = is_loading and loading_content or library_content
   end,
   xpcall = xpcall0,
-  script_tables = set_script,
-  script_stack = function(...) return set_script(split(...)) end,
-  function_tables = set_function,
-  function_stack = function(...) return set_function(split(...)) end,
-  caller = function(f)
-    local k, a = keys, args
-    keys, args = nil, nil
-    return function() return f(k, a) end
+  set_words = function(keys, args) eval_content.KEYS, eval_content.ARGV = keys, args end,
+  bind = function(f, keys, args)
+    return function() return f(keys, args) end
   end,
 }

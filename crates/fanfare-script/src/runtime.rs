@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::{Value as Reply, Version};
-use mlua::{Either, Error, HookTriggers, Lua, Result, Table, Value, Variadic, VmState};
+use mlua::{Error, HookTriggers, Lua, Result, Table, Value, VmState};
+use smallvec::SmallVec;
 
 use crate::{
     Caller, Flags, ScriptError, Sha1, Verdict,
@@ -17,15 +18,12 @@ use crate::{
     raise::{self, Raised},
     random::Random,
     reply::{self, Names},
-    sandbox::{Sandbox, Words},
+    sandbox::Sandbox,
     script,
 };
 
 /// Redis asks its collector for a step once in so many runs.
 const RUNS_PER_COLLECTION: u32 = 50;
-
-/// More keys and arguments might not find room on Lua's stack.
-const STACKED_MAX: usize = 250;
 
 /// The stack that a thread needs which runs scripts. Scripts can nest 200 calls of functions written in C, each with a
 /// buffer of 8 KiB, and match a pattern in the innermost.
@@ -257,7 +255,7 @@ impl<C: Caller> Runtime<C> {
     ) -> (C, Answer) {
         self.run(caller, &script.sha.as_bytes()[..], |runtime| {
             let sandbox = &runtime.sandbox;
-            runtime.hand_over(&sandbox.script_words, keys, args)?;
+            sandbox.set_words.call::<()>((runtime.list(keys)?, runtime.list(args)?))?;
             runtime.limit_memory();
             sandbox.xpcall.call((&script.inner.function, &sandbox.handler))
         })
@@ -287,23 +285,6 @@ impl<C: Caller> Runtime<C> {
     /// From here on until the end of the run Lua's memory is limited.
     pub(crate) fn limit_memory(&self) {
         self.shared.limit(&self.lua, true);
-    }
-
-    /// Gives Lua the keys and arguments of a run.
-    pub(crate) fn hand_over(&self, to: &Words, keys: &[&[u8]], args: &[&[u8]]) -> Result<()> {
-        let n = keys.len() + args.len();
-        if STACKED_MAX < n {
-            return to.tables.call((self.list(keys)?, self.list(args)?));
-        }
-        let mut all = Vec::with_capacity(n);
-        for item in keys.iter().chain(args) {
-            // Text goes straight onto Lua's stack; other bytes take the longer way.
-            all.push(match std::str::from_utf8(item) {
-                Ok(text) => Either::Left(text),
-                Err(_) => Either::Right(self.lua.create_string(item)?),
-            });
-        }
-        to.stack.call((keys.len(), Variadic::from(all)))
     }
 
     pub(crate) fn begin(&mut self, caller: C) {
@@ -340,12 +321,15 @@ impl<C: Caller> Runtime<C> {
     }
 
     /// A fresh table of strings.
-    fn list(&self, items: &[&[u8]]) -> Result<Table> {
-        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
-        for (index, item) in items.iter().enumerate() {
-            table.raw_seti(index + 1, self.lua.create_string(item)?)?;
+    pub(crate) fn list(&self, items: &[&[u8]]) -> Result<Table> {
+        // Text goes straight onto Lua's stack; other bytes take the longer way.
+        let texts: std::result::Result<SmallVec<[&str; 16]>, _> =
+            items.iter().map(|it| std::str::from_utf8(it)).collect();
+        if let Ok(texts) = texts {
+            return self.lua.create_sequence_from(texts);
         }
-        Ok(table)
+        let strings: Result<Vec<_>> = items.iter().map(|it| self.lua.create_string(it)).collect();
+        self.lua.create_sequence_from(strings?)
     }
 
     /// The error that ended a script, as the client sees it.

@@ -22,21 +22,11 @@ pub(crate) struct Sandbox {
     pub(crate) set_loading: Function,
     /// Lua's own, without the wrapping.
     pub(crate) xpcall: Function,
-    /// Takes `KEYS` and `ARGV` for a script.
-    pub(crate) script_words: Words,
-    /// Takes what a function of a library is called with.
-    pub(crate) function_words: Words,
-    /// Makes what calls such a function with it.
-    pub(crate) caller: Function,
+    /// Takes `KEYS` and `ARGV` of scripts.
+    pub(crate) set_words: Function,
+    /// Makes what calls a function of a library with keys and arguments.
+    pub(crate) bind: Function,
     pub(crate) handler: Function,
-}
-
-/// Takes keys and arguments.
-pub(crate) struct Words {
-    /// As two tables.
-    pub(crate) tables: Function,
-    /// How many keys there are, and all of them on the stack.
-    pub(crate) stack: Function,
 }
 
 impl Sandbox {
@@ -67,15 +57,8 @@ impl Sandbox {
             library: made.raw_get("library")?,
             set_loading: made.raw_get("set_loading")?,
             xpcall: made.raw_get("xpcall")?,
-            script_words: Words {
-                tables: made.raw_get("script_tables")?,
-                stack: made.raw_get("script_stack")?,
-            },
-            function_words: Words {
-                tables: made.raw_get("function_tables")?,
-                stack: made.raw_get("function_stack")?,
-            },
-            caller: made.raw_get("caller")?,
+            set_words: made.raw_get("set_words")?,
+            bind: made.raw_get("bind")?,
             handler,
         };
         // For what scripts compile themselves.
