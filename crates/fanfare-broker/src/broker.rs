@@ -123,7 +123,7 @@ pub(crate) fn share(
     let n_commands = table.specs().len();
     let mailbox_max = usize::try_from(config.mailbox_bytes_max).unwrap_or(usize::MAX);
     let databases = u16::try_from(config.databases).unwrap_or(u16::MAX);
-    let keyspace = Keyspace::new(databases, rand::random());
+    let keyspace = Keyspace::for_threads(databases, rand::random(), n_reactors);
     tune(keyspace.tuning(), &config);
     Shared {
         keyspace,

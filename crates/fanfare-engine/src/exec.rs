@@ -411,7 +411,10 @@ fn plan_command(plan: &mut Plan, db: u16, keyspace: &Keyspace, spec: &Spec, requ
     match lock {
         Lock::Database => plan.database(db),
         Lock::Everything => plan.everything(),
-        Lock::Steps(first) => plan.step(StripeId { db, index: first(request) }),
+        Lock::Steps(first) => {
+            // A client may send a cursor from elsewhere.
+            plan.step(StripeId { db, index: first(request) % keyspace.n_stripes() });
+        }
         Lock::Custom(places) => places(request, &mut |place| match place {
             Place::Key(key) => plan.key(keyspace, db, key.name),
             Place::Elsewhere { db, name } if usize::from(db) < keyspace.n_databases() => {

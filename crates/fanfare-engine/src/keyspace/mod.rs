@@ -50,8 +50,10 @@ use access::{Counting, Dice};
 use schedule::Due;
 use stripe::{Slot, StripeGuard};
 
-/// Stripes per database.
-const N_STRIPES: usize = 64;
+/// Stripes per database, at most.
+const N_STRIPES_MAX: u16 = 64;
+/// Stripes for each thread: two threads seldom want the same one, and who wants all is not kept long.
+const N_STRIPES_PER_THREAD: usize = 8;
 /// Due keys and fields that are removed under one lock: some tens of microseconds of work.
 const EXPIRED_PER_LOCK_MAX: usize = 256;
 
@@ -59,6 +61,8 @@ const EXPIRED_PER_LOCK_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Keyspace {
     databases: Box<[OnceLock<Database>]>,
+    /// Stripes of each; a power of two.
+    n_stripes: u16,
     hasher: FixedState,
     tuning: Tuning,
     gate: Gate,
@@ -118,13 +122,23 @@ pub struct Counts {
 }
 
 impl Keyspace {
-    /// Empty databases. `seed` keys the hash function: give each process another one.
+    /// Empty databases for any number of threads. `seed` keys the hash function: give each process another one.
     #[must_use]
     pub fn new(n_databases: u16, seed: u64) -> Self {
+        Self::for_threads(n_databases, seed, usize::MAX)
+    }
+
+    /// As [`Self::new`], for as many threads. With fewer threads there are fewer locks, which scripts and others that
+    /// want all of them need not take.
+    #[must_use]
+    pub fn for_threads(n_databases: u16, seed: u64, n_threads: usize) -> Self {
+        let wanted = n_threads.max(1).saturating_mul(N_STRIPES_PER_THREAD);
+        let wanted = wanted.min(usize::from(N_STRIPES_MAX)).next_power_of_two();
         hasher::seed(seed);
         let databases = (0..n_databases.max(1)).map(|_| OnceLock::new()).collect();
         Self {
             databases,
+            n_stripes: u16::try_from(wanted).unwrap_or(N_STRIPES_MAX),
             hasher: FixedState::with_seed(seed),
             tuning: Tuning::default(),
             gate: Gate::default(),
@@ -230,15 +244,16 @@ impl Keyspace {
         mut removed: impl FnMut(u16, &Expired, &Trackers),
     ) -> Swept {
         self.settle_all();
-        let n_slots = self.databases.len() * N_STRIPES;
+        let n_stripes = usize::from(self.n_stripes);
+        let n_slots = self.databases.len() * n_stripes;
         let mut swept = Swept::default();
         for _ in 0..n_slots {
             if n_max <= swept.n_removed {
                 break;
             }
             let at = self.next_swept.fetch_add(1, Ordering::Relaxed) % n_slots;
-            let db = u16::try_from(at / N_STRIPES).unwrap_or(u16::MAX);
-            let Some(slot) = self.existing(db).get(at % N_STRIPES) else { continue };
+            let db = u16::try_from(at / n_stripes).unwrap_or(u16::MAX);
+            let Some(slot) = self.existing(db).get(at % n_stripes) else { continue };
             if (slot.n_expires() != 0 || slot.n_timed() != 0)
                 && let Some(mut stripe) = slot.try_lock()
             {
@@ -278,8 +293,9 @@ impl Keyspace {
         let start = usize::try_from(random >> 40).unwrap_or_default();
         let n_databases = self.databases.len();
         // Stripe by stripe over all databases, since most of these are never used.
-        let slots = (0..N_STRIPES * n_databases).filter_map(|n| {
-            let (index, db) = ((start + n / n_databases) % N_STRIPES, (start + n) % n_databases);
+        let n_stripes = usize::from(self.n_stripes);
+        let slots = (0..n_stripes * n_databases).filter_map(|n| {
+            let (index, db) = ((start + n / n_databases) % n_stripes, (start + n) % n_databases);
             self.existing(u16::try_from(db).unwrap_or(u16::MAX)).get(index)
         });
         let hash = |name: &[u8]| self.hash(name);
@@ -362,8 +378,14 @@ impl Keyspace {
     /// The stripe of a hash. Takes bits that the hash table of a stripe uses neither for its order nor for its tags.
     #[inline]
     pub(crate) fn stripe_of(&self, db: u16, hash: u64) -> StripeId {
-        let index = u16::try_from((hash >> 8) & (N_STRIPES as u64 - 1)).unwrap_or_default();
+        let index = u16::try_from((hash >> 8) & u64::from(self.n_stripes - 1)).unwrap_or_default();
         StripeId { db, index }
+    }
+
+    /// How many stripes each database has.
+    #[inline]
+    pub(crate) fn n_stripes(&self) -> u16 {
+        self.n_stripes
     }
 
     /// The stripe; its database is made if it was never used. `None`: there is no such database, or a script that
@@ -381,13 +403,13 @@ impl Keyspace {
     #[cold]
     fn wait_for<'a>(&self, database: &'a OnceLock<Database>) -> Option<&'a Database> {
         let _making = self.gate.pass(|patience| self.making.try_lock_for(patience))?;
-        Some(database.get_or_init(|| Database::new(true)))
+        Some(database.get_or_init(|| Database::new(self.n_stripes, true)))
     }
 
     /// Makes a database that nobody else uses before it is [opened](Self::open).
     fn make(&self, db: u16) -> &[Slot] {
         if let Some(database) = self.databases.get(usize::from(db)) {
-            database.get_or_init(|| Database::new(false));
+            database.get_or_init(|| Database::new(self.n_stripes, false));
         }
         self.existing(db)
     }
@@ -433,8 +455,8 @@ fn sweep(
 }
 
 impl Database {
-    fn new(is_open: bool) -> Self {
-        let slots = (0..N_STRIPES).map(|_| Slot::default()).collect();
+    fn new(n_stripes: u16, is_open: bool) -> Self {
+        let slots = (0..n_stripes).map(|_| Slot::default()).collect();
         Self { slots, is_open: AtomicBool::new(is_open) }
     }
 }

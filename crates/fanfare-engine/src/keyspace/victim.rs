@@ -9,7 +9,7 @@ use super::access::Clock;
 use super::entry::Entry;
 use super::garbage::Garbage;
 use super::policy::Policy;
-use super::{Key, Keyspace, N_STRIPES, StripeId};
+use super::{Key, Keyspace, StripeId};
 use crate::tracking::Trackers;
 use crate::tree::Name;
 
@@ -57,7 +57,7 @@ impl Keyspace {
         random: &mut impl FnMut() -> u64,
     ) -> Option<(u64, Victim)> {
         let slots = self.existing(db);
-        let first = usize::try_from(random() % N_STRIPES as u64).ok()?;
+        let first = usize::try_from(random() % u64::from(self.n_stripes)).ok()?;
         let index = (first..first + slots.len()).map(|it| it % slots.len()).find(|it| {
             let slot = slots.get(*it);
             slot.is_some_and(

@@ -42,7 +42,7 @@ fn first_stripe(request: Request<'_>) -> u16 {
 fn scan(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let cursor = scan::parse_cursor(request.get(1).unwrap_or_default())?;
     let options = Options::parse(request.iter().skip(2), &["type"])?;
-    let mut next = Position::from_number(cursor);
+    let mut next = Position::from_number(cursor).filter(|it| it.is_in(ctx.keyspace));
     let mut found = Vec::new();
     let mut n_seen = 0;
     let (db, now_ms) = (ctx.client.db, ctx.now.unix_ms());

@@ -2,7 +2,7 @@
 
 use super::{Held, Locked};
 use crate::keyspace::entry::Entry;
-use crate::keyspace::{Key, N_STRIPES, StripeId};
+use crate::keyspace::{Key, Keyspace, N_STRIPES_MAX, StripeId};
 use crate::tree::Name;
 
 /// Where a walk through a database is: in a stripe, at a hash.
@@ -22,7 +22,7 @@ impl Position {
     /// The position that has this number. `None`: there is none.
     pub(crate) fn from_number(number: u64) -> Option<Self> {
         let stripe = u16::try_from(number >> N_HIGH).ok()?;
-        (usize::from(stripe) < N_STRIPES).then_some(Self { stripe, hash: number << N_LOW })
+        (stripe < N_STRIPES_MAX).then_some(Self { stripe, hash: number << N_LOW })
     }
 
     /// Its number; 0 is the beginning.
@@ -35,10 +35,14 @@ impl Position {
         self.stripe
     }
 
+    /// Whether there is such a stripe.
+    pub(crate) fn is_in(self, keyspace: &Keyspace) -> bool {
+        self.stripe < keyspace.n_stripes()
+    }
+
     /// The beginning of the next stripe.
-    fn next_stripe(self) -> Option<Self> {
-        let stripe = self.stripe + 1;
-        (usize::from(stripe) < N_STRIPES).then_some(Self { stripe, hash: 0 })
+    fn next_stripe(self) -> Self {
+        Self { stripe: self.stripe + 1, hash: 0 }
     }
 }
 
@@ -68,7 +72,7 @@ impl Locked<'_> {
         let rehash = |entry: &Entry| self.keyspace.hash(entry.key());
         match table.and_then(|it| it.visit_coarsely(position.hash, N_LOW, rehash, f)) {
             Some(hash) => Some(Position { hash, ..position }),
-            None => position.next_stripe(),
+            None => Some(position.next_stripe()).filter(|it| it.is_in(self.keyspace)),
         }
     }
 
