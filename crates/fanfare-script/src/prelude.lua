@@ -253,8 +253,8 @@ libraries.string.gsub = guarded(gsub, function(by, n)
   if type(by) == "string" then
     return not find0(by, "%", 1, true) and is_number_or_none(n)
   end
-  -- What is called for a match may fail as it likes.
-  return (type(by) == "function" or type(by) == "table") and is_number_or_none(n)
+  -- What is called for a match may fail as it likes, and where it failed must not be lost.
+  return type(by) == "function" and is_number_or_none(n)
 end)
 
 -- The methods of strings; a script sees a protected picture of their metatable.

@@ -255,92 +255,91 @@ fn no_pattern_overflows_the_stack() {
     });
 }
 
+/// Recursion that has to end in an error with this text.
+const RECURSIVE: &[(&str, &str)] = &[
+    ("return loadstring('return ' .. string.rep('(', 1e5) .. '1' .. string.rep(')', 1e5))()", ""),
+    ("return loadstring('return ' .. string.rep('{', 1e5) .. string.rep('}', 1e5))()", ""),
+    ("return loadstring(string.rep('do ', 1e5) .. string.rep('end ', 1e5))()", ""),
+    ("return loadstring('return ' .. string.rep('- ', 1e5) .. '1')()", ""),
+    ("return loadstring('return ' .. string.rep('not ', 1e5) .. '1')()", ""),
+    ("return loadstring('return ' .. string.rep('1 ..', 1e5) .. '1')()", ""),
+    ("return loadstring('a = ' .. string.rep('function() return ', 1e5))()", ""),
+    ("return loadstring('x' .. string.rep('.x', 1e5) .. ' = 1')()", ""),
+    ("local function f() return (string.gsub('x', 'x', f)) end return f()", "C stack overflow"),
+    ("local function f() return 1 + f() end return f()", "stack overflow"),
+    ("local function f() error(setmetatable({}, {__tostring = f})) end f()", "ERR"),
+    (
+        "local t = {} setmetatable(t, {__tostring = function() return tostring(t) end}) return tostring(t)",
+        "C stack overflow",
+    ),
+    (
+        "local t = {} setmetatable(t, {__index = function(t, k) return t[k] end}) return t.x",
+        "C stack overflow",
+    ),
+    (
+        "local t = {} setmetatable(t, {__call = function(t) return 1 + t() end}) return t()",
+        "stack overflow",
+    ),
+    (
+        "local m = {} m.__eq = function(a, b) return a == b end local a, b = setmetatable({}, m), setmetatable({}, m) return a == b",
+        "C stack overflow",
+    ),
+    (
+        "local m = {} m.__concat = function(a, b) return a .. b end local a = setmetatable({}, m) return a .. a",
+        "C stack overflow",
+    ),
+    (
+        "local t = setmetatable({}, {}) for i = 1, 200 do t = setmetatable({}, {__index = t}) end return t.x",
+        "loop in gettable",
+    ),
+    ("local function f() table.sort({3, 2, 1}, f) end f()", "C stack overflow"),
+    ("local function f() return coroutine.wrap(f)() end f()", "C stack overflow"),
+    (
+        "local function f() return coroutine.wrap(function() return pcall(f) end)() end f() error('end')",
+        "end",
+    ),
+    ("local function f() return xpcall(f, f) end f() error('end')", "end"),
+    ("local function f(e) error(e) end xpcall(f, f) error('end')", "end"),
+    (
+        "local e = 'x' for i = 1, 1e4 do local _, c = pcall(error, {e}) e = c end return cjson.encode(e)",
+        "nest",
+    ),
+    (
+        "local t = {} for i = 1, 1e5 do t = {t} end return cmsgpack.pack(t):len() - error('end')",
+        "end",
+    ),
+    ("local t = {} t[1] = t return cjson.encode(t)", "nest"),
+    ("return cjson.decode(string.rep('{\"a\":', 1e5))", "nest"),
+    ("return cjson.decode(string.rep('[', 1e5) .. string.rep(']', 1e5))", "nest"),
+    (
+        "xpcall(error, function() local s = 'x' while true do s = s .. s end end) error('end')",
+        "ERR",
+    ),
+    ("return string.format('%99999d', 1)", "invalid format"),
+    ("return string.format('%' .. string.rep('0', 1e5) .. 'd', 1)", "invalid format"),
+    ("return ('x'):rep(1e9):rep(1e9)", "not enough memory"),
+    ("return unpack({}, 1, 1e7)", "too many results to unpack"),
+    ("return redis.call(unpack({}, 1, 1e6))", "too many results to unpack"),
+];
+
+/// Neither an error nor an end: what is compared does not matter to who compares.
+const ODD: &[&str] = &[
+    "local t = {} for i = 1, 1e4 do t[i] = i % 7 end pcall(table.sort, t, function() return true end) return 1",
+    "local t = {} for i = 1, 1e4 do t[i] = i % 7 end pcall(table.sort, t, function(a, b) return b end) return 1",
+    "local f = function() end for i = 1, 1e5 do local g = f f = function() return g() end end return pcall(f) and 1",
+    "local t = {} for i = 1, 1e4 do t = {t} end return 1",
+];
+
 #[test]
 fn no_recursion_overflows_the_stack() {
     on_small_stack(|| {
         let mut runtime = runtime();
-        for (body, expected) in [
-            (
-                "return loadstring('return ' .. string.rep('(', 1e5) .. '1' .. string.rep(')', 1e5))()",
-                "",
-            ),
-            ("return loadstring('return ' .. string.rep('{', 1e5) .. string.rep('}', 1e5))()", ""),
-            ("return loadstring(string.rep('do ', 1e5) .. string.rep('end ', 1e5))()", ""),
-            ("return loadstring('return ' .. string.rep('- ', 1e5) .. '1')()", ""),
-            ("return loadstring('return ' .. string.rep('not ', 1e5) .. '1')()", ""),
-            ("return loadstring('return ' .. string.rep('1 ..', 1e5) .. '1')()", ""),
-            ("return loadstring('a = ' .. string.rep('function() return ', 1e5))()", ""),
-            ("return loadstring('x' .. string.rep('.x', 1e5) .. ' = 1')()", ""),
-            (
-                "local function f() return (string.gsub('x', 'x', f)) end return f()",
-                "C stack overflow",
-            ),
-            ("local function f() return 1 + f() end return f()", "stack overflow"),
-            ("local function f() error(setmetatable({}, {__tostring = f})) end f()", "ERR"),
-            (
-                "local t = {} setmetatable(t, {__tostring = function() return tostring(t) end}) return tostring(t)",
-                "C stack overflow",
-            ),
-            (
-                "local t = {} setmetatable(t, {__index = function(t, k) return t[k] end}) return t.x",
-                "C stack overflow",
-            ),
-            (
-                "local t = {} setmetatable(t, {__call = function(t) return 1 + t() end}) return t()",
-                "stack overflow",
-            ),
-            (
-                "local m = {} m.__eq = function(a, b) return a == b end local a, b = setmetatable({}, m), setmetatable({}, m) return a == b",
-                "C stack overflow",
-            ),
-            (
-                "local m = {} m.__concat = function(a, b) return a .. b end local a = setmetatable({}, m) return a .. a",
-                "C stack overflow",
-            ),
-            (
-                "local t = setmetatable({}, {}) for i = 1, 200 do t = setmetatable({}, {__index = t}) end return t.x",
-                "loop in gettable",
-            ),
-            ("local function f() table.sort({3, 2, 1}, f) end f()", "C stack overflow"),
-            ("local function f() return coroutine.wrap(f)() end f()", "C stack overflow"),
-            (
-                "local function f() return coroutine.wrap(function() return pcall(f) end)() end f() error('end')",
-                "end",
-            ),
-            ("local function f() return xpcall(f, f) end f() error('end')", "end"),
-            ("local function f(e) error(e) end xpcall(f, f) error('end')", "end"),
-            (
-                "local e = 'x' for i = 1, 1e4 do local _, c = pcall(error, {e}) e = c end return cjson.encode(e)",
-                "nest",
-            ),
-            (
-                "local t = {} for i = 1, 1e5 do t = {t} end return cmsgpack.pack(t):len() - error('end')",
-                "end",
-            ),
-            ("local t = {} t[1] = t return cjson.encode(t)", "nest"),
-            ("return cjson.decode(string.rep('{\"a\":', 1e5))", "nest"),
-            ("return cjson.decode(string.rep('[', 1e5) .. string.rep(']', 1e5))", "nest"),
-            (
-                "xpcall(error, function() local s = 'x' while true do s = s .. s end end) error('end')",
-                "ERR",
-            ),
-            ("return string.format('%99999d', 1)", "invalid format"),
-            ("return string.format('%' .. string.rep('0', 1e5) .. 'd', 1)", "invalid format"),
-            ("return ('x'):rep(1e9):rep(1e9)", "not enough memory"),
-            ("return unpack({}, 1, 1e7)", "too many results to unpack"),
-            ("return redis.call(unpack({}, 1, 1e6))", "too many results to unpack"),
-        ] {
+        for (body, expected) in RECURSIVE {
             let text = error(&mut runtime, body);
             assert!(text.contains(expected), "{body}: {text}");
             is_well(&mut runtime);
         }
-        // Neither an error nor an end: what is compared does not matter to who compares.
-        for body in [
-            "local t = {} for i = 1, 1e4 do t[i] = i % 7 end pcall(table.sort, t, function() return true end) return 1",
-            "local t = {} for i = 1, 1e4 do t[i] = i % 7 end pcall(table.sort, t, function(a, b) return b end) return 1",
-            "local f = function() end for i = 1, 1e5 do local g = f f = function() return g() end end return pcall(f) and 1",
-            "local t = {} for i = 1, 1e4 do t = {t} end return 1",
-        ] {
+        for body in ODD {
             assert_eq!(eval(&mut runtime, body), Value::Integer(1), "{body}");
             is_well(&mut runtime);
         }
