@@ -228,7 +228,7 @@ fn what_was_known_of_many_copies_is_left_as_garbage() {
         }
         assert_eq!(keyspace.n_tracked(), (300, 300));
         let mut plan = Plan::default();
-        plan.everything(&keyspace);
+        plan.everything();
         let mut keys = keyspace.lock(&plan).expect("no script runs");
         if swaps {
             keys.swap(0, 1);
