@@ -1,11 +1,10 @@
 //! One hash with many fields, some of which expire.
 
-use fanfare_engine::value::Value;
-use fanfare_testkit::{Rng, seed};
+use fanfare_engine::value::Hash;
+use fanfare_testkit::Rng;
 
 use crate::server::{START_MS, Server, Session};
-use crate::steps::{Seen, collect, number_of, while_writing};
-use crate::{alone, n_items};
+use crate::steps::{Big, Seen, collect, number_of};
 
 /// When field `number` expires: some while the snapshot is read.
 fn expires_at_ms(number: u64) -> Option<u64> {
@@ -15,6 +14,14 @@ fn expires_at_ms(number: u64) -> Option<u64> {
 pub(crate) fn fill(session: &mut Session<'_>, n_items: u64) {
     let pair = |number| vec![format!("f:{number}").into(), format!("value:{number}").into()];
     collect(session, "hset", "big", (0..n_items).map(pair));
+}
+
+/// As [`fill`]; then some fields expire.
+fn fill_timed(session: &mut Session<'_>, n_items: u64) {
+    fill(session, n_items);
+    for number in (0..n_items).filter(|it| expires_at_ms(*it).is_some()) {
+        session.line(&format!("hpexpireat big {} fields 1 f:{number}", START_MS + 1_000));
+    }
 }
 
 fn write(session: &mut Session<'_>, rng: &mut Rng, n_items: u64) {
@@ -47,30 +54,15 @@ fn happen(server: &Server, session: &mut Session<'_>, n_steps: u64) {
 
 #[test]
 fn a_hash_stays_what_it_was() {
-    let _alone = alone();
-    let (seed, n_items) = (seed(), n_items());
-    let server = Server::new(seed);
-    let mut session = server.session();
-    fill(&mut session, n_items);
-    for number in (0..n_items).filter(|it| expires_at_ms(*it).is_some()) {
-        session.line(&format!("hpexpireat big {} fields 1 f:{number}", START_MS + 1_000));
-    }
-    let snapshot = server.keyspace.snapshot().expect("no script runs");
-    let write = |session: &mut Session<'_>, rng: &mut Rng| write(session, rng, n_items);
-    while_writing((&server, seed), n_items, write, |pace| {
-        let mut entries = snapshot.entries(0);
-        let Some(Value::Hash(hash)) = entries.next().map(|it| it.value()) else {
-            panic!("there is one hash");
-        };
+    let big = Big { fill: fill_timed, write, happen };
+    big.stays(|hash: &Hash, n_items, note_read| {
         let mut seen = Seen::new(n_items);
         for field in hash {
             let number = number_of(&field.name.to_name(), "f:");
             assert_eq!(*field.value.to_name(), *format!("value:{number}").as_bytes());
             assert_eq!(field.expires_at_ms, expires_at_ms(number), "f:{number}");
             seen.see(number);
-            if let Some(n_steps) = pace.read() {
-                happen(&server, &mut session, n_steps);
-            }
+            note_read();
         }
         assert_eq!((seen.n_seen(), hash.len() as u64), (n_items, n_items));
         // What finds a field is as it was, too.
@@ -79,6 +71,5 @@ fn a_hash_stays_what_it_was() {
             assert_eq!(*field.value.to_name(), *format!("value:{number}").as_bytes());
         }
         assert!(hash.get(b"counter").is_none());
-        assert!(entries.next().is_none());
     });
 }

@@ -1,11 +1,10 @@
 //! One list with many elements.
 
-use fanfare_engine::value::Value;
-use fanfare_testkit::{Rng, seed};
+use fanfare_engine::value::List;
+use fanfare_testkit::Rng;
 
 use crate::server::{Server, Session};
-use crate::steps::{collect, while_writing};
-use crate::{alone, n_items};
+use crate::steps::{Big, collect};
 
 /// Numbers, texts, and some that are chunks of their own.
 fn element(index: u64) -> Vec<u8> {
@@ -37,7 +36,7 @@ fn write(session: &mut Session<'_>, rng: &mut Rng, n_items: u64) {
 }
 
 /// What else happens when so many steps were read.
-fn happen(session: &mut Session<'_>, n_steps: u64) {
+fn happen(_: &Server, session: &mut Session<'_>, n_steps: u64) {
     match n_steps {
         8 => drop(session.line("swapdb 0 1")),
         10 => drop(session.line("swapdb 0 1")),
@@ -50,32 +49,19 @@ fn happen(session: &mut Session<'_>, n_steps: u64) {
 
 #[test]
 fn a_list_stays_what_it_was() {
-    let _alone = alone();
-    let (seed, n_items) = (seed(), n_items());
-    let server = Server::new(seed);
-    let mut session = server.session();
-    fill(&mut session, n_items);
-    let snapshot = server.keyspace.snapshot().expect("no script runs");
-    let write = |session: &mut Session<'_>, rng: &mut Rng| write(session, rng, n_items);
-    while_writing((&server, seed), n_items, write, |pace| {
-        let mut entries = snapshot.entries(0);
-        let Some(Value::List(list)) = entries.next().map(|it| it.value()) else {
-            panic!("there is one list");
-        };
+    let big = Big { fill, write, happen };
+    big.stays(|list: &List, n_items, note_read| {
         assert_eq!(list.len() as u64, n_items);
         let mut elements = list.iter();
         for index in 0..n_items {
             let found = elements.next().expect("it is there");
             assert_eq!(*found.to_bytes(), *element(index), "element {index}");
-            if let Some(n_steps) = pace.read() {
-                happen(&mut session, n_steps);
-            }
+            note_read();
         }
         assert!(elements.next().is_none());
         for index in (0..n_items).step_by(997) {
             let found = list.get(index as usize).expect("it is there");
             assert_eq!(*found, *element(index), "element {index}");
         }
-        assert!(entries.next().is_none());
     });
 }

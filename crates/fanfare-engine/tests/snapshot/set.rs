@@ -1,11 +1,10 @@
 //! One set with many members.
 
-use fanfare_engine::value::Value;
-use fanfare_testkit::{Rng, seed};
+use fanfare_engine::value::Set;
+use fanfare_testkit::Rng;
 
 use crate::server::{Server, Session};
-use crate::steps::{Seen, collect, number_of, while_writing};
-use crate::{alone, n_items};
+use crate::steps::{Big, Seen, collect, number_of};
 
 pub(crate) fn fill(session: &mut Session<'_>, n_items: u64) {
     let member = |number| vec![format!("m:{number}").into_bytes()];
@@ -26,7 +25,7 @@ fn write(session: &mut Session<'_>, rng: &mut Rng, n_items: u64) {
 }
 
 /// What else happens when so many steps were read.
-fn happen(session: &mut Session<'_>, n_steps: u64) {
+fn happen(_: &Server, session: &mut Session<'_>, n_steps: u64) {
     match n_steps {
         8 => drop(session.line("swapdb 0 1")),
         10 => drop(session.line("swapdb 0 1")),
@@ -38,30 +37,17 @@ fn happen(session: &mut Session<'_>, n_steps: u64) {
 
 #[test]
 fn a_set_stays_what_it_was() {
-    let _alone = alone();
-    let (seed, n_items) = (seed(), n_items());
-    let server = Server::new(seed);
-    let mut session = server.session();
-    fill(&mut session, n_items);
-    let snapshot = server.keyspace.snapshot().expect("no script runs");
-    let write = |session: &mut Session<'_>, rng: &mut Rng| write(session, rng, n_items);
-    while_writing((&server, seed), n_items, write, |pace| {
-        let mut entries = snapshot.entries(0);
-        let Some(Value::Set(set)) = entries.next().map(|it| it.value()) else {
-            panic!("there is one set");
-        };
+    let big = Big { fill, write, happen };
+    big.stays(|set: &Set, n_items, note_read| {
         let mut seen = Seen::new(n_items);
         for member in set {
             seen.see(number_of(&member.to_name(), "m:"));
-            if let Some(n_steps) = pace.read() {
-                happen(&mut session, n_steps);
-            }
+            note_read();
         }
         assert_eq!((seen.n_seen(), set.len() as u64), (n_items, n_items));
         for number in (0..n_items).step_by(97) {
             assert!(set.contains(format!("m:{number}").as_bytes()), "m:{number}");
             assert!(!set.contains(format!("n:{number}").as_bytes()), "n:{number}");
         }
-        assert!(entries.next().is_none());
     });
 }

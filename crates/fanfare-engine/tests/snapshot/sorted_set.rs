@@ -1,11 +1,10 @@
 //! One sorted set with many members.
 
-use fanfare_engine::value::Value;
-use fanfare_testkit::{Rng, seed};
+use fanfare_engine::value::SortedSet;
+use fanfare_testkit::Rng;
 
 use crate::server::{Server, Session};
-use crate::steps::{collect, while_writing};
-use crate::{alone, n_items};
+use crate::steps::{Big, collect};
 
 /// The member of a rank: names are in another order than scores, and prime to the number of items.
 fn member(rank: u64, n_items: u64) -> u64 {
@@ -55,18 +54,8 @@ fn happen(server: &Server, session: &mut Session<'_>, n_steps: u64) {
 
 #[test]
 fn a_sorted_set_stays_what_it_was() {
-    let _alone = alone();
-    let (seed, n_items) = (seed(), n_items());
-    let server = Server::new(seed);
-    let mut session = server.session();
-    fill(&mut session, n_items);
-    let snapshot = server.keyspace.snapshot().expect("no script runs");
-    let write = |session: &mut Session<'_>, rng: &mut Rng| write(session, rng, n_items);
-    while_writing((&server, seed), n_items, write, |pace| {
-        let mut entries = snapshot.entries(0);
-        let Some(Value::SortedSet(set)) = entries.next().map(|it| it.value()) else {
-            panic!("there is one sorted set");
-        };
+    let big = Big { fill, write, happen };
+    big.stays(|set: &SortedSet, n_items, note_read| {
         assert_eq!(set.len() as u64, n_items);
         let mut members = set.members(0..set.len());
         for first in (0..n_items).step_by(2) {
@@ -76,9 +65,7 @@ fn a_sorted_set_stays_what_it_was() {
             for (name, rank) in pair.iter().zip(first..) {
                 let found = members.next().expect("it is there");
                 assert_eq!((&*found.name, found.score), (name.as_bytes(), score(rank)));
-                if let Some(n_steps) = pace.read() {
-                    happen(&server, &mut session, n_steps);
-                }
+                note_read();
             }
         }
         assert!(members.next().is_none());
@@ -87,6 +74,5 @@ fn a_sorted_set_stays_what_it_was() {
             let name = format!("m:{}", member(rank, n_items));
             assert_eq!(set.score(name.as_bytes()), Some(score(rank)), "{name}");
         }
-        assert!(entries.next().is_none());
     });
 }

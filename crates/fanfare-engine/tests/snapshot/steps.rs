@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use fanfare_testkit::Rng;
+use fanfare_engine::value::Typed;
+use fanfare_testkit::{Rng, seed};
 
 use crate::server::{Server, Session};
+use crate::{alone, n_items};
 
 /// Writers beside the one who reads.
 const N_WRITERS: u64 = 2;
@@ -76,6 +78,40 @@ pub(crate) fn while_writing(
         }
         read(&mut Pace { n_writes: &n_writes, n_items, n_read: 0, n_steps: 0 });
     });
+}
+
+/// What is done to one large collection at the key `big`.
+pub(crate) struct Big {
+    pub(crate) fill: fn(&mut Session<'_>, u64),
+    /// One write of one of several threads.
+    pub(crate) write: fn(&mut Session<'_>, &mut Rng, u64),
+    /// What else happens when so many steps were read.
+    pub(crate) happen: fn(&Server, &mut Session<'_>, u64),
+}
+
+impl Big {
+    /// Calls `check` with the collection in a snapshot, how many items it has, and what is to be called after each item
+    /// that is read, while others write to it.
+    pub(crate) fn stays<T: Typed>(&self, check: impl FnOnce(&T, u64, &mut dyn FnMut())) {
+        let _alone = alone();
+        let (seed, n_items) = (seed(), n_items());
+        let server = Server::new(seed);
+        let mut session = server.session();
+        (self.fill)(&mut session, n_items);
+        let snapshot = server.keyspace.snapshot().expect("no script runs");
+        let write = |session: &mut Session<'_>, rng: &mut Rng| (self.write)(session, rng, n_items);
+        while_writing((&server, seed), n_items, write, |pace| {
+            let mut entries = snapshot.entries(0);
+            let value = entries.next().and_then(|it| T::of(it.value()));
+            let mut note_read = || {
+                if let Some(n_steps) = pace.read() {
+                    (self.happen)(&server, &mut session, n_steps);
+                }
+            };
+            check(value.expect("there is one, of this type"), n_items, &mut note_read);
+            assert!(entries.next().is_none());
+        });
+    }
 }
 
 /// Numbers below `n`, each of which is to be seen once.
