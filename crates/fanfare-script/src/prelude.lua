@@ -33,7 +33,7 @@ end
 
 -- The words of Lua's own C functions about an argument.
 local function bad(level, n, name, what)
-  error("bad argument #" .. n .. " to '" .. name .. "' (" .. what .. ")", level + 1)
+  blame("bad argument #" .. n .. " to '?' (" .. what .. ")", level, name)
 end
 
 local function expect(n, name, expected, ...)
@@ -225,7 +225,7 @@ local function pack(...) return select("#", ...), { ... } end
 
 -- A function of C that matches patterns, kept from those that would overflow its stack. What is certain not to fail
 -- goes straight to it; otherwise its error has to be raised from here as if it were raised there.
-local function guarded(matcher, is_safe)
+local function guarded(name, matcher, is_safe)
   return function(...)
     local subject, pattern, third, fourth = ...
     if type(pattern) == "string" then
@@ -233,23 +233,23 @@ local function guarded(matcher, is_safe)
       if is_fit and type(subject) == "string" and is_safe(third, fourth) then
         return matcher(...)
       end
-      if is_fit == false and not (matcher == find0 and fourth) then blame("pattern too complex") end
+      if is_fit == false and not (matcher == find0 and fourth) then blame("pattern too complex", 1, name) end
     end
     local n, results = pack(pcall0(matcher, ...))
     if results[1] then return unpack0(results, 2, n) end
     local e = results[2]
     if type(e) ~= "string" then error(e, 0) end
-    blame(e)
+    blame(e, 1, name)
   end
 end
 
 local function is_number_or_none(n) return n == nil or type(n) == "number" end
 
-libraries.string.find = guarded(find0, is_number_or_none)
-libraries.string.match = guarded(string.match, is_number_or_none)
-libraries.string.gmatch = guarded(string.gmatch, function() return true end)
+libraries.string.find = guarded("find", find0, is_number_or_none)
+libraries.string.match = guarded("match", string.match, is_number_or_none)
+libraries.string.gmatch = guarded("gmatch", string.gmatch, function() return true end)
 libraries.string.gfind = libraries.string.gmatch
-libraries.string.gsub = guarded(gsub, function(by, n)
+libraries.string.gsub = guarded("gsub", gsub, function(by, n)
   if type(by) == "string" then
     return not find0(by, "%", 1, true) and is_number_or_none(n)
   end

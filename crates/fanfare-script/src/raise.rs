@@ -100,16 +100,21 @@ pub(crate) fn table(text: &str) -> Error {
 
 /// As `luaL_argerror`, about the argument `n`, which counts from 1.
 pub(crate) fn argument(lua: &Lua, n: usize, text: impl AsRef<str>) -> Error {
-    argument_of(lua, 0, n, text.as_ref())
+    argument_of(lua, (0, "?"), n, text.as_ref())
 }
 
-/// As [`argument`], raised for the function at `level`, where 0 is the one that runs.
-fn argument_of(lua: &Lua, level: usize, n: usize, text: &str) -> Error {
+/// As [`argument`], raised for the function at `level`, where 0 is the one that runs. If nobody knows any more how it
+/// was called, it has its own name.
+fn argument_of(lua: &Lua, (level, own_name): (usize, &str), n: usize, text: &str) -> Error {
     let name = lua.inspect_stack(level, |it| {
         let names = it.names();
         names.name.map(|name| (name.into_owned(), names.name_what == Some("method")))
     });
-    let (name, is_method) = name.flatten().unwrap_or_else(|| ("?".to_owned(), false));
+    let (name, is_method) = name.flatten().unwrap_or_else(|| {
+        let is_forgotten = lua.inspect_stack(level + 1, |it| it.source().what == "tail");
+        let name = if is_forgotten == Some(true) { own_name } else { "?" };
+        (name.to_owned(), false)
+    });
     let n = if is_method { n.saturating_sub(1) } else { n };
     if is_method && n == 0 {
         return error_of(lua, level, format!("calling '{name}' on bad self ({text})"));
@@ -129,9 +134,9 @@ const OF_PATTERNS: [&str; 8] = [
     "unfinished capture",
 ];
 
-/// Raises for the prelude's function that called this what a function of C raised that it called by `pcall`: there
-/// the place is missing, and the name of the function. What else was raised meanwhile has its place.
-pub(crate) fn blame(lua: &Lua, raised: &[u8]) -> Error {
+/// Raises for a function of the prelude what a function of C raised that it called by `pcall`: there the place is
+/// missing, and the name of the function. What else was raised meanwhile has its place.
+pub(crate) fn blame(lua: &Lua, level: usize, own_name: &str, raised: &[u8]) -> Error {
     let is_of_c = |it: &&str| OF_PATTERNS.iter().any(|begin| it.starts_with(begin));
     let Some(text) = std::str::from_utf8(raised).ok().filter(is_of_c) else {
         return Error::external(Raised::Text(raised.to_vec()));
@@ -140,9 +145,9 @@ pub(crate) fn blame(lua: &Lua, raised: &[u8]) -> Error {
     if let Some((n, what)) = about
         && let (Ok(n), Some(what)) = (n.parse(), what.strip_suffix(')'))
     {
-        return argument_of(lua, 1, n, what);
+        return argument_of(lua, (level, own_name), n, what);
     }
-    error_of(lua, 1, text)
+    error_of(lua, level, text)
 }
 
 /// As `luaL_typerror`.

@@ -46,8 +46,9 @@ impl Sandbox {
                 pattern::Verdict::Doubtful => None,
             })
         })?;
-        let blame = lua.create_function(|lua, text: LuaString| -> Result<()> {
-            Err(raise::blame(lua, &text.as_bytes()))
+        type Blame = (LuaString, usize, String);
+        let blame = lua.create_function(|lua, (text, level, name): Blame| -> Result<()> {
+            Err(raise::blame(lua, level, &name, &text.as_bytes()))
         })?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(PRELUDE_NAME);
         let made: Table =
