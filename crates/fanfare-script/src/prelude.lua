@@ -91,12 +91,15 @@ local wrapped = {
   rawget = function(...)
     local t, k = ...
     if type(t) ~= "table" then expect(1, "rawget", "table", ...) end
+    if k == nil and select("#", ...) < 2 then bad(2, 2, "rawget", "value expected") end
     return rawget0(behind[t] or t, k)
   end,
   rawset = function(...)
     local t, k, v = ...
     if behind[t] then error(READONLY, 0) end
     if type(t) ~= "table" then expect(1, "rawset", "table", ...) end
+    local n = select("#", ...)
+    if n < 3 then bad(2, n < 2 and 2 or 3, "rawset", "value expected") end
     if k == nil then error("table index is nil", 0) end
     if k ~= k then error("table index is NaN", 0) end
     return rawset0(t, k, v)
@@ -191,20 +194,22 @@ libraries.coroutine.resume = function(...)
   return resumed(resume0(...))
 end
 
-libraries.table.insert = function(t, ...)
+libraries.table.insert = function(...)
+  local t, at = ...
   if behind[t] then error(READONLY, 0) end
-  if type(t) ~= "table" then bad(2, 1, "insert", "table expected, got " .. type(t)) end
+  if type(t) ~= "table" then expect(1, "insert", "table", ...) end
   local n = select("#", ...)
-  if n ~= 1 and n ~= 2 then error("wrong number of arguments to 'insert'", 2) end
-  if n == 2 and not tonumber((...)) then
-    bad(2, 2, "insert", "number expected, got " .. type((...)))
+  if n ~= 2 and n ~= 3 then error("wrong number of arguments to 'insert'", 2) end
+  if n == 3 and not tonumber(at) then
+    bad(2, 2, "insert", "number expected, got " .. type(at))
   end
-  return insert0(t, ...)
+  return insert0(...)
 end
 
-libraries.table.foreach = function(t, f)
-  if type(t) ~= "table" then bad(2, 1, "foreach", "table expected, got " .. type(t)) end
-  if type(f) ~= "function" then bad(2, 2, "foreach", "function expected, got " .. type(f)) end
+libraries.table.foreach = function(...)
+  local t, f = ...
+  if type(t) ~= "table" then expect(1, "foreach", "table", ...) end
+  if type(f) ~= "function" then expect(2, "foreach", "function", select(2, ...)) end
   return foreach0(behind[t] or t, f)
 end
 
