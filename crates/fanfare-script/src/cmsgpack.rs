@@ -276,12 +276,11 @@ impl Input<'_> {
             0xCC => integer(i64::from(u8::from_be_bytes(self.array()?))),
             0xCD => integer(i64::from(u16::from_be_bytes(self.array()?))),
             0xCE => integer(i64::from(u32::from_be_bytes(self.array()?))),
-            #[expect(clippy::cast_precision_loss, reason = "all numbers of a script are doubles")]
-            0xCF => number(u64::from_be_bytes(self.array()?) as f64),
             0xD0 => integer(i64::from(i8::from_be_bytes(self.array()?))),
             0xD1 => integer(i64::from(i16::from_be_bytes(self.array()?))),
             0xD2 => integer(i64::from(i32::from_be_bytes(self.array()?))),
-            0xD3 => integer(i64::from_be_bytes(self.array()?)),
+            // To Redis, what 63 bits do not hold is below zero.
+            0xCF | 0xD3 => integer(i64::from_be_bytes(self.array()?)),
             0xD9 => {
                 let [len] = self.array()?;
                 self.string(lua, usize::from(len))?
