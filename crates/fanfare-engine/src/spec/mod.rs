@@ -143,6 +143,49 @@ impl Flag {
     }
 }
 
+/// Of what every container has.
+impl Spec {
+    /// A command that only has subcommands.
+    pub(crate) const fn container(
+        group: Group,
+        name: &'static str,
+        docs: Docs,
+        subcommands: &'static [&'static Self],
+    ) -> Self {
+        Self {
+            name,
+            arity: Arity::AtLeast(2),
+            flags: &[],
+            keys: Keys::None,
+            group,
+            categories: &[],
+            tips: &[],
+            docs,
+            subcommands,
+            run: |ctx, request| {
+                let word = request.get(1).unwrap_or_default();
+                Err(WireError::unknown_subcommand(ctx.spec().name, word))
+            },
+        }
+    }
+
+    /// Its subcommand `HELP`.
+    pub(crate) const fn help(group: Group, name: &'static str, docs: Docs, run: Run) -> Self {
+        Self {
+            name,
+            arity: Arity::Exactly(2),
+            flags: &[Flag::Loading, Flag::Stale],
+            keys: Keys::None,
+            group,
+            categories: &[],
+            tips: &[],
+            docs,
+            subcommands: &[],
+            run,
+        }
+    }
+}
+
 impl Spec {
     /// Whether the command has `flag`.
     #[inline]

@@ -5,24 +5,12 @@
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
-pub(crate) static CONFIG: Spec = Spec {
-    name: "config",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for server configuration commands",
-        "2.0.0",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static CONFIG: Spec = Spec::container(
+    Group::Server,
+    "config",
+    Docs::new("A container for server configuration commands", "2.0.0", "Depends on subcommand."),
+    &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
+);
 
 static GET: Spec = Spec {
     name: "config|get",
@@ -45,18 +33,12 @@ static GET: Spec = Spec {
     run: get,
 };
 
-static HELP: Spec = Spec {
-    name: "config|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Server,
+    "config|help",
+    Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static RESETSTAT: Spec = Spec {
     name: "config|resetstat",

@@ -8,24 +8,12 @@ use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::table::Command;
 use crate::{CommandTable, Ctx, Reply, Request, Spec, WireError};
 
-pub(crate) static LATENCY: Spec = Spec {
-    name: "latency",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for latency diagnostics commands",
-        "2.8.13",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[&DOCTOR, &graph::GRAPH, &HELP, &HISTOGRAM, &HISTORY, &LATEST, &RESET],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static LATENCY: Spec = Spec::container(
+    Group::Server,
+    "latency",
+    Docs::new("A container for latency diagnostics commands", "2.8.13", "Depends on subcommand."),
+    &[&DOCTOR, &graph::GRAPH, &HELP, &HISTOGRAM, &HISTORY, &LATEST, &RESET],
+);
 
 static DOCTOR: Spec = Spec {
     name: "latency|doctor",
@@ -40,18 +28,12 @@ static DOCTOR: Spec = Spec {
     run: |ctx, _| Ok(Reply::text(ctx.host.latency_doctor())),
 };
 
-static HELP: Spec = Spec {
-    name: "latency|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands.", "2.8.13", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Server,
+    "latency|help",
+    Docs::new("Show helpful text about the different subcommands.", "2.8.13", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static HISTOGRAM: Spec = Spec {
     name: "latency|histogram",

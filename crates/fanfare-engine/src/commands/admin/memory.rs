@@ -7,24 +7,12 @@ use crate::keyspace::Footprint;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
-pub(crate) static MEMORY: Spec = Spec {
-    name: "memory",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for memory diagnostics commands",
-        "4.0.0",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS, &USAGE],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static MEMORY: Spec = Spec::container(
+    Group::Server,
+    "memory",
+    Docs::new("A container for memory diagnostics commands", "4.0.0", "Depends on subcommand."),
+    &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS, &USAGE],
+);
 
 static DOCTOR: Spec = Spec {
     name: "memory|doctor",
@@ -39,18 +27,12 @@ static DOCTOR: Spec = Spec {
     run: doctor,
 };
 
-static HELP: Spec = Spec {
-    name: "memory|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "4.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Server,
+    "memory|help",
+    Docs::new("Show helpful text about the different subcommands", "4.0.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static MALLOC_STATS: Spec = Spec {
     name: "memory|malloc-stats",

@@ -7,20 +7,12 @@ use crate::number;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
-pub(crate) static SLOWLOG: Spec = Spec {
-    name: "slowlog",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("A container for slow log commands", "2.2.12", "Depends on subcommand."),
-    subcommands: &[&GET, &HELP, &LEN, &RESET],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static SLOWLOG: Spec = Spec::container(
+    Group::Server,
+    "slowlog",
+    Docs::new("A container for slow log commands", "2.2.12", "Depends on subcommand."),
+    &[&GET, &HELP, &LEN, &RESET],
+);
 
 static GET: Spec = Spec {
     name: "slowlog|get",
@@ -41,18 +33,12 @@ static GET: Spec = Spec {
     run: get,
 };
 
-static HELP: Spec = Spec {
-    name: "slowlog|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Server,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Server,
+    "slowlog|help",
+    Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static LEN: Spec = Spec {
     name: "slowlog|len",

@@ -3,101 +3,67 @@
 //! Source: <https://redis.io/docs/latest/commands/object/>. None of them counts as a use.
 
 use crate::keyspace::Entry;
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::value::{Text, Value};
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
-pub(crate) static OBJECT: Spec = Spec {
-    name: "object",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for object introspection commands",
-        "2.2.3",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[&ENCODING, &FREQ, &HELP, &IDLETIME, &REFCOUNT],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static OBJECT: Spec = Spec::container(
+    Group::Generic,
+    "object",
+    Docs::new("A container for object introspection commands", "2.2.3", "Depends on subcommand."),
+    &[&ENCODING, &FREQ, &HELP, &IDLETIME, &REFCOUNT],
+);
 
-static ENCODING: Spec = Spec {
-    name: "object|encoding",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 2, last: 2, step: 1, flags: &["RO"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new("Inspect the internal encoding of a Redis object", "2.2.3", "O(1)")
-        .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: encoding,
-};
+static ENCODING: Spec = of_key(
+    "object|encoding",
+    ("Inspect the internal encoding of a Redis object", "2.2.3"),
+    encoding,
+);
 
-static FREQ: Spec = Spec {
-    name: "object|freq",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 2, last: 2, step: 1, flags: &["RO"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new(
-        "Get the logarithmic access frequency counter of a Redis object",
-        "4.0.0",
-        "O(1)",
-    )
-    .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: freq,
-};
+static FREQ: Spec = of_key(
+    "object|freq",
+    ("Get the logarithmic access frequency counter of a Redis object", "4.0.0"),
+    freq,
+);
 
-static HELP: Spec = Spec {
-    name: "object|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Generic,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Generic,
+    "object|help",
+    Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
-static IDLETIME: Spec = Spec {
-    name: "object|idletime",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 2, last: 2, step: 1, flags: &["RO"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new("Get the time since a Redis object was last accessed", "2.2.3", "O(1)")
-        .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: idletime,
-};
+static IDLETIME: Spec = of_key(
+    "object|idletime",
+    ("Get the time since a Redis object was last accessed", "2.2.3"),
+    idletime,
+);
 
-static REFCOUNT: Spec = Spec {
-    name: "object|refcount",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 2, last: 2, step: 1, flags: &["RO"] },
-    group: Group::Generic,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new("Get the number of references to the value of the key", "2.2.3", "O(1)")
-        .args(&[Arg::key("key")]),
-    subcommands: &[],
-    run: refcount,
-};
+static REFCOUNT: Spec = of_key(
+    "object|refcount",
+    ("Get the number of references to the value of the key", "2.2.3"),
+    refcount,
+);
+
+/// A question about one key.
+const fn of_key(
+    name: &'static str,
+    (summary, since): (&'static str, &'static str),
+    run: Run,
+) -> Spec {
+    Spec {
+        name,
+        arity: Arity::Exactly(3),
+        flags: &[Flag::ReadOnly],
+        keys: Keys::Range { first: 2, last: 2, step: 1, flags: &["RO"] },
+        group: Group::Generic,
+        categories: &[],
+        tips: &["nondeterministic_output"],
+        docs: Docs::new(summary, since, "O(1)").args(const { &[Arg::key("key")] }),
+        subcommands: &[],
+        run,
+    }
+}
 
 const HELP_LINES: &[&str] = &[
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",

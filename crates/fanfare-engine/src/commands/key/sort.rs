@@ -17,26 +17,46 @@ use crate::value::list::Side;
 use crate::value::{Hash, List, Text, Typed, Value};
 use crate::{Ctx, Reply, Request, Spec, WireError, double, number, wire_error};
 
+const SORTED: KeySpec = KeySpec {
+    begin: Begin::Index(1),
+    find: Find::Range { last: 0, step: 1, limit: 0 },
+    flags: &["RO", "access"],
+    notes: None,
+};
+const LOOKED_UP: KeySpec = KeySpec {
+    begin: Begin::Unknown,
+    find: Find::Unknown,
+    flags: &["RO", "access"],
+    notes: Some(
+        "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
+    ),
+};
+
+const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).";
+
+const BY: Arg = Arg::new("pattern", "pattern").key_spec(1).token("BY").flags(&["optional"]);
+const LIMIT: Arg = Arg::new("offset_count", "block")
+    .token("LIMIT")
+    .flags(&["optional"])
+    .args(&[Arg::new("offset", "integer"), Arg::new("count", "integer")]);
+const GET: Arg = Arg::new("pattern", "pattern").key_spec(1).token("GET").flags(&[
+    "optional",
+    "multiple",
+    "multiple_token",
+]);
+const ORDER: Arg = Arg::new("order", "oneof")
+    .flags(&["optional"])
+    .args(&[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]);
+const ALPHA: Arg = Arg::word("sorting", "ALPHA").flags(&["optional"]);
+
 pub(crate) static SORT: Spec = Spec {
     name: "sort",
     arity: Arity::AtLeast(2),
     flags: &[Flag::Write, Flag::DenyOom],
     keys: Keys::Planned {
         specs: &[
-            KeySpec {
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-                flags: &["RO", "access"],
-                notes: None,
-            },
-            KeySpec {
-                begin: Begin::Unknown,
-                find: Find::Unknown,
-                flags: &["RO", "access"],
-                notes: Some(
-                    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
-                ),
-            },
+            SORTED,
+            LOOKED_UP,
             KeySpec {
                 begin: Begin::Unknown,
                 find: Find::Unknown,
@@ -51,27 +71,13 @@ pub(crate) static SORT: Spec = Spec {
     group: Group::Generic,
     categories: &[Category::Set, Category::SortedSet, Category::List, Category::Dangerous],
     tips: &[],
-    docs: Docs::new(
-        "Sort the elements in a list, set or sorted set",
-        "1.0.0",
-        "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).",
-    )
-    .args(&[
+    docs: Docs::new("Sort the elements in a list, set or sorted set", "1.0.0", COMPLEXITY).args(&[
         Arg::key("key"),
-        Arg::new("pattern", "pattern").key_spec(1).token("BY").flags(&["optional"]),
-        Arg::new("offset_count", "block")
-            .token("LIMIT")
-            .flags(&["optional"])
-            .args(&[Arg::new("offset", "integer"), Arg::new("count", "integer")]),
-        Arg::new("pattern", "pattern").key_spec(1).token("GET").flags(&[
-            "optional",
-            "multiple",
-            "multiple_token",
-        ]),
-        Arg::new("order", "oneof")
-            .flags(&["optional"])
-            .args(&[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]),
-        Arg::word("sorting", "ALPHA").flags(&["optional"]),
+        BY,
+        LIMIT,
+        GET,
+        ORDER,
+        ALPHA,
         Arg::key("destination").key_spec(2).token("STORE").flags(&["optional"]),
     ]),
     subcommands: &[],
@@ -82,50 +88,16 @@ pub(crate) static SORT_RO: Spec = Spec {
     name: "sort_ro",
     arity: Arity::AtLeast(2),
     flags: &[Flag::ReadOnly],
-    keys: Keys::Planned {
-        specs: &[
-            KeySpec {
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-                flags: &["RO", "access"],
-                notes: None,
-            },
-            KeySpec {
-                begin: Begin::Unknown,
-                find: Find::Unknown,
-                flags: &["RO", "access"],
-                notes: Some(
-                    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
-                ),
-            },
-        ],
-        lock: Lock::Custom(places_to_read),
-    },
+    keys: Keys::Planned { specs: &[SORTED, LOOKED_UP], lock: Lock::Custom(places_to_read) },
     group: Group::Generic,
     categories: &[Category::Set, Category::SortedSet, Category::List, Category::Dangerous],
     tips: &[],
     docs: Docs::new(
         "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
         "7.0.0",
-        "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).",
+        COMPLEXITY,
     )
-    .args(&[
-        Arg::key("key"),
-        Arg::new("pattern", "pattern").key_spec(1).token("BY").flags(&["optional"]),
-        Arg::new("offset_count", "block")
-            .token("LIMIT")
-            .flags(&["optional"])
-            .args(&[Arg::new("offset", "integer"), Arg::new("count", "integer")]),
-        Arg::new("pattern", "pattern").key_spec(1).token("GET").flags(&[
-            "optional",
-            "multiple",
-            "multiple_token",
-        ]),
-        Arg::new("order", "oneof")
-            .flags(&["optional"])
-            .args(&[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]),
-        Arg::word("sorting", "ALPHA").flags(&["optional"]),
-    ]),
+    .args(&[Arg::key("key"), BY, LIMIT, GET, ORDER, ALPHA]),
     subcommands: &[],
     run: |ctx, request| Sort::parse(request, false)?.apply(ctx),
 };

@@ -6,18 +6,12 @@ use crate::host::Kind;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
-pub(crate) static PUBSUB: Spec = Spec {
-    name: "pubsub",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::PubSub,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("A container for Pub/Sub commands", "2.8.0", "Depends on subcommand."),
-    subcommands: &[&CHANNELS, &HELP, &NUMPAT, &NUMSUB, &SHARDCHANNELS, &SHARDNUMSUB],
-    run: no_such_subcommand,
-};
+pub(crate) static PUBSUB: Spec = Spec::container(
+    Group::PubSub,
+    "pubsub",
+    Docs::new("A container for Pub/Sub commands", "2.8.0", "Depends on subcommand."),
+    &[&CHANNELS, &HELP, &NUMPAT, &NUMSUB, &SHARDCHANNELS, &SHARDNUMSUB],
+);
 
 static CHANNELS: Spec = spec(
     "pubsub|channels",
@@ -33,15 +27,12 @@ static CHANNELS: Spec = spec(
     |ctx, request| active(ctx, Kind::Channel, request),
 );
 
-static HELP: Spec = Spec {
-    flags: &[Flag::Loading, Flag::Stale],
-    ..spec(
-        "pubsub|help",
-        Arity::Exactly(2),
-        Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
-        |_, _| Ok(Reply::Array(HELP_LINES.iter().map(|&it| Reply::Simple(it.into())).collect())),
-    )
-};
+static HELP: Spec = Spec::help(
+    Group::PubSub,
+    "pubsub|help",
+    Docs::new("Show helpful text about the different subcommands", "6.2.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static NUMPAT: Spec = spec(
     "pubsub|numpat",
@@ -123,10 +114,6 @@ const HELP_LINES: &[&str] = &[
 ];
 
 /// The container itself: dispatch finds the subcommand or refuses the request before.
-fn no_such_subcommand(_: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
-    Err(WireError::unknown_subcommand("pubsub", request.get(1).unwrap_or_default()))
-}
-
 fn active(ctx: &mut Ctx<'_>, kind: Kind, request: Request<'_>) -> Result<Reply, WireError> {
     if 3 < request.len() {
         return Err(WireError::wrong_subcommand_arity(

@@ -9,112 +9,76 @@ use fanfare_script::{Library, ScriptError};
 
 use super::eval::with_scripting;
 use super::script::kill_running;
+use super::spec;
 use crate::rdb::{Reader, payload};
 use crate::scripting::{Kind, Scripting, load_library};
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Blob, Ctx, Reply, Request, Spec, WireError, glob, rdb, wire_error};
 
-pub(crate) static FUNCTION: Spec = Spec {
-    name: "function",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("A container for function commands", "7.0.0", "Depends on subcommand."),
-    subcommands: &[&DELETE, &DUMP, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &RESTORE, &STATS],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static FUNCTION: Spec = Spec::container(
+    Group::Scripting,
+    "function",
+    Docs::new("A container for function commands", "7.0.0", "Depends on subcommand."),
+    &[&DELETE, &DUMP, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &RESTORE, &STATS],
+);
 
-static DELETE: Spec = Spec {
-    name: "function|delete",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::Write, Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    docs: Docs::new("Delete a function by name", "7.0.0", "O(1)")
+static DELETE: Spec = spec(
+    "function|delete",
+    Arity::Exactly(3),
+    (&[Flag::Write, Flag::NoScript], Keys::Everything),
+    &["request_policy:all_shards", "response_policy:all_succeeded"],
+    Docs::new("Delete a function by name", "7.0.0", "O(1)")
         .args(&[Arg::new("library-name", "string")]),
-    subcommands: &[],
-    run: delete,
-};
+    delete,
+);
 
-static DUMP: Spec = Spec {
-    name: "function|dump",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
+static DUMP: Spec = spec(
+    "function|dump",
+    Arity::Exactly(2),
+    (&[Flag::NoScript], Keys::Everything),
+    &[],
+    Docs::new(
         "Dump all functions into a serialized binary payload",
         "7.0.0",
         "O(N) where N is the number of functions",
     ),
-    subcommands: &[],
-    run: dump,
-};
+    dump,
+);
 
-static FLUSH: Spec = Spec {
-    name: "function|flush",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::Write, Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    docs: Docs::new(
-        "Deleting all functions",
-        "7.0.0",
-        "O(N) where N is the number of functions deleted",
-    )
-    .args(&[Arg::new("async", "oneof")
-        .flags(&["optional"])
-        .args(&[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")])]),
-    subcommands: &[],
-    run: flush,
-};
+static FLUSH: Spec = spec(
+    "function|flush",
+    Arity::AtLeast(2),
+    (&[Flag::Write, Flag::NoScript], Keys::Everything),
+    &["request_policy:all_shards", "response_policy:all_succeeded"],
+    Docs::new("Deleting all functions", "7.0.0", "O(N) where N is the number of functions deleted")
+        .args(&[Arg::new("async", "oneof")
+            .flags(&["optional"])
+            .args(&[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")])]),
+    flush,
+);
 
-static HELP: Spec = Spec {
-    name: "function|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "7.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Scripting,
+    "function|help",
+    Docs::new("Show helpful text about the different subcommands", "7.0.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
-static KILL: Spec = Spec {
-    name: "function|kill",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript, Flag::AllowBusy],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    docs: Docs::new("Kill the function currently in execution.", "7.0.0", "O(1)"),
-    subcommands: &[],
-    run: kill,
-};
+static KILL: Spec = spec(
+    "function|kill",
+    Arity::Exactly(2),
+    (&[Flag::NoScript, Flag::AllowBusy], Keys::None),
+    &["request_policy:all_shards", "response_policy:one_succeeded"],
+    Docs::new("Kill the function currently in execution.", "7.0.0", "O(1)"),
+    kill,
+);
 
-static LIST: Spec = Spec {
-    name: "function|list",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["nondeterministic_output_order"],
-    docs: Docs::new(
+static LIST: Spec = spec(
+    "function|list",
+    Arity::AtLeast(2),
+    (&[Flag::NoScript], Keys::Everything),
+    &["nondeterministic_output_order"],
+    Docs::new(
         "List information about all the functions",
         "7.0.0",
         "O(N) where N is the number of functions",
@@ -123,19 +87,15 @@ static LIST: Spec = Spec {
         Arg::new("library-name-pattern", "string").token("LIBRARYNAME").flags(&["optional"]),
         Arg::word("withcode", "WITHCODE").flags(&["optional"]),
     ]),
-    subcommands: &[],
-    run: list,
-};
+    list,
+);
 
-static LOAD: Spec = Spec {
-    name: "function|load",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    docs: Docs::new(
+static LOAD: Spec = spec(
+    "function|load",
+    Arity::AtLeast(3),
+    (&[Flag::Write, Flag::DenyOom, Flag::NoScript], Keys::Everything),
+    &["request_policy:all_shards", "response_policy:all_succeeded"],
+    Docs::new(
         "Create a function with the given arguments (name, code, description)",
         "7.0.0",
         "O(1) (considering compilation time is redundant)",
@@ -144,19 +104,15 @@ static LOAD: Spec = Spec {
         Arg::word("replace", "REPLACE").flags(&["optional"]),
         Arg::new("function-code", "string"),
     ]),
-    subcommands: &[],
-    run: load,
-};
+    load,
+);
 
-static RESTORE: Spec = Spec {
-    name: "function|restore",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::DenyOom, Flag::NoScript],
-    keys: Keys::Everything,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    docs: Docs::new(
+static RESTORE: Spec = spec(
+    "function|restore",
+    Arity::AtLeast(3),
+    (&[Flag::Write, Flag::DenyOom, Flag::NoScript], Keys::Everything),
+    &["request_policy:all_shards", "response_policy:all_succeeded"],
+    Docs::new(
         "Restore all the functions on the given payload",
         "7.0.0",
         "O(N) where N is the number of functions on the payload",
@@ -169,26 +125,21 @@ static RESTORE: Spec = Spec {
             Arg::word("replace", "REPLACE"),
         ]),
     ]),
-    subcommands: &[],
-    run: restore,
-};
+    restore,
+);
 
-static STATS: Spec = Spec {
-    name: "function|stats",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript, Flag::AllowBusy],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-    docs: Docs::new(
+static STATS: Spec = spec(
+    "function|stats",
+    Arity::Exactly(2),
+    (&[Flag::NoScript, Flag::AllowBusy], Keys::None),
+    &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    Docs::new(
         "Return information about the function currently running (name, description, duration)",
         "7.0.0",
         "O(1)",
     ),
-    subcommands: &[],
-    run: stats,
-};
+    stats,
+);
 
 fn delete(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let name = request.get(2).unwrap_or_default();

@@ -5,7 +5,21 @@ pub(super) mod fcall;
 pub(super) mod function;
 pub(super) mod script;
 
-use crate::{Request, WireError, wire_error};
+use crate::spec::{Arity, Docs, Flag, Group, Keys, Run};
+use crate::{Request, Spec, WireError, wire_error};
+
+/// A subcommand of SCRIPT or FUNCTION.
+const fn spec(
+    name: &'static str,
+    arity: Arity,
+    (flags, keys): (&'static [Flag], Keys),
+    tips: &'static [&'static str],
+    docs: Docs,
+    run: Run,
+) -> Spec {
+    let (group, categories, subcommands): (_, &[_], &[_]) = (Group::Scripting, &[], &[]);
+    Spec { name, arity, flags, keys, group, categories, tips, docs, subcommands, run }
+}
 
 /// Keys and arguments of a call, as a script takes them.
 type Words<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);

@@ -6,71 +6,42 @@
 use fanfare_script::Sha1;
 
 use super::eval::with_scripting;
+use super::spec;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
-pub(crate) static SCRIPT: Spec = Spec {
-    name: "script",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for Lua scripts management commands",
-        "2.6.0",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+pub(crate) static SCRIPT: Spec = Spec::container(
+    Group::Scripting,
+    "script",
+    Docs::new("A container for Lua scripts management commands", "2.6.0", "Depends on subcommand."),
+    &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD],
+);
 
-static DEBUG: Spec = Spec {
-    name: "script|debug",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::NoScript],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Set the debug mode for executed scripts.", "3.2.0", "O(1)").args(&[Arg::new(
+static DEBUG: Spec = spec(
+    "script|debug",
+    Arity::Exactly(3),
+    (&[Flag::NoScript], Keys::None),
+    &[],
+    Docs::new("Set the debug mode for executed scripts.", "3.2.0", "O(1)").args(&[Arg::new(
         "mode", "oneof",
     )
     .args(&[Arg::word("yes", "YES"), Arg::word("sync", "SYNC"), Arg::word("no", "NO")])]),
-    subcommands: &[],
-    run: debug,
-};
+    debug,
+);
 
-static EXISTS: Spec = Spec {
-    name: "script|exists",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::NoScript],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
-    docs: Docs::new(
+static EXISTS: Spec = spec("script|exists", Arity::AtLeast(3), (&[Flag::NoScript], Keys::None), &["request_policy:all_shards", "response_policy:agg_logical_and"], Docs::new(
         "Check existence of scripts in the script cache.",
         "2.6.0",
         "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
     )
-    .args(&[Arg::new("sha1", "string").flags(&["multiple"])]),
-    subcommands: &[],
-    run: exists,
-};
+    .args(&[Arg::new("sha1", "string").flags(&["multiple"])]), exists);
 
-static FLUSH: Spec = Spec {
-    name: "script|flush",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::NoScript],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-    docs: Docs::new(
+static FLUSH: Spec = spec(
+    "script|flush",
+    Arity::AtLeast(2),
+    (&[Flag::NoScript], Keys::None),
+    &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    Docs::new(
         "Remove all the scripts from the script cache.",
         "2.6.0",
         "O(N) with N being the number of scripts in cache",
@@ -80,53 +51,38 @@ static FLUSH: Spec = Spec {
         .since("6.2.0")
         .flags(&["optional"])
         .args(&[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")])]),
-    subcommands: &[],
-    run: flush,
-};
+    flush,
+);
 
-static HELP: Spec = Spec {
-    name: "script|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Scripting,
+    "script|help",
+    Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
-static KILL: Spec = Spec {
-    name: "script|kill",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::NoScript, Flag::AllowBusy],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    docs: Docs::new("Kill the script currently in execution.", "2.6.0", "O(1)"),
-    subcommands: &[],
-    run: kill,
-};
+static KILL: Spec = spec(
+    "script|kill",
+    Arity::Exactly(2),
+    (&[Flag::NoScript, Flag::AllowBusy], Keys::None),
+    &["request_policy:all_shards", "response_policy:one_succeeded"],
+    Docs::new("Kill the script currently in execution.", "2.6.0", "O(1)"),
+    kill,
+);
 
-static LOAD: Spec = Spec {
-    name: "script|load",
-    arity: Arity::Exactly(3),
-    flags: &[Flag::NoScript, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Scripting,
-    categories: &[],
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-    docs: Docs::new(
+static LOAD: Spec = spec(
+    "script|load",
+    Arity::Exactly(3),
+    (&[Flag::NoScript, Flag::Stale], Keys::None),
+    &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    Docs::new(
         "Load the specified Lua script into the script cache.",
         "2.6.0",
         "O(N) with N being the length in bytes of the script body.",
     )
     .args(&[Arg::new("script", "string")]),
-    subcommands: &[],
-    run: load,
-};
+    load,
+);
 
 fn debug(_ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     match request.get(2).unwrap_or_default().to_ascii_lowercase().as_slice() {

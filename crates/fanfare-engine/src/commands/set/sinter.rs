@@ -4,59 +4,23 @@
 //! <https://redis.io/docs/latest/commands/sintercard/>. A missing key is an empty set.
 
 use super::sources::{Sources, store};
+use super::{SOURCES, destination, shows, stores};
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
 use crate::value::Set;
 use crate::value::set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
-pub(crate) static SINTER: Spec = Spec {
-    name: "sinter",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 1, last: -1, step: 1, flags: &["RO", "access"] },
-    group: Group::Set,
-    categories: &[],
-    tips: &["nondeterministic_output_order"],
-    docs: Docs::new(
-        "Intersect multiple sets",
-        "1.0.0",
-        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
-    )
-    .args(&[Arg::key("key").flags(&["multiple"])]),
-    subcommands: &[],
-    run: sinter,
-};
+pub(crate) static SINTER: Spec = shows("sinter", ("Intersect multiple sets", COMPLEXITY), sinter);
 
-pub(crate) static SINTERSTORE: Spec = Spec {
-    name: "sinterstore",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::DenyOom],
-    keys: Keys::Specs(&[
-        KeySpec {
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-            flags: &["RW", "update"],
-            notes: None,
-        },
-        KeySpec {
-            begin: Begin::Index(2),
-            find: Find::Range { last: -1, step: 1, limit: 0 },
-            flags: &["RO", "access"],
-            notes: None,
-        },
-    ]),
-    group: Group::Set,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "Intersect multiple sets and store the resulting set in a key",
-        "1.0.0",
-        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
-    )
-    .args(&[Arg::key("destination"), Arg::key("key").key_spec(1).flags(&["multiple"])]),
-    subcommands: &[],
-    run: sinterstore,
-};
+pub(crate) static SINTERSTORE: Spec = stores(
+    "sinterstore",
+    &[destination(&["RW", "update"]), SOURCES],
+    ("Intersect multiple sets and store the resulting set in a key", COMPLEXITY),
+    sinterstore,
+);
+
+const COMPLEXITY: &str =
+    "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.";
 
 pub(crate) static SINTERCARD: Spec = Spec {
     name: "sintercard",
@@ -74,7 +38,7 @@ pub(crate) static SINTERCARD: Spec = Spec {
     docs: Docs::new(
         "Intersect multiple sets and return the cardinality of the result",
         "7.0.0",
-        "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+        COMPLEXITY,
     )
     .args(&[
         Arg::new("numkeys", "integer"),

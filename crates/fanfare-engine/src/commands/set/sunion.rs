@@ -3,59 +3,21 @@
 //! Sources: <https://redis.io/docs/latest/commands/sunion/>, <https://redis.io/docs/latest/commands/sunionstore/>.
 
 use super::sources::{Sources, store};
-use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys};
+use super::{SOURCES, destination, shows, stores};
 use crate::value::Set;
 use crate::value::set::Member;
 use crate::{Ctx, Reply, Request, Spec, WireError};
 
-pub(crate) static SUNION: Spec = Spec {
-    name: "sunion",
-    arity: Arity::AtLeast(2),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 1, last: -1, step: 1, flags: &["RO", "access"] },
-    group: Group::Set,
-    categories: &[],
-    tips: &["nondeterministic_output_order"],
-    docs: Docs::new(
-        "Add multiple sets",
-        "1.0.0",
-        "O(N) where N is the total number of elements in all given sets.",
-    )
-    .args(&[Arg::key("key").flags(&["multiple"])]),
-    subcommands: &[],
-    run: sunion,
-};
+pub(crate) static SUNION: Spec = shows("sunion", ("Add multiple sets", COMPLEXITY), sunion);
 
-pub(crate) static SUNIONSTORE: Spec = Spec {
-    name: "sunionstore",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::Write, Flag::DenyOom],
-    keys: Keys::Specs(&[
-        KeySpec {
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-            flags: &["OW", "update"],
-            notes: None,
-        },
-        KeySpec {
-            begin: Begin::Index(2),
-            find: Find::Range { last: -1, step: 1, limit: 0 },
-            flags: &["RO", "access"],
-            notes: None,
-        },
-    ]),
-    group: Group::Set,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "Add multiple sets and store the resulting set in a key",
-        "1.0.0",
-        "O(N) where N is the total number of elements in all given sets.",
-    )
-    .args(&[Arg::key("destination"), Arg::key("key").key_spec(1).flags(&["multiple"])]),
-    subcommands: &[],
-    run: sunionstore,
-};
+pub(crate) static SUNIONSTORE: Spec = stores(
+    "sunionstore",
+    &[destination(&["OW", "update"]), SOURCES],
+    ("Add multiple sets and store the resulting set in a key", COMPLEXITY),
+    sunionstore,
+);
+
+const COMPLEXITY: &str = "O(N) where N is the total number of elements in all given sets.";
 
 fn sunion(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let sources = Sources::read(ctx, request.iter().skip(1))?;

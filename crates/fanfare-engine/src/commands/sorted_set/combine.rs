@@ -22,53 +22,41 @@ use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 pub(crate) static ZUNION: Spec = spec(
     "zunion",
     Arity::AtLeast(3),
-    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    READS,
     Docs::new(
         "Add multiple sorted sets",
         "6.2.0",
         "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
     )
-    .args(&[
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").flags(&["multiple"]),
-        WEIGHTS,
-        AGGREGATE,
-        WITHSCORES,
-    ]),
+    .args(&[N_KEYS, SOURCES, WEIGHTS, AGGREGATE, WITHSCORES]),
     |ctx, request| show(ctx, request, Operation::Union),
 );
 
 pub(crate) static ZINTER: Spec = spec(
     "zinter",
     Arity::AtLeast(3),
-    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    READS,
     Docs::new(
         "Intersect multiple sorted sets",
         "6.2.0",
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
     )
-    .args(&[
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").flags(&["multiple"]),
-        WEIGHTS,
-        AGGREGATE,
-        WITHSCORES,
-    ]),
+    .args(&[N_KEYS, SOURCES, WEIGHTS, AGGREGATE, WITHSCORES]),
     |ctx, request| show(ctx, request, Operation::Intersection),
 );
 
 pub(crate) static ZDIFF: Spec = spec(
     "zdiff",
     Arity::AtLeast(3),
-    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    READS,
     Docs::new(
         "Subtract multiple sorted sets",
         "6.2.0",
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
     )
     .args(&[
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").flags(&["multiple"]),
+        N_KEYS,
+        SOURCES,
         WITHSCORES,
     ]),
     |ctx, request| show(ctx, request, Operation::Difference),
@@ -77,63 +65,42 @@ pub(crate) static ZDIFF: Spec = spec(
 pub(crate) static ZUNIONSTORE: Spec = spec(
     "zunionstore",
     Arity::AtLeast(4),
-    (
-        &[Flag::Write, Flag::DenyOom],
-        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
-    ),
+    STORES,
     Docs::new(
         "Add multiple sorted sets and store the resulting sorted set in a new key",
         "2.0.0",
         "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
     )
-    .args(&[
-        Arg::key("destination"),
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").key_spec(1).flags(&["multiple"]),
-        WEIGHTS,
-        AGGREGATE,
-    ]),
+    .args(&[DESTINATION, N_KEYS, STORED, WEIGHTS, AGGREGATE]),
     |ctx, request| keep(ctx, request, Operation::Union),
 );
 
 pub(crate) static ZINTERSTORE: Spec = spec(
     "zinterstore",
     Arity::AtLeast(4),
-    (
-        &[Flag::Write, Flag::DenyOom],
-        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
-    ),
+    STORES,
     Docs::new(
         "Intersect multiple sorted sets and store the resulting sorted set in a new key",
         "2.0.0",
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
     )
-    .args(&[
-        Arg::key("destination"),
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").key_spec(1).flags(&["multiple"]),
-        WEIGHTS,
-        AGGREGATE,
-    ]),
+    .args(&[DESTINATION, N_KEYS, STORED, WEIGHTS, AGGREGATE]),
     |ctx, request| keep(ctx, request, Operation::Intersection),
 );
 
 pub(crate) static ZDIFFSTORE: Spec = spec(
     "zdiffstore",
     Arity::AtLeast(4),
-    (
-        &[Flag::Write, Flag::DenyOom],
-        Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
-    ),
+    STORES,
     Docs::new(
         "Subtract multiple sorted sets and store the resulting sorted set in a new key",
         "6.2.0",
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
     )
     .args(&[
-        Arg::key("destination"),
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").key_spec(1).flags(&["multiple"]),
+        DESTINATION,
+        N_KEYS,
+        STORED,
     ]),
     |ctx, request| keep(ctx, request, Operation::Difference),
 );
@@ -141,20 +108,32 @@ pub(crate) static ZDIFFSTORE: Spec = spec(
 pub(crate) static ZINTERCARD: Spec = spec(
     "zintercard",
     Arity::AtLeast(3),
-    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])])),
+    READS,
     Docs::new(
         "Intersect multiple sorted sets and return the cardinality of the result",
         "7.0.0",
         "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
     )
     .args(&[
-        Arg::new("numkeys", "integer"),
-        Arg::key("key").flags(&["multiple"]),
+        N_KEYS,
+        SOURCES,
         Arg::new("limit", "integer").token("LIMIT").flags(&["optional"]),
     ]),
     zintercard,
 );
 
+const READS: (&[Flag], Keys) =
+    (&[Flag::ReadOnly], Keys::Specs(&[counted_keys(1, &["RO", "access"])]));
+const STORES: (&[Flag], Keys) = (
+    &[Flag::Write, Flag::DenyOom],
+    Keys::Specs(&[key_at(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])]),
+);
+
+const DESTINATION: Arg = Arg::key("destination");
+const N_KEYS: Arg = Arg::new("numkeys", "integer");
+const SOURCES: Arg = Arg::key("key").flags(&["multiple"]);
+/// The sources of what is stored.
+const STORED: Arg = Arg::key("key").key_spec(1).flags(&["multiple"]);
 const WEIGHTS: Arg =
     Arg::new("weight", "integer").token("WEIGHTS").flags(&["optional", "multiple"]);
 const AGGREGATE: Arg = Arg::new("aggregate", "oneof")

@@ -14,20 +14,11 @@ use crate::host::ClientKind;
 use crate::spec::{Arity, Docs, Flag, Group, Keys};
 use crate::{Reply, Spec, WireError};
 
-pub(crate) static CLIENT: Spec = Spec {
-    name: "client",
-    arity: Arity::AtLeast(2),
-    flags: &[],
-    keys: Keys::None,
-    group: Group::Connection,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new(
-        "A container for client connection commands",
-        "2.4.0",
-        "Depends on subcommand.",
-    ),
-    subcommands: &[
+pub(crate) static CLIENT: Spec = Spec::container(
+    Group::Connection,
+    "client",
+    Docs::new("A container for client connection commands", "2.4.0", "Depends on subcommand."),
+    &[
         &tracking::CACHING,
         &name::GETNAME,
         &tracking::GETREDIR,
@@ -47,23 +38,14 @@ pub(crate) static CLIENT: Spec = Spec {
         &unblock::UNBLOCK,
         &pause::UNPAUSE,
     ],
-    run: |ctx, request| {
-        Err(WireError::unknown_subcommand(ctx.spec().name, request.get(1).unwrap_or_default()))
-    },
-};
+);
 
-static HELP: Spec = Spec {
-    name: "client|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Connection,
-    categories: &[],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
-};
+static HELP: Spec = Spec::help(
+    Group::Connection,
+    "client|help",
+    Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
+    |_, _| Ok(Reply::lines(HELP_LINES)),
+);
 
 static ID: Spec = Spec {
     name: "client|id",

@@ -52,16 +52,13 @@ static COUNT: Spec = Spec {
 };
 
 static HELP: Spec = Spec {
-    name: "command|help",
-    arity: Arity::Exactly(2),
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::None,
-    group: Group::Server,
     categories: &[Category::Connection],
-    tips: &[],
-    docs: Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
-    subcommands: &[],
-    run: |_, _| Ok(Reply::lines(HELP_LINES)),
+    ..Spec::help(
+        Group::Server,
+        "command|help",
+        Docs::new("Show helpful text about the different subcommands", "5.0.0", "O(1)"),
+        |_, _| Ok(Reply::lines(HELP_LINES)),
+    )
 };
 
 /// The words of redis-server 7.0.
