@@ -1,15 +1,17 @@
 //! The stripes that one command holds.
 
 mod footprint;
+mod interests;
+mod plan;
 mod walk;
 
 pub(crate) use footprint::Footprint;
+pub use plan::Plan;
 pub(crate) use walk::Position;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use parking_lot::MutexGuard;
+
+use plan::ALL;
 
 use super::access::Clock;
 use super::entry::Entry;
@@ -17,26 +19,10 @@ use super::expired::Expired;
 use super::garbage::Garbage;
 use super::stripe::{Slot, StripeGuard};
 use super::{Key, Keyspace, StripeId};
-use crate::block::{Awaited, Blocked};
-use crate::tracking::{Stale, Tracker};
+use crate::block::Awaited;
+use crate::tracking::Stale;
 use crate::tree::Name;
 use crate::value::Value;
-
-/// Which stripes a command needs.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// Most commands have one key: they neither allocate nor sort.
-    first: Option<StripeId>,
-    /// Of databases that are wanted as a whole, [`ALL`] stripes.
-    more: Vec<StripeId>,
-    /// `first` is given back for another: see [`Plan::step`].
-    steps: bool,
-    /// All stripes of all databases, whatever else is wanted.
-    everything: bool,
-}
-
-/// Stands for every stripe of a database, if it was ever used.
-const ALL: u16 = u16::MAX;
 
 /// Locked stripes. Only what is locked can be read or written through it.
 #[derive(Debug)]
@@ -105,39 +91,6 @@ impl<'a> Rest<'a> {
             stale: Vec::new(),
             garbage: Garbage::default(),
         }
-    }
-}
-
-impl Plan {
-    /// Adds the stripe of `key` in database `db`.
-    #[inline]
-    pub fn key(&mut self, keyspace: &Keyspace, db: u16, key: &[u8]) {
-        self.stripe(keyspace.stripe_of(db, keyspace.hash(key)));
-    }
-
-    #[inline]
-    fn stripe(&mut self, id: StripeId) {
-        if self.first.is_none() {
-            self.first = Some(id);
-        } else {
-            self.more.push(id);
-        }
-    }
-
-    /// One stripe after another is wanted, from this one on, and nothing else.
-    pub(crate) fn step(&mut self, id: StripeId) {
-        self.first = Some(id);
-        self.steps = true;
-    }
-
-    /// Adds all stripes of `db`.
-    pub fn database(&mut self, db: u16) {
-        self.more.push(StripeId { db, index: ALL });
-    }
-
-    /// Adds all stripes of all databases.
-    pub fn everything(&mut self) {
-        self.everything = true;
     }
 }
 
@@ -552,134 +505,6 @@ impl Locked<'_> {
     pub(crate) fn discard(&mut self, value: Value) {
         if value.is_large() {
             self.rest_mut().garbage.add_value(value);
-        }
-    }
-}
-
-/// Those who are interested in keys.
-impl Locked<'_> {
-    /// Tells those who watch `key` that it changed.
-    #[inline]
-    pub(crate) fn touch(&mut self, db: u16, name: &[u8]) {
-        self.n_changes += 1;
-        match &mut self.first {
-            // Then it is that stripe's.
-            Some(first) if self.rest.is_none() => {
-                if first.stripe.touch() {
-                    self.tell(db, self.key(name));
-                }
-            }
-            Some(_) | None => {
-                let key = self.key(name);
-                if self.find(db, key).is_some_and(StripeGuard::touch) {
-                    self.tell(db, key);
-                }
-            }
-        }
-        if self.keyspace.tuning().broadcasts() {
-            self.note_changed(name, true);
-        }
-    }
-
-    /// Tells those who watch `key`, and notes those who may hold a copy of it.
-    fn tell(&mut self, db: u16, key: Key<'_>) {
-        let counts = self.keyspace.tracked();
-        let Some(stripe) = self.find(db, key) else { return };
-        let trackers = stripe.tell(key, counts);
-        if !trackers.is_empty() {
-            self.rest_mut().stale.push(Stale::Key(key.name.into(), trackers));
-        }
-    }
-
-    /// Notes that a key changed: somebody tracks prefixes.
-    #[cold]
-    fn note_changed(&mut self, name: &[u8], by_client: bool) {
-        self.rest_mut().stale.push(Stale::Changed { key: name.into(), by_client });
-    }
-
-    /// Whoever tracks prefixes is not told of the last change of `key`, since that was asked for last.
-    pub(crate) fn forget_change(&mut self, name: &[u8]) {
-        let Some(rest) = &mut self.rest else { return };
-        let is_it = |it: &Stale| matches!(it, Stale::Changed { key, .. } if **key == *name);
-        if let Some(at) = rest.stale.iter().rposition(is_it) {
-            rest.stale.remove(at);
-        }
-    }
-
-    /// Remembers that a client may hold a copy of `key`.
-    pub(crate) fn track(&mut self, db: u16, key: Key<'_>, tracker: &Arc<Tracker>) {
-        let keyspace = self.keyspace;
-        let rehash = |name: &[u8]| keyspace.hash(name);
-        self.stripe(db, key).track(key, tracker, (rehash, keyspace.tracked()));
-    }
-
-    /// What clients may hold copies of and that changed since this was asked.
-    #[inline]
-    pub(crate) fn take_stale(&mut self) -> Vec<Stale> {
-        self.rest.as_mut().map(|it| std::mem::take(&mut it.stale)).unwrap_or_default()
-    }
-
-    #[cold]
-    fn note_ready(&mut self, db: u16, key: Key<'_>) {
-        let ready = &mut self.rest_mut().ready;
-        if !ready.iter().any(|it| it.0 == db && *it.1 == *key.name) {
-            ready.push((db, key.name.into()));
-        }
-    }
-
-    /// Something changed that is no key.
-    pub(crate) fn note_change(&mut self) {
-        self.n_changes += 1;
-    }
-
-    /// How many changes there were since these stripes were locked.
-    #[inline]
-    pub(crate) fn n_changes(&self) -> u32 {
-        self.n_changes
-    }
-
-    /// The next key that changed and on which clients are blocked.
-    #[inline]
-    pub(crate) fn next_ready(&mut self) -> Option<(u16, Name)> {
-        let ready = &mut self.rest.as_mut()?.ready;
-        (!ready.is_empty()).then(|| ready.remove(0))
-    }
-
-    /// What was removed because its time had come, and was not asked for so far.
-    #[inline]
-    pub(crate) fn take_expired(&mut self) -> Vec<(u16, Expired)> {
-        self.rest.as_mut().map(|it| std::mem::take(&mut it.expired)).unwrap_or_default()
-    }
-
-    /// Marks `mark` when `key` changes.
-    pub(crate) fn watch(&mut self, db: u16, key: Key<'_>, mark: &Arc<AtomicBool>) {
-        self.stripe(db, key).watch(key, mark);
-    }
-
-    pub(crate) fn unwatch(&mut self, db: u16, key: Key<'_>, mark: &Arc<AtomicBool>) {
-        if let Some(stripe) = self.find(db, key) {
-            stripe.unwatch(key, mark);
-        }
-    }
-
-    /// Lines a client up at a key.
-    pub(crate) fn block(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {
-        self.stripe(db, key).block(key, blocked);
-    }
-
-    /// The client that is blocked on `key` for longest, leaving out the first `n_passed`.
-    pub(crate) fn next_blocked(
-        &mut self,
-        db: u16,
-        key: Key<'_>,
-        n_passed: usize,
-    ) -> Option<Arc<Blocked>> {
-        self.find(db, key)?.next_blocked(key, n_passed)
-    }
-
-    pub(crate) fn unblock(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {
-        if let Some(stripe) = self.find(db, key) {
-            stripe.unblock(key, blocked);
         }
     }
 }
