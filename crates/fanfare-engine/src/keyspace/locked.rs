@@ -3,6 +3,7 @@
 mod footprint;
 mod interests;
 mod plan;
+mod ready;
 mod walk;
 
 pub(crate) use footprint::Footprint;
@@ -12,6 +13,7 @@ pub(crate) use walk::Position;
 use parking_lot::MutexGuard;
 
 use plan::ALL;
+use ready::Ready;
 
 use super::access::Clock;
 use super::entry::Entry;
@@ -21,7 +23,6 @@ use super::stripe::{Slot, StripeGuard};
 use super::{Key, Keyspace, StripeId};
 use crate::block::Awaited;
 use crate::tracking::Stale;
-use crate::tree::Name;
 use crate::value::Value;
 
 /// Locked stripes. Only what is locked can be read or written through it.
@@ -61,7 +62,7 @@ struct Rest<'a> {
     /// What was removed because its time had come, and that nobody was told of so far.
     expired: Vec<(u16, Expired)>,
     /// Keys that changed and on which clients are blocked, the first first.
-    ready: Vec<(u16, Name)>,
+    ready: Ready,
     /// What clients may hold copies of and that changed, in order.
     stale: Vec<Stale>,
     garbage: Garbage,
@@ -87,7 +88,7 @@ impl<'a> Rest<'a> {
             absent: Vec::new(),
             made: Vec::new(),
             expired: Vec::new(),
-            ready: Vec::new(),
+            ready: Ready::default(),
             stale: Vec::new(),
             garbage: Garbage::default(),
         }
@@ -495,7 +496,7 @@ impl Locked<'_> {
         }
         self.n_changes += 1;
         let rest = self.rest_mut();
-        rest.ready.extend(ready);
+        ready.into_iter().for_each(|(db, key)| rest.ready.push(db, key));
         rest.stale.push(Stale::All);
         rest.garbage.append(garbage);
     }

@@ -75,10 +75,7 @@ impl Locked<'_> {
 
     #[cold]
     pub(super) fn note_ready(&mut self, db: u16, key: Key<'_>) {
-        let ready = &mut self.rest_mut().ready;
-        if !ready.iter().any(|it| it.0 == db && *it.1 == *key.name) {
-            ready.push((db, key.name.into()));
-        }
+        self.rest_mut().ready.push(db, key.name.into());
     }
 
     /// Something changed that is no key.
@@ -95,8 +92,7 @@ impl Locked<'_> {
     /// The next key that changed and on which clients are blocked.
     #[inline]
     pub(crate) fn next_ready(&mut self) -> Option<(u16, Name)> {
-        let ready = &mut self.rest.as_mut()?.ready;
-        (!ready.is_empty()).then(|| ready.remove(0))
+        self.rest.as_mut()?.ready.pop()
     }
 
     /// What was removed because its time had come, and was not asked for so far.
