@@ -2,7 +2,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/scan/>.
 
-use crate::{Reply, WireError, glob, number, wire_error};
+use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
+use crate::{Reply, Spec, WireError, glob, number, wire_error};
 
 /// Options of a scan.
 #[derive(Debug)]
@@ -15,6 +16,39 @@ pub(super) struct Options<'a> {
     kind: Option<&'a [u8]>,
     /// `NOVALUES` (HSCAN).
     pub(super) no_values: bool,
+}
+
+/// A command that goes through one key.
+pub(super) const fn spec(
+    group: Group,
+    name: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Spec {
+    Spec {
+        name,
+        arity: Arity::AtLeast(3),
+        flags: &[Flag::ReadOnly],
+        keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RO", "access"] },
+        group,
+        categories: &[],
+        tips: &["nondeterministic_output"],
+        docs: Docs::new(
+            summary,
+            "2.8.0",
+            "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+        )
+        .args(const {
+            &[
+                Arg::key("key"),
+                Arg::new("cursor", "integer"),
+                Arg::new("pattern", "pattern").token("MATCH").flags(&["optional"]),
+                Arg::new("count", "integer").token("COUNT").flags(&["optional"]),
+            ]
+        }),
+        subcommands: &[],
+        run,
+    }
 }
 
 /// How many elements are looked at if nothing else is said.

@@ -4,31 +4,16 @@
 //! and no field twice. A small hash is returned at once.
 
 use crate::commands::scan::{self, Options};
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::Group;
 use crate::value::Hash;
 use crate::{Ctx, Reply, Request, Spec, WireError};
-pub(crate) static HSCAN: Spec = Spec {
-    name: "hscan",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RO", "access"] },
-    group: Group::Hash,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new(
-        "Incrementally iterate hash fields and associated values",
-        "2.8.0",
-        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
-    )
-    .args(&[
-        Arg::key("key"),
-        Arg::new("cursor", "integer"),
-        Arg::new("pattern", "pattern").token("MATCH").flags(&["optional"]),
-        Arg::new("count", "integer").token("COUNT").flags(&["optional"]),
-    ]),
-    subcommands: &[],
-    run: hscan,
-};
+
+pub(crate) static HSCAN: Spec = scan::spec(
+    Group::Hash,
+    "hscan",
+    "Incrementally iterate hash fields and associated values",
+    hscan,
+);
 
 fn hscan(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let cursor = scan::parse_cursor(request.get(2).unwrap_or_default())?;

@@ -4,32 +4,13 @@
 //! and no member twice. A small set is returned at once.
 
 use crate::commands::scan::{self, Options};
-use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
+use crate::spec::Group;
 use crate::value::set::Member;
 use crate::value::{Set, hasher};
 use crate::{Ctx, Reply, Request, Spec, WireError};
-pub(crate) static SSCAN: Spec = Spec {
-    name: "sscan",
-    arity: Arity::AtLeast(3),
-    flags: &[Flag::ReadOnly],
-    keys: Keys::Range { first: 1, last: 1, step: 1, flags: &["RO", "access"] },
-    group: Group::Set,
-    categories: &[],
-    tips: &["nondeterministic_output"],
-    docs: Docs::new(
-        "Incrementally iterate Set elements",
-        "2.8.0",
-        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
-    )
-    .args(&[
-        Arg::key("key"),
-        Arg::new("cursor", "integer"),
-        Arg::new("pattern", "pattern").token("MATCH").flags(&["optional"]),
-        Arg::new("count", "integer").token("COUNT").flags(&["optional"]),
-    ]),
-    subcommands: &[],
-    run: sscan,
-};
+
+pub(crate) static SSCAN: Spec =
+    scan::spec(Group::Set, "sscan", "Incrementally iterate Set elements", sscan);
 
 fn sscan(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let cursor = scan::parse_cursor(request.get(2).unwrap_or_default())?;
