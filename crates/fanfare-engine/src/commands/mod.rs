@@ -14,6 +14,7 @@ mod set;
 mod sorted_set;
 mod string;
 mod txn;
+mod unit;
 
 use crate::Spec;
 

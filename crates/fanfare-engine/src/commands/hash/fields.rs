@@ -1,5 +1,6 @@
 //! What the commands on fields that expire have in common: `FIELDS n field [field …]`, and times.
 
+use crate::commands::unit::Unit;
 use crate::value::Value;
 use crate::{Ctx, Request, WireError, number, wire_error};
 
@@ -35,41 +36,12 @@ pub(super) fn check_type(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), WireError>
     }
 }
 
-/// How a time is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-}
-
-impl Unit {
-    /// The unit that an option names.
-    pub(super) fn named(word: &[u8]) -> Option<Self> {
-        let names: [(&[u8], Self); 4] = [
-            (b"ex", Self::Seconds),
-            (b"px", Self::Milliseconds),
-            (b"exat", Self::UnixSeconds),
-            (b"pxat", Self::UnixMilliseconds),
-        ];
-        names.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
-    }
-
-    /// When that is, in milliseconds since the Unix epoch.
-    pub(super) fn resolve(self, ctx: &Ctx<'_>, raw: &[u8]) -> Result<u64, WireError> {
-        let amount = number::parse_int(raw).ok_or(wire_error::NOT_AN_INTEGER)?;
-        let amount = u64::try_from(amount).map_err(|_| wire_error::NEGATIVE_EXPIRE)?;
-        let now_ms = ctx.now.unix_ms();
-        let at_ms = match self {
-            Self::Seconds => amount.checked_mul(1000).and_then(|it| it.checked_add(now_ms)),
-            Self::Milliseconds => amount.checked_add(now_ms),
-            Self::UnixSeconds => amount.checked_mul(1000),
-            Self::UnixMilliseconds => Some(amount),
-        };
-        let invalid = || WireError::invalid_expire(ctx.spec().name);
-        at_ms.filter(|it| *it <= AT_MS_MAX).ok_or_else(invalid)
-    }
+/// When fields expire, in milliseconds since the Unix epoch; not later than Redis admits.
+pub(super) fn expiry(ctx: &Ctx<'_>, unit: Unit, raw: &[u8]) -> Result<u64, WireError> {
+    let amount = number::parse_int(raw).ok_or(wire_error::NOT_AN_INTEGER)?;
+    let amount = u64::try_from(amount).map_err(|_| wire_error::NEGATIVE_EXPIRE)?;
+    let at_ms = unit.resolve(amount, ctx.now).filter(|it| *it <= AT_MS_MAX);
+    at_ms.ok_or_else(|| WireError::invalid_expire(ctx.spec().name))
 }
 
 /// Records a command on some fields: `start`, their number, and their names.

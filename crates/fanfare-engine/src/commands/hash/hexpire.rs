@@ -4,7 +4,8 @@
 //! Sources: <https://redis.io/docs/latest/commands/hexpire/>, <https://redis.io/docs/latest/commands/hpexpireat/>. A time that
 //! has passed removes the field at once.
 
-use super::fields::{self, Unit};
+use super::fields;
+use crate::commands::unit::Unit;
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys, Run};
 use crate::value::Hash;
@@ -109,7 +110,7 @@ const REMOVED: i64 = 2;
 fn hexpire(ctx: &mut Ctx<'_>, request: Request<'_>, unit: Unit) -> Result<Reply, WireError> {
     let key = request.get(1).unwrap_or_default();
     fields::check_type(ctx, key)?;
-    let at_ms = unit.resolve(ctx, request.get(2).unwrap_or_default())?;
+    let at_ms = fields::expiry(ctx, unit, request.get(2).unwrap_or_default())?;
     let condition = request.get(3).and_then(Condition::named);
     let fields_at = if condition.is_some() { 4 } else { 3 };
     let first = fields::parse(request, fields_at, wire_error::N_FIELDS_NOT_ABOVE_0)?;

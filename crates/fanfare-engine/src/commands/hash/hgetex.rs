@@ -3,8 +3,9 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/hgetex/>. A time that has passed removes the fields at once.
 
-use super::fields::{self, Unit};
+use super::fields;
 use super::hget::value_of;
+use crate::commands::unit::Unit;
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Hash;
@@ -86,7 +87,7 @@ impl Change {
             return Ok((Self::Persist, 3));
         }
         let Some(unit) = Unit::named(word) else { return Ok((Self::None, 2)) };
-        let at_ms = unit.resolve(ctx, request.get(3).unwrap_or_default())?;
+        let at_ms = fields::expiry(ctx, unit, request.get(3).unwrap_or_default())?;
         let is_past = at_ms <= ctx.now.unix_ms();
         Ok((if is_past { Self::Remove } else { Self::Expire(at_ms) }, 4))
     }

@@ -3,7 +3,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/hsetex/>. A time that has passed removes the fields at once.
 
-use super::fields::Unit;
+use super::fields;
+use crate::commands::unit::Unit;
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Hash;
@@ -103,7 +104,7 @@ impl Options {
             return Ok(1);
         };
         let raw = next.ok_or(wire_error::EXPIRE_MISSING)?;
-        self.lifetime = Some(Lifetime::Until(unit.resolve(ctx, raw)?));
+        self.lifetime = Some(Lifetime::Until(fields::expiry(ctx, unit, raw)?));
         Ok(2)
     }
 

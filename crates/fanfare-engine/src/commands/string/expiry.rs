@@ -1,5 +1,6 @@
 //! An expiry among the arguments of SET, SETEX and GETEX.
 
+use crate::commands::unit::Unit;
 use crate::{Now, WireError, number, wire_error};
 
 /// An expiry as it was given.
@@ -7,27 +8,6 @@ use crate::{Now, WireError, number, wire_error};
 pub(super) struct Expiry<'a> {
     pub(super) unit: Unit,
     raw: &'a [u8],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-}
-
-impl Unit {
-    /// The unit that an option stands for.
-    pub(super) fn named(word: &[u8]) -> Option<Self> {
-        let names: [(&[u8], Self); 4] = [
-            (b"ex", Self::Seconds),
-            (b"px", Self::Milliseconds),
-            (b"exat", Self::UnixSeconds),
-            (b"pxat", Self::UnixMilliseconds),
-        ];
-        names.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
-    }
 }
 
 impl<'a> Expiry<'a> {
@@ -41,12 +21,7 @@ impl<'a> Expiry<'a> {
         let number = number::parse_int(self.raw).ok_or(wire_error::NOT_AN_INTEGER)?;
         let invalid = || WireError::invalid_expire(command);
         let amount = u64::try_from(number).ok().filter(|&it| it != 0).ok_or_else(invalid)?;
-        let at_ms = match self.unit {
-            Unit::Seconds => amount.checked_mul(1000).and_then(|it| it.checked_add(now.unix_ms())),
-            Unit::Milliseconds => amount.checked_add(now.unix_ms()),
-            Unit::UnixSeconds => amount.checked_mul(1000),
-            Unit::UnixMilliseconds => Some(amount),
-        };
+        let at_ms = self.unit.resolve(amount, now);
         at_ms.filter(|&it| i64::try_from(it).is_ok()).ok_or_else(invalid)
     }
 }

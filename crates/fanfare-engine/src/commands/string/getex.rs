@@ -2,7 +2,8 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/getex/>. The number is read only if there is a string.
 
-use super::expiry::{Expiry, Unit};
+use super::expiry::Expiry;
+use crate::commands::unit::Unit;
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Text;

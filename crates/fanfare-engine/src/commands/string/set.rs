@@ -9,7 +9,8 @@ use crate::spec::{Arg, Arity, Docs, Flag, Group, Keys};
 use crate::value::Text;
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
-use super::expiry::{Expiry, Unit};
+use super::expiry::Expiry;
+use crate::commands::unit::Unit;
 
 pub(crate) static SET: Spec = Spec {
     name: "set",
