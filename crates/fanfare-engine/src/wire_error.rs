@@ -1,4 +1,4 @@
-//! Errors as they appear on the wire, with Redis's exact words: here those that show what was sent, in [`fixed`] those
+//! Errors as they appear on the wire, with Redis's exact words: here those that show what was sent, in `fixed` those
 //! that are always the same. Only these two files hold their text.
 
 mod fixed;
