@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 #[global_allocator]
-static ALLOCATOR: fanfare_allocator::MiMalloc = fanfare_allocator::MiMalloc;
+static ALLOCATOR: fanfare_allocator::Mimalloc = fanfare_allocator::Mimalloc;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
