@@ -1,11 +1,13 @@
 //! Clients that wait until a key holds something (`BLPOP` and its kind).
 //!
 //! A command that finds nothing asks [`Ctx::block`](crate::Ctx::block) to wait: the client's request is kept and lined
-//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever makes such a key
-//! hold what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order in
-//! which they came to hold it, clients in the order in which they came. So nobody else gets the element. A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its
-//! connection; whoever [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for
-//! what comes of it: an attempt may find nothing, and then the deadline still holds.
+//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever makes such a key hold
+//! what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order in which
+//! they came to hold it, clients in the order in which they came. So nobody else gets the element.
+//!
+//! A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its connection; whoever
+//! [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for what comes of it:
+//! an attempt may find nothing, and then the deadline still holds.
 //!
 //! Source: <https://redis.io/docs/latest/commands/blpop/>, "What key is served first?" and what follows.
 
@@ -46,6 +48,7 @@ impl Awaited {
 pub(crate) struct Waiting {
     n_for_lists: AtomicUsize,
     n_for_sorted_sets: AtomicUsize,
+    n_tickets: AtomicU64,
 }
 
 impl Waiting {
@@ -59,6 +62,12 @@ impl Waiting {
     /// Whether anybody waits for this type, whatever its key.
     pub(crate) fn any(&self, awaited: Awaited) -> bool {
         self.of(awaited).load(Ordering::Relaxed) != 0
+    }
+
+    /// The place of a client that is about to wait, in all the lines in which it will be: behind those who have a smaller
+    /// one. Called while the stripes of its keys are locked.
+    pub(crate) fn draw_ticket(&self) -> Ticket {
+        Ticket(self.n_tickets.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Called while the stripes of its keys are locked.
@@ -78,6 +87,10 @@ impl Waiting {
     }
 }
 
+/// Who drew a smaller one has waited for longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
 /// A client that waits.
 #[derive(Debug)]
 pub struct Blocked {
@@ -93,7 +106,10 @@ pub struct Blocked {
     pub on_timeout: Reply,
     request: Queued,
     awaited: Option<Awaited>,
+    ticket: Ticket,
     keys: Vec<Box<[u8]>>,
+    /// Lines in which it still is.
+    n_lines: AtomicUsize,
     reaches: Vec<StripeId>,
     /// How long its command ran before it waited.
     spent_ns: AtomicU64,
@@ -121,10 +137,12 @@ pub struct Wait<'a> {
 impl Blocked {
     pub(crate) fn new(
         (client_id, db, version): (u64, u16, Version),
+        ticket: Ticket,
         request: Queued,
         wait: Wait<'_>,
         reaches: Vec<StripeId>,
     ) -> Self {
+        let keys = distinct(wait.keys);
         Self {
             client_id,
             db,
@@ -133,7 +151,9 @@ impl Blocked {
             on_timeout: wait.on_timeout,
             request,
             awaited: wait.awaited,
-            keys: distinct(wait.keys),
+            ticket,
+            n_lines: AtomicUsize::new(keys.len()),
+            keys,
             reaches,
             spent_ns: AtomicU64::new(0),
             is_forgotten: AtomicBool::new(false),
@@ -185,6 +205,21 @@ impl Blocked {
         self.request.request()
     }
 
+    /// Its place in each line in which it is.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// It was taken out of one line.
+    pub(crate) fn note_left(&self) {
+        self.n_lines.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is in any line.
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.n_lines.load(Ordering::Relaxed) != 0
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.keys.iter().map(|it| &**it)
     }
@@ -208,11 +243,25 @@ fn distinct(mut keys: Vec<&[u8]>) -> Vec<Box<[u8]>> {
 /// # Errors
 /// It is no number, or below zero. As in redis-server 7.0.15, what is too large for 64 bits counts as below zero.
 pub fn parse_deadline(raw: &[u8], now: Now) -> Result<Option<u64>, WireError> {
+    let timeout_ms = match whole_seconds(raw) {
+        Some(timeout_s) => timeout_s * 1000,
+        None => parse_timeout_ms(raw)?,
+    };
+    Ok(if timeout_ms == 0 { None } else { now.unix_ms().checked_add(timeout_ms) })
+}
+
+/// What almost everybody sends: a few digits.
+#[inline]
+fn whole_seconds(raw: &[u8]) -> Option<u64> {
+    let is_simple = (1..=9).contains(&raw.len()) && raw.iter().all(u8::is_ascii_digit);
+    is_simple.then(|| raw.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
+fn parse_timeout_ms(raw: &[u8]) -> Result<u64, WireError> {
     let timeout_s = LongDouble::parse(raw).ok_or(wire_error::TIMEOUT_NOT_A_FLOAT)?;
     let timeout_ms = i64::try_from(timeout_s.times_up(1000)).ok();
     let timeout_ms = timeout_ms.and_then(|it| u64::try_from(it).ok());
-    let timeout_ms = timeout_ms.ok_or(wire_error::TIMEOUT_NEGATIVE)?;
-    Ok(if timeout_ms == 0 { None } else { now.unix_ms().checked_add(timeout_ms) })
+    timeout_ms.ok_or(wire_error::TIMEOUT_NEGATIVE)
 }
 
 #[cfg(test)]
@@ -237,7 +286,10 @@ mod tests {
             ("1e-4000", 1),
             ("0.1001", 101),
             ("0x10", 16_000),
+            ("007", 7000),
             ("100000000", 100_000_000_000),
+            ("999999999", 999_999_999_000),
+            ("1000000000", 1_000_000_000_000),
             ("9223372036854775.807", i64::MAX as u64),
         ] {
             assert_eq!(parsed(raw), Ok(Some(1000 + timeout_ms)), "{raw}");

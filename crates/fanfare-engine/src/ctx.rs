@@ -400,7 +400,8 @@ impl Ctx<'_> {
         let reaches = wait.destination.map(stripe_of).into_iter().collect();
         let request = Queued::new(self.command, request);
         let client = (self.client.id, db, self.client.version);
-        let blocked = Arc::new(Blocked::new(client, request, wait, reaches));
+        let ticket = self.keyspace.waiting().draw_ticket();
+        let blocked = Arc::new(Blocked::new(client, ticket, request, wait, reaches));
         for key in blocked.keys() {
             let key = self.keys.key(key);
             self.keys.block(db, key, &blocked);

@@ -326,8 +326,8 @@ fn serve_blocked(ctx: &mut Ctx<'_>) {
 #[cold]
 fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
     let key = ctx.keys.key(name);
-    let mut n_passed = 0;
-    while let Some(blocked) = ctx.keys.next_blocked(db, key, n_passed) {
+    let mut passed = None;
+    while let Some(blocked) = ctx.keys.next_blocked(db, key, passed) {
         if ctx.keys.get(db, key, ctx.now.unix_ms()).is_none() {
             break;
         }
@@ -337,7 +337,7 @@ fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
                 ctx.keys.unblock(db, key, &blocked);
                 ctx.host.served(&blocked, reply);
             }
-            None => n_passed += 1,
+            None => passed = Some(blocked.ticket()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Who waits to hear of a key: clients that watch it, clients that are blocked until it holds something, and clients
 //! that may hold a copy of it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::tracked::TrackedKeys;
 use super::{Key, StripeId};
-use crate::block::Blocked;
+use crate::block::{Blocked, Ticket};
 use crate::tracking::{Tracker, Trackers};
 use crate::tree::Name;
 
@@ -28,8 +29,8 @@ struct Interest {
     key: Name,
     /// Of the clients that watch it: set when it changes.
     marks: Vec<Arc<AtomicBool>>,
-    /// In the order in which they came.
-    blocked: VecDeque<Arc<Blocked>>,
+    /// In the order in which they came; any of them may leave.
+    blocked: BTreeMap<Ticket, Arc<Blocked>>,
 }
 
 impl Interests {
@@ -95,7 +96,7 @@ impl Interests {
     }
 
     pub(super) fn block(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
-        self.entry(hash, key).blocked.push_back(Arc::clone(blocked));
+        self.entry(hash, key).blocked.insert(blocked.ticket(), Arc::clone(blocked));
         for stripe in blocked.reaches() {
             match self.reached.iter_mut().find(|it| it.0 == stripe) {
                 Some((_, n)) => *n += 1,
@@ -106,12 +107,9 @@ impl Interests {
 
     pub(super) fn unblock(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
         let mut found = false;
-        self.change(hash, key, |it| {
-            // Who is served is at the front, mostly.
-            let at = it.blocked.iter().position(|it| Arc::ptr_eq(it, blocked));
-            found = at.and_then(|at| it.blocked.remove(at)).is_some();
-        });
+        self.change(hash, key, |it| found = it.blocked.remove(&blocked.ticket()).is_some());
         if found {
+            blocked.note_left();
             for stripe in blocked.reaches() {
                 self.reached.iter_mut().filter(|it| it.0 == stripe).for_each(|it| it.1 -= 1);
             }
@@ -119,14 +117,19 @@ impl Interests {
         }
     }
 
-    /// The client that is blocked on the key for longest, leaving out the first `n_passed`.
+    /// The client that is blocked on the key for longest, of those behind `after`.
     pub(super) fn next_blocked(
         &self,
         hash: u64,
         key: &[u8],
-        n_passed: usize,
+        after: Option<Ticket>,
     ) -> Option<Arc<Blocked>> {
-        self.find(hash, key)?.blocked.get(n_passed).cloned()
+        let blocked = &self.find(hash, key)?.blocked;
+        let next = match after {
+            None => blocked.first_key_value(),
+            Some(after) => blocked.range((Bound::Excluded(after), Bound::Unbounded)).next(),
+        };
+        next.map(|(_, blocked)| Arc::clone(blocked))
     }
 
     /// Stripes that are written when clients here are served.
@@ -139,7 +142,7 @@ impl Interests {
     }
 
     fn entry(&mut self, hash: u64, key: &[u8]) -> &mut Interest {
-        let new = || Interest { hash, key: key.into(), marks: vec![], blocked: VecDeque::new() };
+        let new = || Interest { hash, key: key.into(), marks: vec![], blocked: BTreeMap::new() };
         self.keys.entry(hash, |it| *it.key == *key, |it| it.hash).or_insert_with(new).into_mut()
     }
 
@@ -155,4 +158,60 @@ impl Interests {
 
 fn raise(marks: &[Arc<AtomicBool>]) {
     marks.iter().for_each(|mark| mark.store(true, Ordering::Release));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fanfare_resp::Version;
+
+    use super::Interests;
+    use crate::block::{Awaited, Blocked, Wait, Waiting};
+    use crate::client::Queued;
+    use crate::commands::COMMANDS;
+    use crate::table::Command;
+    use crate::{Reply, Request};
+
+    fn blocked(waiting: &Waiting, keys: &[&'static str]) -> Arc<Blocked> {
+        let spec = COMMANDS.iter().find(|it| it.name == "blpop").expect("a command");
+        let request = Queued::new(Command::new(spec, 0), Request::new(b"", &[]));
+        let wait = Wait {
+            awaited: Some(Awaited::List),
+            keys: keys.iter().map(|it| it.as_bytes()).collect(),
+            destination: None,
+            deadline_unix_ms: None,
+            on_timeout: Reply::None,
+        };
+        let client = (0, 0, Version::Resp2);
+        Arc::new(Blocked::new(client, waiting.draw_ticket(), request, wait, vec![]))
+    }
+
+    #[test]
+    fn clients_leave_a_line_wherever_they_are_in_it() {
+        let (waiting, mut interests) = (Waiting::default(), Interests::default());
+        let clients: Vec<_> = (0..4).map(|_| blocked(&waiting, &["k"])).collect();
+        clients.iter().for_each(|it| interests.block(1, b"k", it));
+        interests.unblock(1, b"k", &clients[1]);
+        interests.unblock(1, b"k", &clients[1]);
+        let mut line = Vec::new();
+        while let Some(next) = interests.next_blocked(1, b"k", line.last().copied()) {
+            line.push(next.ticket());
+        }
+        assert_eq!(line, [0, 2, 3].map(|at| clients[at].ticket()));
+        assert!(!clients[1].is_in_line() && clients[2].is_in_line());
+        clients.iter().for_each(|it| interests.unblock(1, b"k", it));
+        assert!(interests.is_empty());
+    }
+
+    #[test]
+    fn who_was_served_at_one_key_is_still_in_line_at_the_others() {
+        let (waiting, mut interests) = (Waiting::default(), Interests::default());
+        let client = blocked(&waiting, &["a", "b", "a"]);
+        client.keys().for_each(|key| interests.block(key[0].into(), key, &client));
+        interests.unblock(b'a'.into(), b"a", &client);
+        assert!(client.is_in_line());
+        interests.unblock(b'b'.into(), b"b", &client);
+        assert!(!client.is_in_line() && interests.is_empty());
+    }
 }

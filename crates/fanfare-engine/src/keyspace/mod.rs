@@ -318,7 +318,9 @@ impl Keyspace {
     /// on. Until then it is passed over.
     pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
         self.waiting.remove(blocked);
-        self.settle_or_put_off(Unsettled::Wait(Arc::clone(blocked)));
+        if blocked.is_in_line() {
+            self.settle_or_put_off(Unsettled::Wait(Arc::clone(blocked)));
+        }
     }
 
     pub(crate) fn waiting(&self) -> &Waiting {

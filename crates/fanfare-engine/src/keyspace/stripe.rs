@@ -15,7 +15,7 @@ use super::interest::Interests;
 use super::schedule::{Due, Part, Schedule};
 use super::tracked::TrackedKeys;
 use super::{Key, StripeId};
-use crate::block::Blocked;
+use crate::block::{Blocked, Ticket};
 use crate::tracking::{Counts, Tracker, Trackers};
 use crate::tree::{HashTree, Name};
 use crate::value::{Hash, Text, Typed, Value};
@@ -442,9 +442,9 @@ impl StripeGuard<'_> {
         self.with_interests(|it| it.unblock(key.hash, key.name, blocked));
     }
 
-    /// The client that is blocked on `key` for longest, leaving out the first `n_passed`.
-    pub(crate) fn next_blocked(&self, key: Key<'_>, n_passed: usize) -> Option<Arc<Blocked>> {
-        self.stripe.interests.as_ref()?.next_blocked(key.hash, key.name, n_passed)
+    /// The client that is blocked on `key` for longest, of those behind `after`.
+    pub(crate) fn next_blocked(&self, key: Key<'_>, after: Option<Ticket>) -> Option<Arc<Blocked>> {
+        self.stripe.interests.as_ref()?.next_blocked(key.hash, key.name, after)
     }
 
     /// Stripes that are written when clients that are blocked here are served.
@@ -455,7 +455,7 @@ impl StripeGuard<'_> {
 
     /// Whether clients are blocked on `key`.
     pub(crate) fn is_blocking(&self, key: Key<'_>) -> bool {
-        self.next_blocked(key, 0).is_some()
+        self.next_blocked(key, None).is_some()
     }
 
     /// Keys on which clients are blocked and that hold such a value.

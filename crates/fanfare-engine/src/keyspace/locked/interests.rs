@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Locked;
-use crate::block::Blocked;
+use crate::block::{Blocked, Ticket};
 use crate::keyspace::Key;
 use crate::keyspace::expired::Expired;
 use crate::keyspace::stripe::StripeGuard;
@@ -117,14 +117,14 @@ impl Locked<'_> {
         self.stripe(db, key).block(key, blocked);
     }
 
-    /// The client that is blocked on `key` for longest, leaving out the first `n_passed`.
+    /// The client that is blocked on `key` for longest, of those behind `after`.
     pub(crate) fn next_blocked(
         &mut self,
         db: u16,
         key: Key<'_>,
-        n_passed: usize,
+        after: Option<Ticket>,
     ) -> Option<Arc<Blocked>> {
-        self.find(db, key)?.next_blocked(key, n_passed)
+        self.find(db, key)?.next_blocked(key, after)
     }
 
     pub(crate) fn unblock(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {

@@ -2,13 +2,22 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use foldhash::fast::FixedState;
+
 use crate::tree::Name;
+use crate::value::hasher;
 
 /// Keys in the order in which they became ready, each once until it is taken out: a script may make thousands of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
     line: VecDeque<(u16, Name)>,
-    noted: HashSet<(u16, Name)>,
+    noted: HashSet<(u16, Name), FixedState>,
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self { line: VecDeque::new(), noted: HashSet::with_hasher(hasher::state()) }
+    }
 }
 
 impl Ready {
