@@ -9,14 +9,25 @@ use anyhow::{Context as _, Result};
 use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Processor time that a process has used so far.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Processor time that a process, or several together, have used so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CpuTime {
     /// Nanoseconds of the threads that are alive.
     threads_ns: u64,
     /// All threads, those that have ended included, but only to a clock tick.
     process_ns: u64,
+    /// How much a clock tick is, over all processes.
     tick_ns: u64,
+}
+
+impl std::iter::Sum for CpuTime {
+    fn sum<I: Iterator<Item = Self>>(times: I) -> Self {
+        times.fold(Self::default(), |sum, time| Self {
+            threads_ns: sum.threads_ns + time.threads_ns,
+            process_ns: sum.process_ns + time.process_ns,
+            tick_ns: sum.tick_ns + time.tick_ns,
+        })
+    }
 }
 
 impl CpuTime {

@@ -155,13 +155,14 @@ impl Gauge {
         in_flight: usize,
     ) -> Result<Sample> {
         const N_CLIENTS: usize = 50;
-        let mut stream = client::connect(server.port())?;
         let mut courses = operation.courses(N_CLIENTS);
-        if !is_null {
+        for port in server.ports().filter(|_| !is_null) {
+            let mut stream = client::connect(port)?;
             client::pipeline(&mut stream, operation.preparation())?;
-            let fills = courses.iter_mut().flat_map(|course| course.fill.drain(..));
+            let fills = courses.iter().flat_map(|course| course.fill.iter().cloned());
             client::pipeline(&mut stream, fills)?;
         }
+        courses.iter_mut().for_each(|course| course.fill.clear());
         let mut all_batches: Vec<Arc<[Batch]>> = Vec::new();
         for course in &courses {
             let mut batches = course.batches(in_flight)?;
@@ -172,8 +173,9 @@ impl Gauge {
             all_batches.push(batches.into());
         }
         let mut load = Load::new()?;
-        for batches in all_batches.iter().cycle().take(N_CLIENTS) {
-            load.add_group(client::connect(server.port())?, Vec::new(), Arc::clone(batches))?;
+        for (n, batches) in all_batches.iter().cycle().take(N_CLIENTS).enumerate() {
+            let connection = client::connect(server.port_for(n))?;
+            load.add_group(connection, Vec::new(), Arc::clone(batches))?;
         }
         self.timed(server, &mut load, in_flight)
     }

@@ -68,6 +68,7 @@ impl Options {
     pub(super) fn programs(&self) -> Vec<Program> {
         [
             (Serves::Redis, Program::Redis),
+            (Serves::Redis, Program::RedisPerCore),
             (Serves::Fanfare, Program::Fanfare),
             (Serves::Null, Program::Null),
             (Serves::Ceiling, Program::Ceiling),

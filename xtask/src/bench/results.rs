@@ -52,13 +52,20 @@ impl Results {
         let baseline = figure(base_workload, base);
         let fanfare = figure(row.workload, contender);
         let null = figure(row.workload, contender.null());
-        let to_baseline = |figure: Option<f64>| Some(figure? / baseline?);
-        let (ratio, null_ratio) = (to_baseline(fanfare), to_baseline(null));
+        let per_core = contender.per_core().and_then(|per_core| figure(row.workload, per_core));
+        let to_baseline = |other| {
+            let read = |sample: &Sample| sample.get(row.metric);
+            self.ratio((row.workload, other), (base_workload, base), read)
+        };
+        let (ratio, null_ratio) = (to_baseline(contender), to_baseline(contender.null()));
+        let per_core_ratio = contender.per_core().and_then(to_baseline);
         let verdict = row.target.zip(ratio).map(|(target, ratio)| {
             if target.is_met(contender, ratio) {
                 Verdict::Met
             } else if null_ratio.is_some_and(|it| !target.is_met(contender, it)) {
                 Verdict::BeyondNull
+            } else if per_core_ratio.is_some_and(|it| target.is_harder(contender, ratio, it)) {
+                Verdict::BeyondPerCore
             } else {
                 Verdict::Missed
             }
@@ -75,6 +82,8 @@ impl Results {
             verdict,
             null,
             null_ratio,
+            per_core,
+            per_core_ratio,
             ceiling: figure(row.workload, Contender::CEILING),
             ceiling_rate: self.median(row.workload, Contender::CEILING, |sample| sample.rate),
             baseline_rate: theirs(|sample| sample.rate),
@@ -96,12 +105,27 @@ impl Results {
         read: impl Fn(&Sample) -> Option<f64>,
     ) -> Option<f64> {
         let samples = self.samples.get(&(workload, contender))?;
-        let mut values: Vec<f64> = samples.iter().filter_map(read).collect();
-        values.sort_by(f64::total_cmp);
-        let upper = values.get(values.len() / 2)?;
-        let lower = values.get((values.len() - 1) / 2)?;
-        Some((lower + upper) / 2.0)
+        median(samples.iter().filter_map(read).collect())
     }
+
+    /// The median of the rounds' ratios: what was measured at about the same time is compared, so that a machine that
+    /// others slow down for some rounds does not decide.
+    fn ratio(
+        &self,
+        of: (Workload, Contender),
+        to: (Workload, Contender),
+        read: impl Fn(&Sample) -> Option<f64>,
+    ) -> Option<f64> {
+        let pairs = self.samples.get(&of)?.iter().zip(self.samples.get(&to)?);
+        median(pairs.filter_map(|(of, to)| Some(read(of)? / read(to)?)).collect())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2)?;
+    let lower = values.get((values.len() - 1) / 2)?;
+    Some((lower + upper) / 2.0)
 }
 
 /// What became of a target.
@@ -112,6 +136,8 @@ pub(super) enum Verdict {
     Missed,
     /// Missed, but by a server that does the least possible too: on this machine it is out of reach.
     BeyondNull,
+    /// Missed, but by one redis-server per processor too, and by more.
+    BeyondPerCore,
 }
 
 /// One line of the table; figures are medians.
@@ -128,6 +154,8 @@ pub(super) struct Line {
     pub(super) verdict: Option<Verdict>,
     pub(super) null: Option<f64>,
     pub(super) null_ratio: Option<f64>,
+    pub(super) per_core: Option<f64>,
+    pub(super) per_core_ratio: Option<f64>,
     pub(super) ceiling: Option<f64>,
     pub(super) ceiling_rate: Option<f64>,
     pub(super) baseline_rate: Option<f64>,
@@ -145,4 +173,26 @@ pub(super) struct Record<'a> {
     server: String,
     setup: &'static str,
     samples: &'a [Sample],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_of_the_same_round() {
+        let workload = Workload::Spread;
+        let mut results = Results::default();
+        for (redis, fanfare) in [(10.0, 5.0), (30.0, 15.0), (2.0, 2.0)] {
+            for (contender, cpu_us) in [(Contender::REDIS, redis), (Contender::DEFAULT, fanfare)] {
+                let sample = Sample { cpu_us: Some(cpu_us), ..Sample::default() };
+                results.add(workload, contender, sample);
+            }
+        }
+        let read = |sample: &Sample| sample.cpu_us;
+        let ratio = |of, to| results.ratio((workload, of), (workload, to), read);
+        assert_eq!(ratio(Contender::DEFAULT, Contender::REDIS), Some(0.5));
+        assert_eq!(ratio(Contender::NULL, Contender::REDIS), None);
+        assert_eq!(results.median(workload, Contender::REDIS, read), Some(10.0));
+    }
 }

@@ -53,6 +53,12 @@ impl Target {
         format!("{sign} {:.2}", self.limit(contender))
     }
 
+    /// Whether `other` misses it, and `ratio` is nearer to it.
+    pub(super) fn is_harder(self, contender: Contender, ratio: f64, other: f64) -> bool {
+        let is_nearer = if self.at_least { other < ratio } else { ratio < other };
+        is_nearer && !self.is_met(contender, other)
+    }
+
     pub(super) fn is_met(self, contender: Contender, ratio: f64) -> bool {
         let limit = self.limit(contender);
         if self.at_least { ratio >= limit } else { ratio <= limit }
@@ -116,9 +122,10 @@ impl Row {
                 all.extend(others.map(|it| (self.workload, it)));
             }
             Workload::Commands { operation, .. } if operation.has_null() => {
-                let others = [Contender::NULL, Contender::NULL_DEFAULT];
+                let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::REDIS_PER_CORE];
                 all.extend(others.map(|it| (self.workload, it)));
             }
+            Workload::Commands { .. } => all.push((self.workload, Contender::REDIS_PER_CORE)),
             _ => {}
         }
         all

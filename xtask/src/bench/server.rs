@@ -18,6 +18,8 @@ use super::wire;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Program {
     Redis,
+    /// One redis-server per processor, which share nothing; connections go to them in turn.
+    RedisPerCore,
     Fanfare,
     Null,
     Ceiling,
@@ -36,6 +38,7 @@ pub(super) struct Contender {
 impl Contender {
     pub(super) const REDIS: Self = Self::new(Program::Redis, None, true);
     pub(super) const REDIS_UNPINNED: Self = Self::new(Program::Redis, None, false);
+    pub(super) const REDIS_PER_CORE: Self = Self::new(Program::RedisPerCore, None, false);
     pub(super) const ONE_REACTOR: Self = Self::new(Program::Fanfare, Some(1), true);
     pub(super) const ONE_REACTOR_UNPINNED: Self = Self::new(Program::Fanfare, Some(1), false);
     pub(super) const TWO_REACTORS: Self = Self::new(Program::Fanfare, Some(2), false);
@@ -53,11 +56,17 @@ impl Contender {
         if self.pinned { Self::NULL } else { Self::NULL_DEFAULT }
     }
 
+    /// redis-server on as many processors, where that is more than one.
+    pub(super) fn per_core(self) -> Option<Self> {
+        (self == Self::DEFAULT).then_some(Self::REDIS_PER_CORE)
+    }
+
     /// As in the table.
     pub(super) fn name(self) -> &'static str {
         match (self.program, self.reactors, self.pinned) {
             (Program::Redis, _, true) => "redis",
             (Program::Redis, _, false) => "redis, unpinned",
+            (Program::RedisPerCore, ..) => "redis per core",
             (Program::Fanfare, None, _) => "default",
             (Program::Fanfare, Some(1), true) => "1 reactor",
             (Program::Fanfare, Some(1), false) => "1 reactor, unpinned",
@@ -94,6 +103,15 @@ impl Site {
 
     /// Starts a server and waits until it answers.
     pub(super) fn start(&self, contender: Contender, fan_out: FanOut) -> Result<Server> {
+        let n_processes = match contender.program {
+            Program::RedisPerCore => thread::available_parallelism()?.get(),
+            _ => 1,
+        };
+        let processes = (0..n_processes).map(|_| self.start_process(contender, fan_out));
+        Ok(Server(processes.collect::<Result<_>>()?))
+    }
+
+    fn start_process(&self, contender: Contender, fan_out: FanOut) -> Result<Process> {
         let port = free_port()?;
         let mut command = self.command(contender, fan_out, port)?;
         let log_path = self.log_dir.join(format!("{port}.log"));
@@ -107,9 +125,9 @@ impl Site {
             .spawn()
             .with_context(|| format!("failed to start {}", command.get_program().display()));
         cpu::set_affinity(&self.all_cpus)?;
-        let mut server = Server { child: child?, port, log_path };
-        server.wait_until_ready()?;
-        Ok(server)
+        let mut process = Process { child: child?, port, log_path };
+        process.wait_until_ready()?;
+        Ok(process)
     }
 
     /// Runs `work`, the load on `contender`, on a thread of its own.
@@ -137,7 +155,7 @@ impl Site {
     fn command(&self, contender: Contender, fan_out: FanOut, port: u16) -> Result<Command> {
         let port = port.to_string();
         Ok(match contender.program {
-            Program::Redis => {
+            Program::Redis | Program::RedisPerCore => {
                 let mut command = Command::new("redis-server");
                 command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]);
                 command.args(["--appendonly", "no", "--maxclients", "12000"]);
@@ -181,31 +199,46 @@ impl Drop for Site {
     }
 }
 
-/// A running server; dropped, it is killed.
-pub(super) struct Server {
+/// A running server, in one process or in several; dropped, it is killed.
+pub(super) struct Server(Vec<Process>);
+
+struct Process {
     child: Child,
     port: u16,
     log_path: PathBuf,
 }
 
 impl Server {
+    /// The port of the first process: the only one, but for [`Program::RedisPerCore`].
     pub(super) fn port(&self) -> u16 {
-        self.port
+        self.port_for(0)
+    }
+
+    /// The port for connection number `n`.
+    pub(super) fn port_for(&self, n: usize) -> u16 {
+        self.0.iter().cycle().nth(n).map_or(0, |process| process.port)
+    }
+
+    /// The ports of all processes.
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.0.iter().map(|process| process.port)
     }
 
     pub(super) fn cpu_time(&self) -> Result<CpuTime> {
-        CpuTime::settled(self.child.id())
+        self.0.iter().map(|process| CpuTime::settled(process.child.id())).sum()
     }
 
     pub(super) fn resident_bytes(&self) -> Result<u64> {
-        cpu::resident_bytes(self.child.id())
+        self.0.iter().map(|process| cpu::resident_bytes(process.child.id())).sum()
     }
 
     /// The last lines of what the server logged, to explain an error.
     pub(super) fn log_tail(&self) -> String {
-        log_tail(&self.log_path)
+        self.0.iter().map(|process| log_tail(&process.log_path)).collect::<Vec<_>>().join("\n")
     }
+}
 
+impl Process {
     fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -213,17 +246,18 @@ impl Server {
                 return client::exchange(&mut stream, &wire::command(&[b"PING"]), b"+PONG\r\n");
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended with {status}\n{}", self.log_tail());
+                bail!("the server ended with {status}\n{}", log_tail(&self.log_path));
             }
             if Instant::now() > deadline {
-                bail!("the server does not listen on port {}\n{}", self.port, self.log_tail());
+                let log = log_tail(&self.log_path);
+                bail!("the server does not listen on port {}\n{log}", self.port);
             }
             thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

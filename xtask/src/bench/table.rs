@@ -38,7 +38,7 @@ pub(super) fn markdown(lines: &[Line]) -> String {
     out
 }
 
-const HEADER: [&str; 15] = [
+const HEADER: [&str; 17] = [
     "workload",
     "setup",
     "figure",
@@ -49,6 +49,8 @@ const HEADER: [&str; 15] = [
     "verdict",
     "null",
     "null/redis",
+    "per core",
+    "per core/redis",
     "ceiling",
     "redis/s",
     "fanfare/s",
@@ -65,6 +67,7 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         Some(Verdict::Met) => "PASS",
         Some(Verdict::Missed) => "FAIL",
         Some(Verdict::BeyondNull) => "beyond null",
+        Some(Verdict::BeyondPerCore) => "beyond per core",
         None => "",
     };
     let mebibytes = |bytes: Option<f64>| number(bytes.map(|bytes| bytes / 1024.0 / 1024.0));
@@ -79,6 +82,8 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         verdict.to_owned(),
         number(line.null),
         line.null_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+        number(line.per_core),
+        line.per_core_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         number(line.ceiling),
         number(line.baseline_rate),
         number(line.fanfare_rate),
