@@ -9,15 +9,16 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use crate::Blob;
 
 /// The longest name that needs no memory of its own.
 pub const INLINE_LEN_MAX: usize = 22;
 
-/// What the allocation of a long name has in front of its bytes: the two counts of `std::sync::Arc`.
-const SHARED_HEADER_LEN: usize = 16;
+/// What the allocation of a long name has in front of its bytes: the counter of references.
+const SHARED_HEADER_LEN: usize = 8;
 
 /// An immutable string of bytes, 24 bytes in size; a clone takes no copy of a long one.
 ///
@@ -191,7 +192,7 @@ mod tests {
         for bytes in samples() {
             let name = Name::from(&bytes[..]);
             let is_inline = bytes.len() <= INLINE_LEN_MAX;
-            assert_eq!(name.n_bytes(), if is_inline { 0 } else { 16 + bytes.len() });
+            assert_eq!(name.n_bytes(), if is_inline { 0 } else { 8 + bytes.len() });
             assert_eq!(name.clone().as_ptr() == name.as_ptr(), !is_inline);
             assert_eq!(name.to_blob().as_ptr() == name.as_ptr(), !is_inline);
         }
