@@ -16,16 +16,16 @@ use libmimalloc_sys::{
 
 /// mimalloc, asked for an alignment only where its blocks do not have it anyway.
 ///
-/// Its functions that take an alignment give a block of the next larger size, unless that of the block is a power of
-/// two: 96 bytes for the 80 that were asked for.
+/// Its functions that take an alignment ask for that much more, unless the block's size is a power of two of at most 4
+/// KiB, and so often give the next larger block: 96 bytes for 80.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mimalloc;
 
 /// Blocks of at least so many bytes have this alignment: `MI_MAX_ALIGN_SIZE` (mimalloc/types.h).
 const ALIGN_MAX: usize = 16;
 
-/// Whether every block for the layout is aligned as it asks: smaller blocks than [`ALIGN_MAX`] have 8 bytes and their
-/// alignment, or 16.
+/// Whether every block for the layout is aligned as it asks: blocks of less than [`ALIGN_MAX`] bytes have 8 and are
+/// aligned to 8.
 #[inline]
 fn is_aligned_anyway(layout: Layout) -> bool {
     layout.align() <= ALIGN_MAX && layout.align() <= layout.size()
@@ -97,8 +97,8 @@ mod tests {
 
     use super::Mimalloc;
 
-    /// A block of every size and alignment, filled with a byte of its own. Many of each, so that no free block of a
-    /// page is there by chance.
+    /// Blocks of every size and alignment, filled with a byte of their own. Many of each, so that it is not by chance that a
+    /// free one is aligned.
     #[test]
     #[expect(unsafe_code, reason = "allocators are called so")]
     fn blocks_are_aligned_and_apart_and_keep_their_bytes() {
@@ -107,6 +107,16 @@ mod tests {
             sizes.flat_map(|size| [1, 2, 4, 8, 16, 32, 64, 4_096].map(|align| (size, align)))
         };
         let n_each = |size: usize| if size <= 160 { 100 } else { 2 };
+        // What is zeroed below was used before.
+        for (size, align) in layouts() {
+            let layout = Layout::from_size_align(size, align).expect("a power of two");
+            // SAFETY: the size is not 0, only the bytes of the block are written, and it is freed once.
+            unsafe {
+                let block = Mimalloc.alloc(layout);
+                block.write_bytes(0xA5, size);
+                Mimalloc.dealloc(block, layout);
+            }
+        }
         let mut blocks = Vec::new();
         for (size, align) in layouts() {
             let layout = Layout::from_size_align(size, align).expect("a power of two");
@@ -119,7 +129,9 @@ mod tests {
                         Mimalloc.alloc_zeroed(layout)
                     };
                     assert!(!block.is_null() && block.addr().is_multiple_of(align), "{layout:?}");
-                    assert!(n % 2 == 0 || *block == 0);
+                    let is_zero =
+                        || std::slice::from_raw_parts(block, size).iter().all(|it| *it == 0);
+                    assert!(n % 2 == 0 || is_zero(), "{layout:?}");
                     block.write_bytes((n % 251) as u8, size);
                     block
                 };
@@ -132,7 +144,8 @@ mod tests {
             // SAFETY: the block is one of ours and is used no more; a block is as long as was asked for.
             unsafe {
                 let resized = Mimalloc.realloc(block, layout, new_len);
-                assert!(resized.addr().is_multiple_of(layout.align()), "{layout:?} to {new_len}");
+                let is_aligned = resized.addr().is_multiple_of(layout.align());
+                assert!(!resized.is_null() && is_aligned, "{layout:?} to {new_len}");
                 let kept = std::slice::from_raw_parts(resized, len.min(new_len));
                 assert!(kept.iter().all(|it| *it == byte), "{layout:?} to {new_len}");
                 let layout =
@@ -146,12 +159,18 @@ mod tests {
     #[test]
     #[expect(unsafe_code, reason = "allocators are called so")]
     fn blocks_are_no_larger_than_they_must_be() {
-        for size in [48, 80, 96, 112, 160] {
-            let layout = Layout::from_size_align(size, 8).expect("a power of two");
+        for (size, align) in [(48, 8), (80, 8), (80, 16), (96, 8), (112, 16), (160, 8), (8192, 8)] {
+            let layout = Layout::from_size_align(size, align).expect("a power of two");
             let blocks: Vec<_> = (0..10_000)
-                .map(|_| {
+                .map(|n| {
                     // SAFETY: the size is not 0.
-                    let block = unsafe { Mimalloc.alloc(layout) };
+                    let block = unsafe {
+                        if n % 2 == 0 {
+                            Mimalloc.alloc(layout)
+                        } else {
+                            Mimalloc.alloc_zeroed(layout)
+                        }
+                    };
                     // SAFETY: the block is alive.
                     let given = unsafe { libmimalloc_sys::mi_usable_size(block.cast()) };
                     assert_eq!(given, size);

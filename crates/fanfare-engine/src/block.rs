@@ -1,9 +1,9 @@
 //! Clients that wait until a key holds something (`BLPOP` and its kind).
 //!
 //! A command that finds nothing asks [`Ctx::block`](crate::Ctx::block) to wait: the client's request is kept and lined
-//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever makes such a key hold
-//! what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order in which
-//! they came to hold it, clients in the order in which they came. So nobody else gets the element.
+//! up at each of its keys, whose stripes are locked at that moment, so no write is missed. Whoever makes such a key
+//! hold what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order
+//! in which they came to hold it, clients in the order in which they came. So nobody else gets the element.
 //!
 //! A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its connection; whoever
 //! [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for what comes of it:
@@ -48,6 +48,7 @@ impl Awaited {
 pub(crate) struct Waiting {
     n_for_lists: AtomicUsize,
     n_for_sorted_sets: AtomicUsize,
+    /// Tickets that were drawn so far.
     n_tickets: AtomicU64,
 }
 
@@ -64,8 +65,9 @@ impl Waiting {
         self.of(awaited).load(Ordering::Relaxed) != 0
     }
 
-    /// The place of a client that is about to wait, in all the lines in which it will be: behind those who have a smaller
-    /// one. Called while the stripes of its keys are locked.
+    /// The place of a client that is about to wait, in all the lines in which it will be: behind those who have a
+    /// smaller one. Called while the stripes of its keys are locked: who wants a place in one of the same lines draws
+    /// before or after.
     pub(crate) fn draw_ticket(&self) -> Ticket {
         Ticket(self.n_tickets.fetch_add(1, Ordering::Relaxed))
     }
@@ -215,7 +217,7 @@ impl Blocked {
         self.n_lines.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether it is in any line.
+    /// Whether it is in any line. Once it is lined up it only leaves: who reads what was true before looks in vain, once.
     pub(crate) fn is_in_line(&self) -> bool {
         self.n_lines.load(Ordering::Relaxed) != 0
     }

@@ -155,14 +155,13 @@ impl Gauge {
         in_flight: usize,
     ) -> Result<Sample> {
         const N_CLIENTS: usize = 50;
-        let mut courses = operation.courses(N_CLIENTS);
+        let courses = operation.courses(N_CLIENTS);
         for port in server.ports().filter(|_| !is_null) {
             let mut stream = client::connect(port)?;
             client::pipeline(&mut stream, operation.preparation())?;
             let fills = courses.iter().flat_map(|course| course.fill.iter().cloned());
             client::pipeline(&mut stream, fills)?;
         }
-        courses.iter_mut().for_each(|course| course.fill.clear());
         let mut all_batches: Vec<Arc<[Batch]>> = Vec::new();
         for course in &courses {
             let mut batches = course.batches(in_flight)?;

@@ -53,12 +53,6 @@ impl Target {
         format!("{sign} {:.2}", self.limit(contender))
     }
 
-    /// Whether `other` misses it, and `ratio` is nearer to it.
-    pub(super) fn is_harder(self, contender: Contender, ratio: f64, other: f64) -> bool {
-        let is_nearer = if self.at_least { other < ratio } else { ratio < other };
-        is_nearer && !self.is_met(contender, other)
-    }
-
     pub(super) fn is_met(self, contender: Contender, ratio: f64) -> bool {
         let limit = self.limit(contender);
         if self.at_least { ratio >= limit } else { ratio <= limit }
@@ -125,7 +119,10 @@ impl Row {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::REDIS_PER_CORE];
                 all.extend(others.map(|it| (self.workload, it)));
             }
-            Workload::Commands { .. } => all.push((self.workload, Contender::REDIS_PER_CORE)),
+            // Each would have the whole sorted set that ranks are asked of.
+            Workload::Commands { operation: Operation::Eval | Operation::Evalsha, .. } => {
+                all.push((self.workload, Contender::REDIS_PER_CORE));
+            }
             _ => {}
         }
         all

@@ -56,7 +56,7 @@ impl Contender {
         if self.pinned { Self::NULL } else { Self::NULL_DEFAULT }
     }
 
-    /// redis-server on as many processors, where that is more than one.
+    /// Redis with as many threads; without one thread per processor, there is none.
     pub(super) fn per_core(self) -> Option<Self> {
         (self == Self::DEFAULT).then_some(Self::REDIS_PER_CORE)
     }

@@ -67,7 +67,6 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         Some(Verdict::Met) => "PASS",
         Some(Verdict::Missed) => "FAIL",
         Some(Verdict::BeyondNull) => "beyond null",
-        Some(Verdict::BeyondPerCore) => "beyond per core",
         None => "",
     };
     let mebibytes = |bytes: Option<f64>| number(bytes.map(|bytes| bytes / 1024.0 / 1024.0));

@@ -31,8 +31,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cap::Cap;
+use fanfare_allocator::Mimalloc;
 use fanfare_engine::keyspace::Garbage;
-use mimalloc::MiMalloc;
 
 use mix::Mix;
 use phase::Bench;
@@ -40,7 +40,7 @@ use server::Server;
 
 /// Counts the bytes that are asked for.
 #[global_allocator]
-static ALLOCATOR: Cap<MiMalloc> = Cap::new(MiMalloc, usize::MAX);
+static ALLOCATOR: Cap<Mimalloc> = Cap::new(Mimalloc, usize::MAX);
 
 /// Keys, or members of one collection.
 const N_ITEMS: u64 = if cfg!(debug_assertions) { 3_000 } else { 5_000_000 };

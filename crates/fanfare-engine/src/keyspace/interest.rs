@@ -162,30 +162,9 @@ fn raise(marks: &[Arc<AtomicBool>]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use fanfare_resp::Version;
-
     use super::Interests;
-    use crate::block::{Awaited, Blocked, Wait, Waiting};
-    use crate::client::Queued;
-    use crate::commands::COMMANDS;
-    use crate::table::Command;
-    use crate::{Reply, Request};
-
-    fn blocked(waiting: &Waiting, keys: &[&'static str]) -> Arc<Blocked> {
-        let spec = COMMANDS.iter().find(|it| it.name == "blpop").expect("a command");
-        let request = Queued::new(Command::new(spec, 0), Request::new(b"", &[]));
-        let wait = Wait {
-            awaited: Some(Awaited::List),
-            keys: keys.iter().map(|it| it.as_bytes()).collect(),
-            destination: None,
-            deadline_unix_ms: None,
-            on_timeout: Reply::None,
-        };
-        let client = (0, 0, Version::Resp2);
-        Arc::new(Blocked::new(client, waiting.draw_ticket(), request, wait, vec![]))
-    }
+    use crate::block::Waiting;
+    use crate::keyspace::tests::blocked;
 
     #[test]
     fn clients_leave_a_line_wherever_they_are_in_it() {

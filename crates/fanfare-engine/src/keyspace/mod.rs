@@ -315,7 +315,7 @@ impl Keyspace {
     }
 
     /// Takes a client whose wait is over out of the lines of its keys; later, if a script that holds everything runs
-    /// on. Until then it is passed over.
+    /// on. Until then it is passed over. Who served it has taken it out of one line already, mostly the only one.
     pub fn forget_blocked(&self, blocked: &Arc<Blocked>) {
         self.waiting.remove(blocked);
         if blocked.is_in_line() {

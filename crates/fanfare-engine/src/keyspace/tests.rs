@@ -2,12 +2,18 @@
 
 use std::sync::{Arc, Barrier};
 
+use fanfare_resp::Version;
+
 use super::{Clock, Entry, Expired, Keyspace, Locked, Plan};
-use crate::Now;
+use crate::block::{Awaited, Blocked, Wait, Waiting};
+use crate::client::Queued;
+use crate::commands::COMMANDS;
 use crate::pubsub::ReactorId;
+use crate::table::Command;
 use crate::tracking::Tracker;
 use crate::value::hash::{Lifetime, Limits};
 use crate::value::{Hash, Text, Value};
+use crate::{Now, Reply, Request};
 
 fn text(value: &str) -> Value {
     Value::Text(Text::new(value.as_bytes()))
@@ -344,4 +350,42 @@ fn a_watch_that_is_given_up_while_a_script_runs_is_forgotten_later() {
     keyspace.gate().open();
     assert_eq!(keyspace.expire_due(Now::default(), 1, |_, _, _| {}).n_removed, 0);
     assert_eq!(std::sync::Arc::strong_count(&mark), 1);
+}
+
+/// A client that is about to wait for lists.
+pub(super) fn blocked(waiting: &Waiting, keys: &[&'static str]) -> Arc<Blocked> {
+    let spec = COMMANDS.iter().find(|it| it.name == "blpop").expect("a command");
+    let request = Queued::new(Command::new(spec, 0), Request::new(b"", &[]));
+    let wait = Wait {
+        awaited: Some(Awaited::List),
+        keys: keys.iter().map(|it| it.as_bytes()).collect(),
+        destination: None,
+        deadline_unix_ms: None,
+        on_timeout: Reply::None,
+    };
+    let client = (0, 0, Version::Resp2);
+    Arc::new(Blocked::new(client, waiting.draw_ticket(), request, wait, vec![]))
+}
+
+#[test]
+fn a_client_that_was_served_leaves_its_other_lines_when_no_script_holds_them() {
+    let keyspace = Keyspace::new(1, 7);
+    let client = blocked(keyspace.waiting(), &["a", "b"]);
+    let mut keys = locked(&keyspace, &["a", "b"]);
+    let [a, b] = [keys.key(b"a"), keys.key(b"b")];
+    keys.block(0, a, &client);
+    keys.block(0, b, &client);
+    keys.unblock(0, a, &client);
+    keyspace.gate().close();
+    // Its stripe is held by the script: nobody waits for it.
+    keyspace.forget_blocked(&client);
+    assert!(client.is_in_line());
+    assert!(keys.next_blocked(0, b, None).is_some());
+    drop(keys);
+    keyspace.gate().open();
+    assert_eq!(keyspace.expire_due(Now::default(), 1, |_, _, _| {}).n_removed, 0);
+    assert!(!client.is_in_line());
+    // In no line: there is nothing to look for, and nothing is put off.
+    keyspace.forget_blocked(&client);
+    assert_eq!(Arc::strong_count(&client), 1);
 }
