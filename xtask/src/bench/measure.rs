@@ -80,7 +80,9 @@ impl Gauge {
         let rate = if workload == Workload::Latency { self.half_of_redis_peak()? } else { 0.0 };
         let server = self.site.start(contender, workload.fan_out())?;
         self.site
-            .under_load(contender, || self.sample(&server, workload, contender, rate))
+            .under_load(contender, workload == Workload::Latency, || {
+                self.sample(&server, workload, contender, rate)
+            })
             .with_context(|| format!("{}: {workload:?}\n{}", contender.name(), server.log_tail()))
     }
 
@@ -238,7 +240,7 @@ impl Gauge {
         if self.redis_peak.is_none() {
             let server = self.site.start(Contender::REDIS, Workload::Latency.fan_out())?;
             let batch = message_batch(LATENCY_SUBSCRIBERS, IN_FLIGHT, 64);
-            let sample = self.site.under_load(Contender::REDIS, || {
+            let sample = self.site.under_load(Contender::REDIS, false, || {
                 self.fan_out(&server, LATENCY_SUBSCRIBERS, IN_FLIGHT, batch)
             })?;
             self.redis_peak = sample.rate.map(|rate| rate / LATENCY_SUBSCRIBERS as f64);

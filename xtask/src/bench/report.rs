@@ -118,7 +118,8 @@ rounds' ratios.
   processors here, one of which the load generator uses, too.
 * **ceiling**: a bare sender, one write per subscriber and batch, no broker at all.
 * **latency**: fan-out to 100 at half of the rate that redis-server reached in the same round with 16
-  in flight, open loop, counted from when a message was due.
+  in flight, open loop, counted from when a message was due. Here the load generator has the same
+  priority as the server: it is the clock.
 * **after a while**: redis-server is told to shrink its buffers and to return memory, so that it is
   compared at its best.
 
