@@ -115,6 +115,10 @@ impl Row {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::CEILING];
                 all.extend(others.map(|it| (self.workload, it)));
             }
+            Workload::Latency => {
+                let others = [Contender::NULL, Contender::NULL_DEFAULT];
+                all.extend(others.map(|it| (self.workload, it)));
+            }
             Workload::Commands { operation, .. } if operation.has_null() => {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::REDIS_PER_CORE];
                 all.extend(others.map(|it| (self.workload, it)));
