@@ -33,6 +33,11 @@ fn guide_publish_and_subscribe() {
 }
 
 #[test]
+fn guide_keys_and_scripts() {
+    run_document("docs/guide/keys-and-scripts.md");
+}
+
+#[test]
 fn guide_command_line() {
     run_document("docs/guide/cli.md");
 }
@@ -89,7 +94,9 @@ fn blocks(text: &str) -> Vec<String> {
 
 /// Each line is a command, unless they belong together.
 fn scripts(block: &str) -> Vec<String> {
-    let belongs_together = block.contains("<<") || block.contains(" &\n") || block.contains("\\\n");
+    let has_open_quote = block.lines().any(|line| line.matches('"').count() % 2 != 0);
+    let belongs_together =
+        has_open_quote || block.contains("<<") || block.contains(" &\n") || block.contains("\\\n");
     if belongs_together {
         return vec![block.to_owned()];
     }
