@@ -56,7 +56,7 @@ impl Contender {
         if self.pinned { Self::NULL } else { Self::NULL_DEFAULT }
     }
 
-    /// Redis with as many threads; without one thread per processor, there is none.
+    /// Redis on as many processors, beside what has a thread for each of them.
     pub(super) fn per_core(self) -> Option<Self> {
         (self == Self::DEFAULT).then_some(Self::REDIS_PER_CORE)
     }

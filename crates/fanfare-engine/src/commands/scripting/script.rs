@@ -29,12 +29,17 @@ static DEBUG: Spec = spec(
     debug,
 );
 
-static EXISTS: Spec = spec("script|exists", Arity::AtLeast(3), (&[Flag::NoScript], Keys::None), &["request_policy:all_shards", "response_policy:agg_logical_and"], Docs::new(
-        "Check existence of scripts in the script cache.",
-        "2.6.0",
-        "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
-    )
-    .args(&[Arg::new("sha1", "string").flags(&["multiple"])]), exists);
+static EXISTS: Spec = spec(
+    "script|exists",
+    Arity::AtLeast(3),
+    (&[Flag::NoScript], Keys::None),
+    &["request_policy:all_shards", "response_policy:agg_logical_and"],
+    Docs::new("Check existence of scripts in the script cache.", "2.6.0", N_ASKED)
+        .args(&[Arg::new("sha1", "string").flags(&["multiple"])]),
+    exists,
+);
+
+const N_ASKED: &str = "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).";
 
 static FLUSH: Spec = spec(
     "script|flush",
