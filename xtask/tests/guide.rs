@@ -38,6 +38,11 @@ fn guide_keys_and_scripts() {
 }
 
 #[test]
+fn guide_streams() {
+    run_document("docs/guide/streams.md");
+}
+
+#[test]
 fn guide_command_line() {
     run_document("docs/guide/cli.md");
 }

@@ -133,6 +133,7 @@ pub(crate) fn share(
         clients: Clients::default(),
         n_connections: (0..n_reactors).map(|_| AtomicUsize::new(0)).collect(),
         next_client_id: AtomicU64::new(1),
+        n_reading: AtomicUsize::new(0),
         live: RwLock::new(Arc::new(Live::new(&config))),
         config: RwLock::new(config),
         live_version: AtomicU64::new(0),

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// Connections per reactor, those on their way included.
     pub(crate) n_connections: Box<[AtomicUsize]>,
     pub(crate) next_client_id: AtomicU64,
+    /// Subscriptions to streams that are behind, over all reactors.
+    pub(crate) n_reading: AtomicUsize,
     pub(crate) config: RwLock<Config>,
     pub(crate) live: RwLock<Arc<Live>>,
     /// Raised with every change of `live`.
@@ -76,6 +78,7 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) output: OutputLimits,
+    stream_push_bytes_max: usize,
     pub(crate) query_bytes_max: usize,
     pub(crate) bulk_bytes_max: usize,
     pub(crate) slower_than_us: i64,
@@ -96,6 +99,7 @@ impl Live {
         let requires_auth = !config.requirepass.is_empty();
         Self {
             output: config.output_limits,
+            stream_push_bytes_max: len(config.stream_push_bytes_max),
             query_bytes_max: len(config.query_buffer_bytes_max),
             bulk_bytes_max: len(config.bulk_bytes_max),
             slower_than_us: config.slowlog_slower_than_us,
@@ -109,6 +113,14 @@ impl Live {
             requires_auth,
             refuse_remote: config.protected_mode && !requires_auth,
         }
+    }
+
+    /// Bytes that may wait for a subscriber of streams: fewer than it would be disconnected for.
+    pub(crate) fn push_bytes_max(&self) -> usize {
+        let limits = [self.output.pubsub.hard_bytes, self.output.pubsub.soft_bytes];
+        let limits = limits.into_iter().filter(|it| *it != 0);
+        let limits = limits.map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        limits.fold(self.stream_push_bytes_max, usize::min)
     }
 }
 
@@ -238,6 +250,10 @@ pub(crate) fn tune(tuning: &Tuning, config: &Config) {
     tuning.set_zset_entries_max(narrow(config.zset_entries_max));
     tuning.set_zset_value_max(narrow(config.zset_value_max));
     tuning.set_intset_entries_max(narrow(config.intset_entries_max));
+    tuning.set_stream_bytes_max(config.stream_bytes_max);
+    tuning.set_stream_entries_max(config.stream_entries_max);
+    tuning.set_idmp_duration_s(config.idmp_duration_s);
+    tuning.set_idmp_n_max(config.idmp_n_max);
     tuning.set_memory_max(config.maxmemory_bytes);
     tuning.set_policy(policy(config.maxmemory_policy));
     tuning.set_samples(config.maxmemory_samples);

@@ -5,6 +5,9 @@
 //! hold what is waited for runs the requests on the clients' behalf before the stripes are unlocked: keys in the order
 //! in which they came to hold it, clients in the order in which they came. So nobody else gets the element.
 //!
+//! Those who read a stream take nothing from it, and are all served; where a stream with a group goes away, or becomes
+//! something else, those who wait in the group are told so.
+//!
 //! A wait ends once: by being served, by its deadline, by `CLIENT UNBLOCK` or with its connection; whoever
 //! [ends](Blocked::end) it first decides. While somebody tries to serve a client, the others wait for what comes of it:
 //! an attempt may find nothing, and then the deadline still holds.
@@ -29,6 +32,8 @@ pub enum Awaited {
     List,
     /// `BZPOPMIN` and its kind.
     SortedSet,
+    /// `XREAD` and its kind.
+    Stream,
 }
 
 impl Awaited {
@@ -38,6 +43,7 @@ impl Awaited {
         match value {
             Value::List(_) => Some(Self::List),
             Value::SortedSet(_) => Some(Self::SortedSet),
+            Value::Stream(_) => Some(Self::Stream),
             Value::Text(_) | Value::Set(_) | Value::Hash(_) => None,
         }
     }
@@ -48,6 +54,7 @@ impl Awaited {
 pub(crate) struct Waiting {
     n_for_lists: AtomicUsize,
     n_for_sorted_sets: AtomicUsize,
+    n_for_streams: AtomicUsize,
     /// Tickets that were drawn so far.
     n_tickets: AtomicU64,
 }
@@ -57,6 +64,7 @@ impl Waiting {
         match awaited {
             Awaited::List => &self.n_for_lists,
             Awaited::SortedSet => &self.n_for_sorted_sets,
+            Awaited::Stream => &self.n_for_streams,
         }
     }
 
@@ -113,6 +121,10 @@ pub struct Blocked {
     /// Lines in which it still is.
     n_lines: AtomicUsize,
     reaches: Vec<StripeId>,
+    /// When it is looked again whether there is something for it, in milliseconds since the Unix epoch; 0: never.
+    retry_unix_ms: AtomicU64,
+    /// Who waits with the same word finds nothing where it finds nothing.
+    shares: Option<Box<[u8]>>,
     /// How long its command ran before it waited.
     spent_ns: AtomicU64,
     /// It is out of the lines of its keys.
@@ -134,6 +146,31 @@ pub struct Wait<'a> {
     pub deadline_unix_ms: Option<u64>,
     /// What is answered at the deadline.
     pub on_timeout: Reply,
+    /// When there may be something although nobody wrote: Unix time in milliseconds.
+    pub retry_unix_ms: Option<u64>,
+    /// Who waits with the same word for the same key gets nothing if this one gets nothing: the name of a group.
+    pub shares: Option<&'a [u8]>,
+}
+
+impl<'a> Wait<'a> {
+    /// To wait for values of a type at any of `keys`.
+    #[must_use]
+    pub fn new(
+        awaited: impl Into<Option<Awaited>>,
+        keys: Vec<&'a [u8]>,
+        deadline_unix_ms: Option<u64>,
+        on_timeout: Reply,
+    ) -> Self {
+        Self {
+            awaited: awaited.into(),
+            keys,
+            destination: None,
+            deadline_unix_ms,
+            on_timeout,
+            retry_unix_ms: None,
+            shares: None,
+        }
+    }
 }
 
 impl Blocked {
@@ -157,6 +194,8 @@ impl Blocked {
             n_lines: AtomicUsize::new(keys.len()),
             keys,
             reaches,
+            retry_unix_ms: AtomicU64::new(wait.retry_unix_ms.unwrap_or(0)),
+            shares: wait.shares.map(Box::from),
             spent_ns: AtomicU64::new(0),
             is_forgotten: AtomicBool::new(false),
             is_over: Mutex::new(false),
@@ -178,6 +217,21 @@ impl Blocked {
         let served = serve();
         *is_over = served.is_some();
         served
+    }
+
+    /// When it is to be looked again whether there is something for it ([`retry`](crate::exec::retry)), in milliseconds
+    /// since the Unix epoch.
+    #[must_use]
+    pub fn retry_unix_ms(&self) -> Option<u64> {
+        Some(self.retry_unix_ms.load(Ordering::Relaxed)).filter(|it| *it != 0)
+    }
+
+    pub(crate) fn set_retry(&self, unix_ms: Option<u64>) {
+        self.retry_unix_ms.store(unix_ms.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn shares(&self) -> Option<&[u8]> {
+        self.shares.as_deref()
     }
 
     /// Notes how long its command ran before it waited.

@@ -44,6 +44,8 @@ pub struct Client {
     pub n_subscriptions: usize,
     /// Shard channels it is subscribed to.
     pub n_shard_subscriptions: usize,
+    /// Streams that it is pushed.
+    pub n_stream_subscriptions: usize,
     /// It asked for `MONITOR`.
     pub monitoring: bool,
     /// Close the connection once what was written so far is sent.
@@ -122,8 +124,16 @@ impl Queued {
     /// Copies `request`.
     #[must_use]
     pub fn new(command: Command, request: Request<'_>) -> Self {
-        let mut data = Vec::with_capacity(request.iter().map(<[u8]>::len).sum());
-        let spans = request.iter().map(|arg| {
+        Self::of_args(command, request.iter())
+    }
+
+    /// Copies arguments, the command's name included.
+    pub(crate) fn of_args<'a>(
+        command: Command,
+        args: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Self {
+        let mut data = Vec::with_capacity(args.clone().map(<[u8]>::len).sum());
+        let spans = args.map(|arg| {
             let start = data.len();
             data.extend_from_slice(arg);
             Span { start, end: data.len() }
@@ -210,6 +220,7 @@ impl Client {
             no_touch: false,
             n_subscriptions: 0,
             n_shard_subscriptions: 0,
+            n_stream_subscriptions: 0,
             monitoring: false,
             closing: false,
             tracking: None,
@@ -221,7 +232,8 @@ impl Client {
     #[inline]
     #[must_use]
     pub fn is_subscribed_resp2(&self) -> bool {
-        self.version == Version::Resp2 && self.n_subscriptions + self.n_shard_subscriptions != 0
+        let n_subscriptions = self.n_subscriptions + self.n_shard_subscriptions;
+        self.version == Version::Resp2 && n_subscriptions + self.n_stream_subscriptions != 0
     }
 
     /// Whether it is told when what it may hold copies of changes.

@@ -4,7 +4,7 @@ mod elsewhere;
 
 use std::sync::Arc;
 
-use crate::block::{Blocked, Wait};
+use crate::block::{Awaited, Blocked, Wait};
 use crate::client::Queued;
 use crate::effect::{Effect, Effects};
 use crate::host::{Host, Kind};
@@ -12,8 +12,8 @@ use crate::keyspace::{Clock, Entry, Expired, Locked};
 use crate::notify::Classes;
 use crate::table::Command;
 use crate::tuning::Tuning;
-use crate::value::{Typed, Value};
-use crate::{Client, CommandTable, Keyspace, Reply, Request, Spec, WireError, wire_error};
+use crate::value::{Stream, Typed, Value};
+use crate::{Client, CommandTable, Keyspace, Reply, Request, Spec, WireError, push, wire_error};
 
 /// The time a command runs at; read once by the caller.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,8 +52,8 @@ pub struct Ctx<'a> {
     /// The server.
     pub host: &'a mut dyn Host,
     pub(crate) effects: Effects,
-    /// A blocked client is being served, since this key is ready.
-    pub(crate) serving: Option<Box<[u8]>>,
+    /// A blocked client is being served.
+    pub(crate) serving: Option<Serving>,
     /// What the command waits for.
     pub(crate) waits: Waits,
     /// The error that the command fails with is that of one inside it.
@@ -68,8 +68,53 @@ pub(crate) enum Waits {
     No,
     /// The client waits from now on.
     Blocked(Arc<Blocked>),
-    /// The client that was to be served goes on waiting.
-    Still,
+    /// The client that was to be served goes on waiting; it is to be tried again at this time.
+    Still { retry_unix_ms: Option<u64> },
+}
+
+/// Why a blocked client is being served.
+#[derive(Debug)]
+pub(crate) enum Serving {
+    /// This key is ready; others are not locked.
+    Key(Box<[u8]>),
+    /// There may be something at any of its keys, since time has passed.
+    AnyKey,
+}
+
+impl Serving {
+    /// Whether it may look at a key.
+    fn covers(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Key(ready) => **ready == *key,
+            Self::AnyKey => true,
+        }
+    }
+}
+
+impl<'a> Ctx<'a> {
+    /// The world of `command` at `now`.
+    #[inline]
+    pub(crate) fn new(
+        (now, command): (Now, Command),
+        (client, keys): (&'a mut Client, Locked<'a>),
+        (keyspace, table): (&'a Keyspace, &'a CommandTable),
+        host: &'a mut dyn Host,
+    ) -> Self {
+        let effects = Effects { wanted: host.wants_effects(), ..Effects::default() };
+        Self {
+            now,
+            command,
+            client,
+            keys,
+            keyspace,
+            table,
+            host,
+            effects,
+            serving: None,
+            waits: Waits::No,
+            error_is_counted: false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Ctx<'_> {
@@ -140,10 +185,23 @@ impl Ctx<'_> {
     /// `WRONGTYPE` if it is of another type.
     pub fn peek_or_wait<T: Typed>(&mut self, key: &[u8]) -> Result<Option<&T>, WireError> {
         match &self.serving {
-            Some(ready) if **ready != *key => Ok(None),
+            Some(serving) if !serving.covers(key) => Ok(None),
             Some(_) => Ok(self.entry(key).and_then(|it| T::of(it.value()))),
             None => self.peek(key),
         }
+    }
+
+    /// Whether a command that waits may look at `key`: a client that is being served looks only at the key that is
+    /// ready.
+    #[must_use]
+    pub fn may_look_at(&self, key: &[u8]) -> bool {
+        self.serving.as_ref().is_none_or(|it| it.covers(key))
+    }
+
+    /// Whether the command runs for a client that has waited.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.serving.is_some()
     }
 
     #[cold]
@@ -299,6 +357,12 @@ impl Ctx<'_> {
         publish_event(self.host, classes, (db, event, key));
     }
 
+    /// `key` was changed, but not what those see who read it, as when an entry of a stream is acknowledged: the request is
+    /// an effect, and clients that watch the key or hold copies of it are not told, as in Redis.
+    pub fn changed_quietly(&mut self, key: &[u8]) {
+        self.keys.note_quiet_change(self.client.db, key);
+    }
+
     /// Something other than a key was changed, such as a library of functions: the request is an effect.
     pub fn changed_elsewhere(&mut self) {
         self.keys.note_change();
@@ -318,6 +382,40 @@ impl Ctx<'_> {
     #[must_use]
     pub fn records(&self) -> bool {
         self.effects.wanted
+    }
+
+    /// Streams that went or came: tells those whom they are pushed to.
+    #[inline]
+    pub(crate) fn settle_streams(&mut self) {
+        for (db, key) in self.keys.take_restarted() {
+            push::announce_restart(self.host, db, &key);
+        }
+    }
+
+    /// Streams at keys of such databases, which are about to be replaced or have just come: those whom they are pushed to
+    /// begin again.
+    pub(crate) fn restart_streams(&mut self, is_affected: impl Fn(u16) -> bool) {
+        if !self.keyspace.pushed().any() {
+            return;
+        }
+        for name in self.host.active(Kind::Stream, None) {
+            let Some((db, key)) = push::split(&name).filter(|it| is_affected(it.0)) else {
+                continue;
+            };
+            if self.entry_in(db, key).is_some_and(|it| matches!(it.value(), Value::Stream(_))) {
+                let key = self.keys.key(key);
+                self.keys.note_restarted(db, key);
+            }
+        }
+    }
+
+    /// The stream at `key` is no longer the one it was.
+    pub(crate) fn restart_stream(&mut self, key: &[u8]) -> Result<(), WireError> {
+        let identity = self.keyspace.pushed().draw_identity();
+        self.edit(key, |it: &mut Stream| it.set_identity(identity))?;
+        let key = self.keys.key(key);
+        self.keys.note_restarted(self.client.db, key);
+        Ok(())
     }
 
     /// Keys and fields that were found to be due and removed: says so.
@@ -342,7 +440,7 @@ pub fn announce_expired(host: &mut dyn Host, tuning: &Tuning, db: u16, expired: 
 
 fn effect_of(db: u16, expired: &Expired) -> Effect {
     match expired {
-        Expired::Key(key) | Expired::Fields { key, were_all: true, .. } => {
+        Expired::Key { key, .. } | Expired::Fields { key, were_all: true, .. } => {
             Effect::new(db, [&b"DEL"[..], key])
         }
         Expired::Fields { key, names, were_all: false } => {
@@ -354,7 +452,10 @@ fn effect_of(db: u16, expired: &Expired) -> Effect {
 
 fn publish_expired(host: &mut dyn Host, classes: Classes, db: u16, expired: &Expired) {
     match expired {
-        Expired::Key(key) => {
+        Expired::Key { key, was_stream } => {
+            if *was_stream {
+                push::announce_restart(host, db, key);
+            }
             if classes.intersects(Classes::EXPIRED) {
                 publish_event(host, classes, (db, "expired", key));
             }
@@ -389,7 +490,7 @@ impl Ctx<'_> {
     /// What it waits for must be among the keys of the command's `Spec`.
     pub fn block(&mut self, request: Request<'_>, wait: Wait<'_>) -> Reply {
         if self.serving.is_some() {
-            self.waits = Waits::Still;
+            self.waits = Waits::Still { retry_unix_ms: wait.retry_unix_ms };
             return Reply::None;
         }
         if self.client.in_exec || self.client.in_script {
@@ -409,6 +510,19 @@ impl Ctx<'_> {
         self.keyspace.waiting().add(&blocked);
         self.waits = Waits::Blocked(blocked);
         Reply::None
+    }
+}
+
+/// Waking.
+impl Ctx<'_> {
+    /// There is something new in the stream at `key`, or in one of its groups: those who wait for it look again, once the
+    /// command is done.
+    #[inline]
+    pub fn wake_readers(&mut self, key: &[u8]) {
+        if self.keyspace.waiting().any(Awaited::Stream) {
+            let key = self.keys.key(key);
+            self.keys.wake_readers(self.client.db, key);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::ctx::publish_event;
 use crate::effect::Effect;
 use crate::notify::Classes;
 use crate::tracking::announce_changed;
-use crate::{Host, Keyspace, Now};
+use crate::value::Value;
+use crate::{Host, Keyspace, Now, push};
 
 /// One command makes room for others only so long: some hundred microseconds.
 const EVICTED_PER_COMMAND_MAX: usize = 256;
@@ -23,9 +24,13 @@ pub fn make_room(now: Now, keyspace: &Keyspace, host: &mut dyn Host) -> bool {
         let victim = keyspace.choose_victim(keyspace.clock(now), || host.random());
         // Nobody gets anywhere while a script holds everything, and then there is no telling whether there is room.
         let Some(victim) = victim else { return keyspace.gate().is_closed() };
-        let freed = keyspace.evict(&victim, |db, name, trackers| {
+        let freed = keyspace.evict(&victim, |(db, name), value, trackers| {
             announce(host, keyspace, db, name);
+            if let Value::Stream(_) = value {
+                push::announce_restart(host, db, name);
+            }
             announce_changed(host, keyspace.tuning(), name, trackers);
+            keyspace.note_gone(db, name);
         });
         let Some(freed) = freed else { break };
         n_bytes = n_bytes.saturating_sub(freed.n_bytes);

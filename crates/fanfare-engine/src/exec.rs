@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::block::{Awaited, Blocked};
+use crate::block::{Awaited, Blocked, Ticket};
 use crate::client::{Mode, Queued};
-use crate::ctx::Waits;
-use crate::effect::Effects;
-use crate::host::Outcome;
+use crate::ctx::{Serving, Waits};
+use crate::host::{Kind, Outcome};
 use crate::keyspace::{Plan, StripeId};
+use crate::push::{self, Chunk, Cursor};
 use crate::spec::{Flag, Keys, Lock, Place, Spec};
 use crate::table::Command;
+use crate::value::{Stream, Typed as _};
 use crate::{
     Client, CommandTable, Ctx, Host, Keyspace, Now, Reply, Request, WireError, number, tracking,
     wire_error,
@@ -178,6 +179,8 @@ fn allowed_while_subscribed(spec: &Spec) -> bool {
             | "psubscribe"
             | "unsubscribe"
             | "punsubscribe"
+            | "xsubscribe"
+            | "xunsubscribe"
             | "quit"
             | "reset"
     )
@@ -224,36 +227,30 @@ pub fn call<'a>(
         None => keyspace.lock(&plan_for(client, keyspace, command.spec, request)),
     };
     let Some(keys) = keys else { return Called::Closed };
-    let effects = Effects { wanted: host.wants_effects(), ..Effects::default() };
-    let mut ctx = Ctx {
-        now,
-        command,
-        client,
-        keys,
-        keyspace,
-        table,
-        host,
-        effects,
-        serving: None,
-        waits: Waits::No,
-        error_is_counted: false,
-    };
+    let mut ctx = Ctx::new((now, command), (client, keys), (keyspace, table), host);
     let result = run(&mut ctx, command, request);
     let waits = std::mem::take(&mut ctx.waits);
-    settle_stale(&mut ctx);
-    serve_blocked(&mut ctx);
+    finish(&mut ctx);
+    if ctx.client.tracking.is_some() {
+        after_tracking(ctx.client, keyspace, ctx.host, command);
+    }
+    match waits {
+        Waits::No | Waits::Still { .. } => Called::Done(result),
+        Waits::Blocked(blocked) => Called::Blocked(blocked),
+    }
+}
+
+/// What comes after a command while its stripes are locked, and unlocks them.
+#[inline]
+fn finish(ctx: &mut Ctx<'_>) {
+    settle_stale(ctx);
+    serve_blocked(ctx);
+    ctx.settle_streams();
     if !ctx.effects.list.is_empty() {
         ctx.host.record(std::mem::take(&mut ctx.effects.list));
     }
     if let Some(garbage) = ctx.keys.release() {
         ctx.host.discard(garbage);
-    }
-    if ctx.client.tracking.is_some() {
-        after_tracking(ctx.client, keyspace, ctx.host, command);
-    }
-    match waits {
-        Waits::No | Waits::Still => Called::Done(result),
-        Waits::Blocked(blocked) => Called::Blocked(blocked),
     }
 }
 
@@ -278,7 +275,7 @@ pub fn run(ctx: &mut Ctx<'_>, command: Command, request: Request<'_>) -> Result<
         (Err(_), _) if std::mem::take(&mut ctx.error_is_counted) => Outcome::FailedInside,
         (Err(error), _) => Outcome::Failed(error),
         (Ok(_), Waits::Blocked(blocked)) => Outcome::Blocked(blocked),
-        (Ok(_), Waits::No | Waits::Still) => Outcome::Done,
+        (Ok(_), Waits::No | Waits::Still { .. }) => Outcome::Done,
     };
     ctx.host.called(ctx.client, command, request, outcome);
     result
@@ -295,6 +292,7 @@ fn run_uncounted(
     let outer = std::mem::take(&mut ctx.effects.replaced);
     let result = (command.spec.run)(ctx, request);
     ctx.settle_expired();
+    ctx.settle_streams();
     let is_effect = !ctx.effects.replaced && command.has(Flag::Write);
     if is_effect && ctx.keys.n_changes() != n_before {
         ctx.effects.push(ctx.client.db, request.iter());
@@ -326,42 +324,160 @@ fn serve_blocked(ctx: &mut Ctx<'_>) {
 #[cold]
 fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
     let key = ctx.keys.key(name);
-    let mut passed = None;
-    while let Some(blocked) = ctx.keys.next_blocked(db, key, passed) {
-        if ctx.keys.get(db, key, ctx.now.unix_ms()).is_none() {
+    let mut line = Line { passed: None, exhausted: Vec::new() };
+    while let Some(blocked) = ctx.keys.next_blocked(db, key, line.passed) {
+        // Only readers of streams care for a key that is gone.
+        let is_there = ctx.keys.get(db, key, ctx.now.unix_ms()).is_some();
+        if !is_there && !ctx.keys.has_readers(db, key) {
             break;
         }
+        if (!is_there && !blocked.awaits(Awaited::Stream)) || line.is_exhausted(&blocked) {
+            line.passed = Some(blocked.ticket());
+            continue;
+        }
         // One whose wait is over is taken out of the line by its own reactor.
-        match blocked.end_if_served(|| serve(ctx, &blocked, name)) {
+        match blocked.end_if_served(|| serve(ctx, &blocked, Serving::Key(name.into()))) {
             Some(reply) => {
                 ctx.keys.unblock(db, key, &blocked);
                 ctx.host.served(&blocked, reply);
             }
-            None => passed = Some(blocked.ticket()),
+            None => line.pass(&blocked),
         }
     }
 }
 
+/// How far those who wait for a key were looked at.
+struct Line {
+    /// The last one who got nothing.
+    passed: Option<Ticket>,
+    /// Words of those who got nothing, for all who wait with the same one.
+    exhausted: Vec<Box<[u8]>>,
+}
+
+impl Line {
+    fn is_exhausted(&self, blocked: &Blocked) -> bool {
+        blocked.shares().is_some_and(|word| self.exhausted.iter().any(|it| **it == *word))
+    }
+
+    fn pass(&mut self, blocked: &Blocked) {
+        self.passed = Some(blocked.ticket());
+        self.exhausted.extend(blocked.shares().map(Box::from));
+    }
+}
+
+/// Looks again whether there is something for a client that waits, since time has passed; what it is told, if there is.
+/// Then its wait is over. Otherwise [`Blocked::retry_unix_ms`] tells when to look again.
+///
+/// # Errors
+/// A script that holds everything runs on: nothing was done.
+pub fn retry<'a>(
+    now: Now,
+    (keyspace, table): (&'a Keyspace, &'a CommandTable),
+    host: &'a mut dyn Host,
+    blocked: &'a Blocked,
+) -> Result<Option<Reply>, Closed> {
+    let mut client = Client::new(blocked.client_id, true);
+    client.db = blocked.db;
+    let (command, request) = (blocked.command(), blocked.request());
+    let plan = plan_for(&client, keyspace, command.spec, request);
+    let keys = keyspace.lock(&plan).ok_or(Closed)?;
+    let mut ctx = Ctx::new((now, command), (&mut client, keys), (keyspace, table), host);
+    let reply = blocked.end_if_served(|| serve(&mut ctx, blocked, Serving::AnyKey));
+    if reply.is_some() {
+        for name in blocked.keys() {
+            let key = ctx.keys.key(name);
+            ctx.keys.unblock(blocked.db, key, blocked);
+        }
+    }
+    finish(&mut ctx);
+    Ok(reply)
+}
+
+/// Takes entries of the stream called `name` from behind `cursor`, about so many bytes, for the present client of the
+/// host. If nothing is left behind them the client is subscribed to what is added, before anybody can add to it.
+///
+/// # Errors
+/// A script that holds everything runs on: nothing was done.
+pub fn read_on<'a>(
+    now: Now,
+    (keyspace, table): (&'a Keyspace, &'a CommandTable),
+    host: &'a mut dyn Host,
+    (name, cursor): (&'a [u8], &mut Cursor),
+    n_bytes_max: usize,
+) -> Result<Chunk, Closed> {
+    let (db, key) = push::split(name).ok_or(Closed)?;
+    let command = table.find(b"xsubscribe").ok_or(Closed)?;
+    let mut client = Client::new(0, true);
+    client.db = db;
+    let keys = keyspace.lock_one(db, key).ok_or(Closed)?;
+    let mut ctx = Ctx::new((now, command), (&mut client, keys), (keyspace, table), host);
+    let stream = ctx.entry(key).and_then(|it| Stream::of(it.value()));
+    let chunk = cursor.read(stream, n_bytes_max);
+    // Of what happened before, those hear who are live by now.
+    ctx.settle_expired();
+    ctx.settle_streams();
+    if chunk.is_end() {
+        ctx.host.subscribe(Kind::Stream, name);
+    }
+    finish(&mut ctx);
+    Ok(chunk)
+}
+
+/// A script that holds everything runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+/// Tells clients that wait in a group of a stream which expired or was evicted in the background that it is gone. To be
+/// called now and then, without any lock.
+pub fn tell_of_gone<'a>(
+    now: Now,
+    (keyspace, table): (&'a Keyspace, &'a CommandTable),
+    host: &'a mut dyn Host,
+) {
+    // Any command will do: those of the clients take its place.
+    let Some(command) = table.find(b"xread") else { return };
+    for (db, name) in keyspace.take_gone() {
+        let mut client = Client::new(0, true);
+        client.db = db;
+        let mut plan = Plan::default();
+        plan.key(keyspace, db, &name);
+        let Some(keys) = keyspace.lock(&plan) else {
+            keyspace.note_gone(db, &name);
+            continue;
+        };
+        let mut ctx = Ctx::new((now, command), (&mut client, keys), (keyspace, table), &mut *host);
+        serve_key(&mut ctx, db, &name);
+        finish(&mut ctx);
+    }
+}
+
 /// Runs the request of a blocked client. `None`: it goes on waiting.
-fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, key: &[u8]) -> Option<Reply> {
+fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, serving: Serving) -> Option<Reply> {
     let mut client = Client::new(blocked.client_id, true);
     client.db = blocked.db;
     client.version = blocked.version;
     let stead = Stead::new(ctx, client);
     let ctx = &mut *stead.ctx;
     let command = ctx.command;
-    ctx.serving = Some(key.into());
+    let ready = ctx.serving.insert(serving);
+    let list = match ready {
+        Serving::Key(key) if blocked.awaits(Awaited::List) => Some(key.clone()),
+        Serving::Key(_) | Serving::AnyKey => None,
+    };
     // It was called, and shown to monitors, when it began to wait.
     let result = run_uncounted(ctx, blocked.command(), blocked.request());
-    if blocked.awaits(Awaited::List) {
+    if let Some(key) = list {
         // As in Redis: who pushed an element that goes to another client at once has changed the list, and nobody else.
-        ctx.keys.forget_change(key);
+        ctx.keys.forget_change(&key);
     }
     settle_stale(ctx);
     ctx.serving = None;
     ctx.command = command;
     match std::mem::take(&mut ctx.waits) {
-        Waits::Still => None,
+        Waits::Still { retry_unix_ms } => {
+            blocked.set_retry(retry_unix_ms);
+            None
+        }
         Waits::No | Waits::Blocked(_) => Some(result.unwrap_or_else(Reply::Error)),
     }
 }

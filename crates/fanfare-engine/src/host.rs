@@ -8,6 +8,7 @@ use crate::block::Blocked;
 use crate::effect::Effect;
 use crate::keyspace::Garbage;
 use crate::pubsub::ReactorId;
+use crate::push::Cursor;
 use crate::scripting::{LogLevel, Running, Scripting};
 use crate::table::Command;
 use crate::tracking::Tracker;
@@ -22,6 +23,8 @@ pub enum Kind {
     Pattern,
     /// `SSUBSCRIBE`
     Shard,
+    /// `XSUBSCRIBE`; names and messages are those of [`push`](crate::push).
+    Stream,
 }
 
 /// The server as a command sees it.
@@ -29,7 +32,7 @@ pub enum Kind {
 /// The broker implements it; tests implement as much as they need. No method blocks.
 pub trait Host {
     /// Publishes `payload`; returns the number of subscriptions that match at its place in the channel's order.
-    /// `kind` is `Channel` or `Shard`.
+    /// `kind` is anything but `Pattern`.
     fn publish(&mut self, kind: Kind, channel: &[u8], payload: &[u8]) -> usize;
 
     /// Subscribes the present client. Returns whether it was not subscribed before.
@@ -38,6 +41,10 @@ pub trait Host {
     /// Unsubscribes the present client. Everything published before is in its outbox when this returns. Returns
     /// whether it was subscribed.
     fn unsubscribe(&mut self, kind: Kind, name: &[u8]) -> bool;
+
+    /// The present client is pushed what is in a stream behind `cursor`, and then what is added. Returns whether it was
+    /// not subscribed before.
+    fn subscribe_from(&mut self, name: &[u8], cursor: Cursor) -> bool;
 
     /// What the present client is subscribed to.
     fn subscriptions(&self, kind: Kind) -> Vec<Vec<u8>>;

@@ -21,6 +21,7 @@
 //! | [`commands`] | one file per command family |
 //! | [`tracking`] | who may hold copies of keys, and is told when they change |
 //! | [`pubsub`] | who is subscribed to what, over all reactors and on one |
+//! | [`push`] | streams that are pushed: their history, what is added, what became of them |
 //! | [`glob`], [`number`], [`double`], [`long_double`] | Redis's pattern and number rules |
 
 mod big;
@@ -41,6 +42,7 @@ pub mod notify;
 pub mod number;
 pub mod packed;
 pub mod pubsub;
+pub mod push;
 pub mod rdb;
 pub mod reply;
 pub mod scripting;

@@ -8,7 +8,7 @@ use fanfare_resp::{Version, Writer};
 
 use crate::WireError;
 use crate::tree::Name;
-use crate::value::list::Slice;
+use crate::value::{list, stream};
 
 /// Bytes of a reply; cheap to make from what the keyspace already holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,9 @@ pub enum Reply {
     /// A list.
     Array(Vec<Reply>),
     /// Consecutive elements of a list, as a list.
-    Elements(Slice),
+    Elements(list::Slice),
+    /// Entries of a stream.
+    Entries(stream::Slice),
     /// Pairs: flat in RESP2, a map in RESP3.
     Map(Vec<(Reply, Reply)>),
     /// A list in RESP2, a set in RESP3.
@@ -171,6 +173,7 @@ impl Reply {
             | Self::NullArray
             | Self::Array(_)
             | Self::Elements(_)
+            | Self::Entries(_)
             | Self::Map(_)
             | Self::Set(_)
             | Self::Double(_)
@@ -195,6 +198,7 @@ impl Reply {
             | Self::NullArray
             | Self::Array(_)
             | Self::Elements(_)
+            | Self::Entries(_)
             | Self::Map(_)
             | Self::Set(_)
             | Self::Push(_)
@@ -218,6 +222,7 @@ impl Reply {
                 write_all(items, out);
             }
             Self::Elements(slice) => slice.write(out),
+            Self::Entries(slice) => slice.write(out),
             Self::Map(pairs) => {
                 out.map(pairs.len());
                 write_pairs(pairs, out);

@@ -62,6 +62,14 @@ settings! {
     zset_value_max, set_zset_value_max: AtomicU32 as u32 = 64;
     /// `set-max-intset-entries`
     intset_entries_max, set_intset_entries_max: AtomicU32 as u32 = 512;
+    /// `stream-node-max-bytes`; 0: no limit
+    stream_bytes_max, set_stream_bytes_max: AtomicU64 as u64 = 4096;
+    /// `stream-node-max-entries`; 0: no limit
+    stream_entries_max, set_stream_entries_max: AtomicU64 as u64 = 100;
+    /// `stream-idmp-duration` in seconds
+    idmp_duration_s, set_idmp_duration_s: AtomicU32 as u32 = 100;
+    /// `stream-idmp-maxsize`
+    idmp_n_max, set_idmp_n_max: AtomicU32 as u32 = 100;
     /// `proto-max-bulk-len`: how long a string may become
     string_bytes_max, set_string_bytes_max: AtomicU64 as u64 = 512 << 20;
     /// `maxmemory` in bytes; 0: no limit

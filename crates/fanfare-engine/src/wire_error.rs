@@ -65,6 +65,11 @@ impl WireError {
         Self { code: "ERR", text: Cow::Owned(parts.concat()) }
     }
 
+    /// As [`Self::showing`], with another code.
+    fn coded(code: &'static str, parts: &[&[u8]]) -> Self {
+        Self { code, ..Self::showing(parts) }
+    }
+
     /// The code; empty for a line that a client dictated (`DEBUG ERROR`).
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -128,6 +133,34 @@ impl WireError {
     #[must_use]
     pub fn wrong_arity(name: &str) -> Self {
         Self::err(format!("wrong number of arguments for '{name}' command"))
+    }
+
+    /// A script that wants to wait; `name` is the command as it was spelled.
+    #[must_use]
+    pub fn block_in_script(name: &[u8]) -> Self {
+        let text: &[u8] = b" command is not allowed with BLOCK option from scripts";
+        Self::showing(&[cut(name, usize::MAX), text])
+    }
+
+    /// `XREAD` with what only `XREADGROUP` has.
+    #[must_use]
+    pub fn only_for_xreadgroup(option: &str) -> Self {
+        Self::err(format!(
+            "The {option} option is only supported by XREADGROUP. You called XREAD instead."
+        ))
+    }
+
+    /// `XREADGROUP` of a group that is not there.
+    #[must_use]
+    pub fn no_group_to_read(key: &[u8], group: &[u8]) -> Self {
+        let text = [
+            b"No such key '",
+            cut(key, usize::MAX),
+            b"' or consumer group '",
+            cut(group, usize::MAX),
+            b"' in XREADGROUP with GROUP option",
+        ];
+        Self::coded("NOGROUP", &text)
     }
 
     /// No such command.
@@ -278,6 +311,36 @@ impl WireError {
     #[must_use]
     pub fn no_latency_samples(event: &[u8]) -> Self {
         Self::showing(&[b"No samples available for event '", cut(event, usize::MAX), b"'"])
+    }
+
+    /// No such stream, or no such group of it.
+    #[must_use]
+    pub fn no_key_or_group(key: &[u8], group: &[u8]) -> Self {
+        let (key, group) = (cut(key, usize::MAX), cut(group, usize::MAX));
+        Self::coded("NOGROUP", &[b"No such key '", key, b"' or consumer group '", group, b"'"])
+    }
+
+    /// No such group of a stream.
+    #[must_use]
+    pub fn no_group(group: &[u8], key: &[u8]) -> Self {
+        let (key, group) = (cut(key, usize::MAX), cut(group, usize::MAX));
+        Self::coded(
+            "NOGROUP",
+            &[b"No such consumer group '", group, b"' for key name '", key, b"'"],
+        )
+    }
+
+    /// `XCLAIM` or `XAUTOCLAIM` with something that is no number.
+    #[must_use]
+    pub fn not_an_integer_for(what: &str, command: &str) -> Self {
+        Self::err(format!("Invalid {what} argument for {command}"))
+    }
+
+    /// `XCLAIM` or `XNACK` with a word that it does not know.
+    #[must_use]
+    pub fn unrecognized_option_of(command: &str, option: &[u8]) -> Self {
+        let option = cut(option, usize::MAX);
+        Self::showing(&[b"Unrecognized ", command.as_bytes(), b" option '", option, b"'"])
     }
 
     /// `HSETEX` with a word that it does not know.

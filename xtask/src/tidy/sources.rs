@@ -33,6 +33,7 @@ const MAY_NAME_A_VERSION: &[&str] = &[
     "crates/fanfare-engine/src/commands/admin/debug.rs",
     // A message is encoded once for each version that has a subscriber.
     "crates/fanfare-broker/src/reactor/fanout.rs",
+    "crates/fanfare-broker/src/reactor/push.rs",
     // A connection begins with RESP2; CLIENT LIST shows the version.
     "crates/fanfare-broker/src/reactor/state.rs",
     "crates/fanfare-broker/src/reactor/input.rs",
@@ -44,6 +45,7 @@ const MAY_NAME_A_VERSION: &[&str] = &[
     // An invalidation is a push in RESP3 and a message in RESP2.
     "crates/fanfare-broker/src/reactor/tracking.rs",
     // The link asks for RESP3 and accepts RESP2.
+    "crates/fanfare-client/src/connection/driver.rs",
     "crates/fanfare-client/src/connection/handshake.rs",
 ];
 

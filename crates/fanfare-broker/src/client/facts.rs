@@ -43,6 +43,7 @@ pub(crate) struct Seen {
     pub(crate) n_channels: AtomicU32,
     pub(crate) n_patterns: AtomicU32,
     pub(crate) n_shards: AtomicU32,
+    pub(crate) n_streams: AtomicU32,
     /// Queued commands; -1 outside a transaction.
     pub(crate) n_queued: AtomicI64,
     pub(crate) n_watched: AtomicU32,
@@ -176,7 +177,7 @@ impl Facts {
 
     pub(crate) fn is_subscribed(&self) -> bool {
         let seen = &self.seen;
-        [&seen.n_channels, &seen.n_patterns, &seen.n_shards]
+        [&seen.n_channels, &seen.n_patterns, &seen.n_shards, &seen.n_streams]
             .iter()
             .any(|it| it.load(Ordering::Relaxed) != 0)
     }

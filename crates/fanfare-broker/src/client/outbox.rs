@@ -88,7 +88,7 @@ impl Press {
 }
 
 impl Slice {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.end - self.start
     }
 
@@ -170,10 +170,10 @@ impl Outbox {
         self.chunks.push_back(Chunk::Slice(slice.clone()));
     }
 
-    /// Appends a payload without copying it.
-    pub(crate) fn push_payload(&mut self, bytes: Arc<[u8]>) {
-        self.n_bytes += bytes.len();
-        self.chunks.push_back(Chunk::Payload { bytes, start: 0 });
+    /// Appends a payload from `start` on without copying it.
+    pub(crate) fn push_payload(&mut self, bytes: Arc<[u8]>, start: usize) {
+        self.n_bytes += bytes.len().saturating_sub(start);
+        self.chunks.push_back(Chunk::Payload { bytes, start });
     }
 
     /// Copies a short range at the end, so that it no longer holds its segment.

@@ -60,6 +60,8 @@ pub struct Config {
     pub bulk_bytes_max: u64,
     /// Bytes that may wait between two reactors before publishers are paused.
     pub mailbox_bytes_max: u64,
+    /// Bytes that may wait for a subscriber of streams before it reads them from history.
+    pub stream_push_bytes_max: u64,
     /// Bytes that the data may take; 0: no limit.
     pub maxmemory_bytes: u64,
     /// What happens when they are taken.
@@ -84,6 +86,14 @@ pub struct Config {
     pub zset_value_max: u64,
     /// Members that a packed set of integers may have.
     pub intset_entries_max: u64,
+    /// Bytes that a block of a stream may have; 0: no limit.
+    pub stream_bytes_max: u64,
+    /// Entries that a block of a stream may have; 0: no limit.
+    pub stream_entries_max: u64,
+    /// Seconds for which a stream remembers what producers call their entries.
+    pub idmp_duration_s: u32,
+    /// Entries of each producer of which it remembers that.
+    pub idmp_n_max: u32,
     /// A script that runs longer is answered for with BUSY.
     pub busy_reply_threshold_ms: u64,
     /// Number of databases.
@@ -248,6 +258,7 @@ impl Config {
             query_buffer_bytes_max: 0,
             bulk_bytes_max: 0,
             mailbox_bytes_max: 0,
+            stream_push_bytes_max: 0,
             maxmemory_bytes: 0,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
             busy_reply_threshold_ms: 0,
@@ -255,6 +266,10 @@ impl Config {
             notify_keyspace_events: Classes::NONE,
             list_fill: 0,
             hash_entries_max: 0,
+            stream_bytes_max: 0,
+            stream_entries_max: 0,
+            idmp_duration_s: 0,
+            idmp_n_max: 0,
             hash_value_max: 0,
             zset_entries_max: 0,
             zset_value_max: 0,

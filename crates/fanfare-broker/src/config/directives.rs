@@ -229,6 +229,12 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     )
     .alias(&["client-mailbox-limit"]),
     runtime(
+        "stream-push-limit",
+        memory!(16 * 1024, LONG_MAX, stream_push_bytes_max),
+        "1mb",
+        "Bytes that may wait for a subscriber of streams before it is pushed their history at its own pace.",
+    ),
+    runtime(
         "maxmemory",
         memory!(0, u64::MAX, maxmemory_bytes),
         "0",
@@ -315,6 +321,30 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "Bytes of a member up to which a sorted set is packed.",
     )
     .alias(&["zset-max-ziplist-value"]),
+    runtime(
+        "stream-node-max-bytes",
+        memory!(0, LONG_MAX, stream_bytes_max),
+        "4096",
+        "Bytes of one block of a stream; 0 is no limit.",
+    ),
+    runtime(
+        "stream-node-max-entries",
+        integer!(0, i64::MAX, stream_entries_max),
+        "100",
+        "Entries of one block of a stream; 0 is no limit.",
+    ),
+    runtime(
+        "stream-idmp-duration",
+        integer!(1, 86_400, idmp_duration_s),
+        "100",
+        "Seconds for which a new stream remembers what its producers call their entries.",
+    ),
+    runtime(
+        "stream-idmp-maxsize",
+        integer!(1, 10_000, idmp_n_max),
+        "100",
+        "Entries of each producer of which a new stream remembers that.",
+    ),
     runtime(
         "notify-keyspace-events",
         Kind::Special(NOTIFY),

@@ -124,7 +124,15 @@ fn every_directive_of_redis_is_known_and_every_default_is_redis_s() {
         }
     }
     let ours_alone: Vec<_> = names().filter(|it| !theirs.contains_key(*it)).collect();
-    let expected = ["reactors", "mailbox-limit", "client-mailbox-limit", "log-format"];
+    let expected = [
+        "reactors",
+        "mailbox-limit",
+        "client-mailbox-limit",
+        "stream-push-limit",
+        "stream-idmp-duration",
+        "stream-idmp-maxsize",
+        "log-format",
+    ];
     assert_eq!(ours_alone, expected);
 }
 

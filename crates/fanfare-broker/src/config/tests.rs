@@ -85,6 +85,7 @@ fn every_default_is_what_its_directive_accepts() {
         ),
         ("mailbox-limit", "67108864"),
         ("client-mailbox-limit", "67108864"),
+        ("stream-push-limit", "1048576"),
         ("reactors", "0"),
         ("log-format", "text"),
         ("cluster-enabled", "no"),

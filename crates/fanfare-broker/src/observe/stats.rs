@@ -40,6 +40,8 @@ pub(crate) struct Stats {
     pub(crate) n_auth_failures: Count,
     /// Times a publisher was not read from because a mailbox was full.
     pub(crate) n_mailbox_waits: Count,
+    /// Times a subscriber of a stream was sent back to its history.
+    pub(crate) n_fallbacks: Count,
     pub(crate) n_error_replies: Count,
     pub(crate) output_bytes_peak: Count,
     pub(crate) input_bytes_peak: Count,
@@ -126,6 +128,7 @@ impl Stats {
             n_timeouts: Count::default(),
             n_auth_failures: Count::default(),
             n_mailbox_waits: Count::default(),
+            n_fallbacks: Count::default(),
             n_error_replies: Count::default(),
             output_bytes_peak: Count::default(),
             input_bytes_peak: Count::default(),
@@ -230,6 +233,7 @@ impl Stats {
             &self.n_timeouts,
             &self.n_auth_failures,
             &self.n_mailbox_waits,
+            &self.n_fallbacks,
             &self.n_error_replies,
             &self.output_bytes_peak,
             &self.input_bytes_peak,

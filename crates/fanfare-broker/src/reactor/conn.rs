@@ -1,6 +1,7 @@
 //! One connection of a reactor.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -8,6 +9,7 @@ use std::task::Waker;
 use fanfare_engine::block::Blocked;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
+use fanfare_engine::push::Cursor;
 use fanfare_engine::{Client, Version};
 use fanfare_resp::RequestDecoder;
 use foldhash::fast::FixedState;
@@ -47,6 +49,10 @@ pub(super) struct Conn {
     pub(super) waiting: Option<Arc<Blocked>>,
     /// Nothing is flushed until all reactors have passed it.
     pub(super) barrier: Option<Arc<Barrier>>,
+    /// May have history of streams to read.
+    pub(super) reads: bool,
+    /// Is on the list of those who read history.
+    pub(super) queued: bool,
     /// Since when the outbox has been beyond the soft limit, in milliseconds of uptime.
     pub(super) over_soft_since_ms: Option<u64>,
 }
@@ -61,43 +67,109 @@ pub(super) struct Session {
     pub(super) input: Vec<u8>,
 }
 
-/// The lists a connection is on, by kind.
-#[derive(Debug)]
-pub(super) struct Subscriptions([HashSet<ListId, FixedState>; 3]);
+/// What a connection is subscribed to.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    channels: Lists,
+    patterns: Lists,
+    shards: Lists,
+    /// Most have none.
+    streams: Option<Box<Streams>>,
+}
 
-impl Default for Subscriptions {
-    fn default() -> Self {
-        let set = || HashSet::with_hasher(FixedState::with_seed(0));
-        Self([set(), set(), set()])
-    }
+/// Lists that a connection is on, or will be.
+type Lists = HashSet<ListId, FixedState>;
+
+/// Streams that a connection is pushed.
+#[derive(Debug, Default)]
+struct Streams {
+    /// What is added is handed to it.
+    live: Lists,
+    /// It reads what is there already, by name.
+    reading: BTreeMap<Box<[u8]>, Cursor>,
+    /// The one that was read last.
+    last_read: Box<[u8]>,
 }
 
 impl Subscriptions {
-    pub(super) fn of(&self, kind: Kind) -> &HashSet<ListId, FixedState> {
-        let [channels, patterns, shards] = &self.0;
+    fn of(&self, kind: Kind) -> Option<&Lists> {
         match kind {
-            Kind::Channel => channels,
-            Kind::Pattern => patterns,
-            Kind::Shard => shards,
+            Kind::Channel => Some(&self.channels),
+            Kind::Pattern => Some(&self.patterns),
+            Kind::Shard => Some(&self.shards),
+            Kind::Stream => self.streams.as_ref().map(|it| &it.live),
         }
     }
 
-    pub(super) fn of_mut(&mut self, kind: Kind) -> &mut HashSet<ListId, FixedState> {
-        let [channels, patterns, shards] = &mut self.0;
+    fn of_mut(&mut self, kind: Kind) -> &mut Lists {
         match kind {
-            Kind::Channel => channels,
-            Kind::Pattern => patterns,
-            Kind::Shard => shards,
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shards,
+            Kind::Stream => &mut self.streams.get_or_insert_default().live,
         }
+    }
+
+    /// The lists of a kind.
+    pub(super) fn lists(&self, kind: Kind) -> impl Iterator<Item = ListId> {
+        self.of(kind).into_iter().flatten().copied()
+    }
+
+    pub(super) fn contains(&self, kind: Kind, list: ListId) -> bool {
+        self.of(kind).is_some_and(|it| it.contains(&list))
+    }
+
+    pub(super) fn insert(&mut self, kind: Kind, list: ListId) {
+        self.of_mut(kind).insert(list);
+    }
+
+    /// Returns whether it was there.
+    pub(super) fn remove(&mut self, kind: Kind, list: ListId) -> bool {
+        self.of_mut(kind).remove(&list)
+    }
+
+    /// Names of streams of which it reads what is there already.
+    pub(super) fn reading(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        static NONE: BTreeMap<Box<[u8]>, Cursor> = BTreeMap::new();
+        self.streams.as_ref().map_or(&NONE, |it| &it.reading).keys().map(|it| &**it)
+    }
+
+    pub(super) fn is_reading(&self, name: &[u8]) -> bool {
+        self.streams.as_ref().is_some_and(|it| it.reading.contains_key(name))
+    }
+
+    pub(super) fn add_reading(&mut self, name: &[u8], cursor: Cursor) {
+        self.streams.get_or_insert_default().reading.insert(name.into(), cursor);
+    }
+
+    /// Returns whether it was there.
+    pub(super) fn remove_reading(&mut self, name: &[u8]) -> bool {
+        self.streams.as_mut().is_some_and(|it| it.reading.remove(name).is_some())
+    }
+
+    /// Takes the stream out of which something is to be read next, each in its turn.
+    pub(super) fn take_reading(&mut self) -> Option<(Box<[u8]>, Cursor)> {
+        let streams = self.streams.as_mut()?;
+        let behind = (Bound::Excluded(&streams.last_read), Bound::Unbounded);
+        let next = streams.reading.range::<Box<[u8]>, _>(behind).next();
+        let name = next.or_else(|| streams.reading.first_key_value()).map(|it| it.0.clone())?;
+        let taken = streams.reading.remove_entry(&name);
+        streams.last_read = name;
+        taken
+    }
+
+    fn len(&self, kind: Kind) -> usize {
+        let n_reading = if kind == Kind::Stream { self.reading().len() } else { 0 };
+        self.of(kind).map_or(0, HashSet::len) + n_reading
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(HashSet::is_empty)
+        KINDS.iter().all(|it| self.len(*it) == 0)
     }
 }
 
 /// All kinds of subscription.
-pub(super) const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
+pub(super) const KINDS: [Kind; 4] = [Kind::Channel, Kind::Pattern, Kind::Shard, Kind::Stream];
 
 impl Conn {
     /// Whether its next request has to wait, although it may hang up meanwhile.
@@ -107,6 +179,11 @@ impl Conn {
 
     pub(super) fn is_subscribed(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|it| !it.is_empty())
+    }
+
+    /// Whether there is history of a stream that it was not pushed so far.
+    pub(super) fn is_reading(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|it| it.reading().len() != 0)
     }
 
     /// Whether its output must wait until all reactors know what it changed.
@@ -124,6 +201,6 @@ impl Conn {
 
     /// Number of subscriptions of a kind.
     pub(super) fn n_subscriptions(&self, kind: Kind) -> usize {
-        self.subscriptions.as_ref().map_or(0, |it| it.of(kind).len())
+        self.subscriptions.as_ref().map_or(0, |it| it.len(kind))
     }
 }

@@ -8,35 +8,35 @@ use smallvec::SmallVec;
 
 use super::mailbox::{Item, Queue};
 use super::state::Reactor;
-use crate::client::Slice;
+use crate::client::{BufferPool, Outbox, Slice};
 
 /// Messages of one channel that follow each other are encoded as one range up to this size.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// One message in a queue.
 #[derive(Clone, Copy)]
-struct Message<'a> {
-    kind: Kind,
-    channel: &'a [u8],
-    payload: Payload<'a>,
+pub(super) struct Message<'a> {
+    pub(super) kind: Kind,
+    pub(super) channel: &'a [u8],
+    pub(super) payload: Payload<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Payload<'a> {
+pub(super) enum Payload<'a> {
     Small(&'a [u8]),
     Large(&'a std::sync::Arc<[u8]>),
 }
 
 /// What subscribers of one wire form get.
-enum Frames {
+pub(super) enum Frames {
     /// One contiguous range.
     Range(Slice),
-    /// A payload that is not copied, between its head and its tail.
-    Parts { head: Slice, payload: std::sync::Arc<[u8]>, tail: Slice },
+    /// A payload that is not copied, from `start` on, between its head and its tail.
+    Parts { head: Slice, payload: std::sync::Arc<[u8]>, start: usize, tail: Option<Slice> },
 }
 
 impl<'a> Message<'a> {
-    fn at(queue: &'a Queue, index: usize) -> Option<Self> {
+    pub(super) fn at(queue: &'a Queue, index: usize) -> Option<Self> {
         match queue.items.get(index)? {
             Item::Publish { kind, start, channel_len, payload_len } => {
                 let (start, channel_len) = (*start, *channel_len as usize);
@@ -68,10 +68,40 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn small(&self) -> Option<&'a [u8]> {
+    pub(super) fn small(&self) -> Option<&'a [u8]> {
         match self.payload {
             Payload::Small(bytes) => Some(bytes),
             Payload::Large(_) => None,
+        }
+    }
+}
+
+impl Frames {
+    /// Appends them to what a subscriber is to be sent.
+    #[inline]
+    pub(super) fn hand_to(&self, outbox: &mut Outbox, pool: &mut BufferPool) {
+        match self {
+            Self::Range(range) => outbox.push_slice(range, pool),
+            Self::Parts { head, payload, start, tail } => {
+                outbox.push_slice(head, pool);
+                // A short head must not keep the segment of a slow subscriber alive.
+                outbox.settle_last(pool);
+                outbox.push_payload(std::sync::Arc::clone(payload), *start);
+                if let Some(tail) = tail {
+                    outbox.push_slice(tail, pool);
+                }
+            }
+        }
+    }
+
+    /// How many bytes they are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::Parts { head, payload, start, tail } => {
+                let n_payload = payload.len().saturating_sub(*start);
+                head.len() + n_payload + tail.as_ref().map_or(0, Slice::len)
+            }
         }
     }
 }
@@ -80,6 +110,10 @@ impl Reactor {
     /// Fans out the message at `from`, and those of the same channel that follow it directly.
     pub(super) fn fan_out(&mut self, queue: &Queue, from: usize) {
         let Some(first) = Message::at(queue, from) else { return };
+        if first.kind == Kind::Stream {
+            self.push_out(queue, from, first);
+            return;
+        }
         let mut lists: SmallVec<[(ListId, bool); 8]> = SmallVec::new();
         if let Some(list) = self.index.find(first.kind, first.channel) {
             lists.push((list, false));
@@ -88,7 +122,7 @@ impl Reactor {
             self.index.for_each_match(first.channel, |list| lists.push((list, true)));
         }
         if let [(list, is_pattern)] = *lists.as_slice() {
-            let to = batch_end(queue, from, first);
+            let to = batch_end(queue, from, first, |_| true);
             // Before anybody gets one: none is handed out twice, whatever happens.
             self.inbox.take_in_hand(to);
             self.deliver(queue, from..to, list, is_pattern);
@@ -123,16 +157,7 @@ impl Reactor {
             };
             let frames = frames
                 .get_or_insert_with(|| encode(press, version, pattern, queue, messages.clone()));
-            match frames {
-                Frames::Range(range) => conn.outbox.push_slice(range, pool),
-                Frames::Parts { head, payload, tail } => {
-                    conn.outbox.push_slice(head, pool);
-                    // A short head must not keep the segment of a slow subscriber alive.
-                    conn.outbox.settle_last(pool);
-                    conn.outbox.push_payload(std::sync::Arc::clone(payload));
-                    conn.outbox.push_slice(tail, pool);
-                }
-            }
+            frames.hand_to(&mut conn.outbox, pool);
             n_delivered += n_messages;
             if !conn.dirty {
                 conn.dirty = true;
@@ -149,14 +174,20 @@ impl Reactor {
 }
 
 /// Where the run of small messages of one channel ends.
-fn batch_end(queue: &Queue, from: usize, first: Message<'_>) -> usize {
+#[inline]
+pub(super) fn batch_end(
+    queue: &Queue,
+    from: usize,
+    first: Message<'_>,
+    belongs: impl Fn(&[u8]) -> bool,
+) -> usize {
     let Some(payload) = first.small() else { return from + 1 };
     let mut n_bytes = payload.len();
     let mut to = from + 1;
     while n_bytes < BATCH_BYTES {
         match Message::at(queue, to) {
             Some(next) if next.kind == first.kind && next.channel == first.channel => {
-                match next.small() {
+                match next.small().filter(|it| belongs(it)) {
                     Some(payload) => n_bytes += payload.len() + 64,
                     None => break,
                 }
@@ -192,8 +223,9 @@ fn encode(
                     out.extend_from_slice(&head);
                     fanfare_resp::bulk_header(out, payload.len());
                 });
-                let tail = press.encode(2, |out| out.extend_from_slice(b"\r\n"));
-                return Frames::Parts { head, payload: std::sync::Arc::clone(payload), tail };
+                let tail = Some(press.encode(2, |out| out.extend_from_slice(b"\r\n")));
+                let payload = std::sync::Arc::clone(payload);
+                return Frames::Parts { head, payload, start: 0, tail };
             }
         }
     }

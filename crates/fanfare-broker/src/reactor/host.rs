@@ -10,6 +10,7 @@ use fanfare_engine::host::{
     ClientFilter, Host, Killed, Kind, Outcome, ScriptTime, Shutdown, SlowEntry,
 };
 use fanfare_engine::keyspace::Garbage;
+use fanfare_engine::push::Cursor;
 use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::spec::Flag;
 use fanfare_engine::table::Command;
@@ -182,7 +183,9 @@ impl Host for Turn<'_> {
                 }
             }
         });
-        if let Some(stats) = reactor.stats() {
+        if kind != Kind::Stream
+            && let Some(stats) = reactor.stats()
+        {
             stats.n_published.add(1);
         }
         if n_subscriptions != 0 {
@@ -199,11 +202,18 @@ impl Host for Turn<'_> {
         let (reactor, slot) = (&mut *self.reactor, self.slot);
         let Some(conn) = reactor.conns.get_mut(slot as usize) else { return false };
         let subscriptions = conn.subscriptions.get_or_insert_default();
-        if reactor.index.find(kind, name).is_some_and(|it| subscriptions.of(kind).contains(&it)) {
+        let list = reactor.index.find(kind, name);
+        if list.is_some_and(|it| subscriptions.contains(kind, it)) {
             return false;
         }
+        if kind == Kind::Stream {
+            if subscriptions.is_reading(name) {
+                return false;
+            }
+            self.shared.keyspace.pushed().join();
+        }
         let list = reactor.index.reserve(kind, name);
-        subscriptions.of_mut(kind).insert(list);
+        subscriptions.insert(kind, list);
         let mailbox = reactor.shared.mailbox(reactor.id);
         reactor.shared.registry.subscribe(kind, name, reactor.id, || {
             if let Some(mailbox) = mailbox {
@@ -217,10 +227,16 @@ impl Host for Turn<'_> {
     fn unsubscribe(&mut self, kind: Kind, name: &[u8]) -> bool {
         self.hold_monitors();
         let (reactor, slot) = (&mut *self.reactor, self.slot);
+        let conn = reactor.conns.get_mut(slot as usize);
+        let Some(subscriptions) = conn.and_then(|it| it.subscriptions.as_mut()) else {
+            return false;
+        };
+        if kind == Kind::Stream && subscriptions.remove_reading(name) {
+            self.shared.n_reading.fetch_sub(1, Ordering::Relaxed);
+            return true;
+        }
         let Some(list) = reactor.index.find(kind, name) else { return false };
-        let subscriptions =
-            reactor.conns.get_mut(slot as usize).and_then(|it| it.subscriptions.as_mut());
-        if !subscriptions.is_some_and(|it| it.of_mut(kind).remove(&list)) {
+        if !subscriptions.remove(kind, list) {
             return false;
         }
         reactor.leave(kind, list, slot);
@@ -229,12 +245,25 @@ impl Host for Turn<'_> {
         true
     }
 
+    fn subscribe_from(&mut self, name: &[u8], cursor: Cursor) -> bool {
+        self.reactor.read_from(self.slot, name, cursor)
+    }
+
     fn subscriptions(&self, kind: Kind) -> Vec<Vec<u8>> {
         let conn = self.reactor.conns.get(self.slot as usize);
-        let lists = conn.and_then(|it| it.subscriptions.as_ref()).map(|it| it.of(kind));
-        let mut lists: Vec<_> = lists.into_iter().flatten().copied().collect();
+        let Some(subscriptions) = conn.and_then(|it| it.subscriptions.as_ref()) else {
+            return Vec::new();
+        };
+        let mut lists: Vec<_> = subscriptions.lists(kind).collect();
         lists.sort_unstable();
-        lists.into_iter().map(|it| self.reactor.index.name(it).to_vec()).collect()
+        let mut names: Vec<_> =
+            lists.into_iter().map(|it| self.reactor.index.name(it).to_vec()).collect();
+        if kind == Kind::Stream {
+            names.extend(subscriptions.reading().map(<[u8]>::to_vec));
+            // Whichever of them are live.
+            names.sort_unstable();
+        }
+        names
     }
 
     fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Vec<u8>> {

@@ -592,6 +592,7 @@ pub(super) fn note_subscriptions(conn: &Conn) {
         (Kind::Channel, &seen.n_channels),
         (Kind::Pattern, &seen.n_patterns),
         (Kind::Shard, &seen.n_shards),
+        (Kind::Stream, &seen.n_streams),
     ] {
         seen.store(
             u32::try_from(conn.n_subscriptions(kind)).unwrap_or(u32::MAX),

@@ -14,6 +14,7 @@ mod lazyfree;
 mod mail;
 mod mailbox;
 mod output;
+mod push;
 mod recovery;
 mod state;
 mod thread;

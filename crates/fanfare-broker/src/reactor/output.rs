@@ -35,7 +35,7 @@ impl Reactor {
         let mut n_sent = 0;
         let n_waiting = conn.outbox.n_bytes() as u64;
         let flushed = conn.outbox.write_to(&mut self.pool, socket, &mut n_sent);
-        let closing = conn.closing;
+        let (closing, reads) = (conn.closing, conn.reads);
         if let Some(stats) = self.shared.stats.get(usize::from(self.id.0)) {
             stats.n_writes.add(1);
             stats.n_bytes_written.add(n_sent);
@@ -55,6 +55,9 @@ impl Reactor {
                 if closing {
                     self.doom(slot);
                 }
+                if reads {
+                    self.queue_reader(slot);
+                }
             }
             Ok(false) => {
                 let was_blocked = std::mem::replace(&mut conn.blocked, true);
@@ -65,6 +68,9 @@ impl Reactor {
                     if let Some(waker) = &conn.waker {
                         waker.wake_by_ref();
                     }
+                }
+                if reads {
+                    self.queue_reader(slot);
                 }
                 self.check_output_limit(slot);
             }

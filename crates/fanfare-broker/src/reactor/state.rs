@@ -1,5 +1,6 @@
 //! The reactor itself: its connections, and what happens at the end of a turn.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -91,6 +92,12 @@ pub(crate) struct Reactor {
     pub(super) busy_since_us: u64,
     /// The sockets that this thread listens on, for the time of a script.
     pub(super) twin: Option<Twin>,
+    /// Connections that read the history of streams, and have room for more of it.
+    pub(super) readers: VecDeque<u32>,
+    /// Bytes that may wait for a subscriber of streams.
+    pub(super) push_bytes_max: usize,
+    /// No command is in progress: sockets may be written to.
+    pub(super) may_flush: bool,
     turn_waker: Option<Waker>,
     turn_scheduled: bool,
     adopted: Vec<u32>,
@@ -159,6 +166,9 @@ impl Reactor {
             is_stopping: false,
             paused: false,
             n_quiet_ticks: QUIET_TICKS,
+            readers: VecDeque::new(),
+            push_bytes_max: usize::MAX,
+            may_flush: false,
             turn_waker: None,
             turn_scheduled: false,
             adopted: Vec::new(),
@@ -212,6 +222,7 @@ impl Reactor {
     fn apply_live(&mut self) {
         let hard = usize::try_from(self.live.output.pubsub.hard_bytes).unwrap_or(usize::MAX);
         self.pubsub_hard_max = if hard == 0 { usize::MAX } else { hard };
+        self.push_bytes_max = self.live.push_bytes_max();
     }
 
     // --- the turn ---------------------------------------------------------------------------------------------
@@ -245,8 +256,11 @@ impl Reactor {
                 mailbox.wake();
             }
         }
+        self.may_flush = true;
         self.drain();
+        self.may_flush = false;
         self.flush_broadcasts();
+        self.read_histories();
         self.close_overflowing();
         self.flush_dirty();
         self.close_doomed();
@@ -309,6 +323,8 @@ impl Reactor {
             resumed: false,
             waiting: None,
             barrier: None,
+            reads: false,
+            queued: false,
             over_soft_since_ms: None,
         }));
         if let Some(stats) = self.stats() {
@@ -403,10 +419,11 @@ impl Reactor {
             }
             Some(subscriptions) => {
                 for kind in KINDS {
-                    for &list in subscriptions.of(kind) {
+                    for list in subscriptions.lists(kind) {
                         self.leave(kind, list, slot);
                     }
                 }
+                self.shared.n_reading.fetch_sub(subscriptions.reading().len(), Ordering::Relaxed);
                 if let Some(mailbox) = self.mailbox() {
                     mailbox.post(Item::Free { slot });
                 }
@@ -425,6 +442,9 @@ impl Reactor {
     pub(super) fn leave(&mut self, kind: Kind, list: fanfare_engine::pubsub::ListId, slot: u32) {
         let name = self.index.name(list).to_vec();
         let mailbox = self.shared.mailbox(self.id);
+        if kind == Kind::Stream {
+            self.shared.keyspace.pushed().leave();
+        }
         self.shared.registry.unsubscribe(kind, &name, self.id, || {
             if let Some(mailbox) = mailbox {
                 mailbox.post(Item::Unsubscribe { list, slot });

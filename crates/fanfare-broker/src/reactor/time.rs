@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use fanfare_engine::ctx::announce_expired;
+use fanfare_engine::exec;
 use fanfare_engine::pubsub::{ReactorId, ReactorSet};
 use fanfare_engine::tracking::{self, announce_changed};
 
@@ -68,6 +69,7 @@ impl Reactor {
             self.expire_due();
         }
         if self.id == ReactorId(0) {
+            self.tell_of_gone();
             self.limit_tracked();
         }
     }
@@ -86,6 +88,17 @@ impl Reactor {
         }
         drop(turn);
         // Nobody's command published: nobody has to wait.
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
+    }
+
+    /// Streams may have gone away in the background that somebody waits to read.
+    fn tell_of_gone(&mut self) {
+        let shared = Rc::clone(&self.shared);
+        let now = self.now;
+        let mut turn = Turn::new(self, &shared, u32::MAX);
+        exec::tell_of_gone(now, (&shared.keyspace, &shared.table), &mut turn);
+        drop(turn);
         self.wants = Wants::default();
         self.full = ReactorSet::default();
     }

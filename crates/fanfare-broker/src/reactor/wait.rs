@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -9,13 +10,19 @@ use std::time::Duration;
 
 use fanfare_engine::Reply;
 use fanfare_engine::block::Blocked;
+use fanfare_engine::exec::{self, Closed};
+use fanfare_engine::pubsub::ReactorSet;
 
-use super::state::Reactor;
+use super::host::Turn;
+use super::state::{Reactor, Wants};
 use crate::client::flag;
 
-/// When blocked clients stop waiting: `(Unix time in milliseconds, slot, client)`, soonest first. One that was served
-/// meanwhile is skipped when it comes up.
+/// When blocked clients stop waiting, or time may have brought something for them: `(Unix time in milliseconds, slot,
+/// client)`, soonest first. One that was served meanwhile is skipped when it comes up.
 pub(super) type Deadlines = BinaryHeap<Reverse<(u64, u32, u64)>>;
+
+/// While a script holds everything, it is looked again after so long.
+const SCRIPT_PATIENCE_MS: u64 = 5;
 
 /// Deadlines may be further away than timers can tell; and system clocks are set.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
@@ -27,15 +34,18 @@ impl Reactor {
         conn.facts.set_waiting(Some(Arc::clone(&blocked)));
         conn.facts.seen.flags.fetch_or(flag::BLOCKED, Ordering::Relaxed);
         let client_id = conn.facts.id;
-        let deadline = blocked.deadline_unix_ms;
+        let times = [blocked.deadline_unix_ms, blocked.retry_unix_ms()];
         conn.waiting = Some(blocked);
-        if let Some(at_ms) = deadline {
-            let is_soonest = self.next_deadline_ms().is_none_or(|soonest| at_ms < soonest);
-            self.deadlines.push(Reverse((at_ms, slot, client_id)));
-            self.prune_deadlines();
-            if let Some(waker) = self.deadline_waker.as_ref().filter(|_| is_soonest) {
-                waker.wake_by_ref();
-            }
+        times.into_iter().flatten().for_each(|at_ms| self.come_back(at_ms, slot, client_id));
+    }
+
+    /// Looks after the wait of a client again at a time.
+    fn come_back(&mut self, at_ms: u64, slot: u32, client_id: u64) {
+        let is_soonest = self.next_deadline_ms().is_none_or(|soonest| at_ms < soonest);
+        self.deadlines.push(Reverse((at_ms, slot, client_id)));
+        self.prune_deadlines();
+        if let Some(waker) = self.deadline_waker.as_ref().filter(|_| is_soonest) {
+            waker.wake_by_ref();
         }
     }
 
@@ -89,10 +99,38 @@ impl Reactor {
                 continue;
             };
             let Some(blocked) = conn.waiting.clone() else { continue };
-            if blocked.deadline_unix_ms == Some(at_ms) && blocked.end() {
-                self.end_wait(slot, &blocked, &blocked.on_timeout);
+            if blocked.deadline_unix_ms.is_some_and(|it| it <= now_ms) {
+                if blocked.end() {
+                    self.end_wait(slot, &blocked, &blocked.on_timeout);
+                }
+            } else if blocked.retry_unix_ms().is_some_and(|it| it <= now_ms) {
+                self.retry(slot, client_id, &blocked);
             }
         }
+    }
+
+    /// Looks whether time has brought something for a client that waits.
+    fn retry(&mut self, slot: u32, client_id: u64, blocked: &Arc<Blocked>) {
+        let shared = Rc::clone(&self.shared);
+        let mut turn = Turn::new(self, &shared, slot);
+        let state = (&shared.keyspace, &shared.table);
+        let tried = exec::retry(turn.reactor.now, state, &mut turn, blocked);
+        drop(turn);
+        match tried {
+            Ok(Some(reply)) => self.end_wait(slot, blocked, &reply),
+            Ok(None) => {
+                let again_ms = blocked.retry_unix_ms();
+                again_ms.into_iter().for_each(|it| self.come_back(it, slot, client_id));
+            }
+            Err(Closed) => {
+                let again_ms = self.now.unix_ms() + SCRIPT_PATIENCE_MS;
+                self.come_back(again_ms, slot, client_id);
+            }
+        }
+        self.tell_own();
+        // Nobody's command published: nobody has to wait.
+        self.wants = Wants::default();
+        self.full = ReactorSet::default();
     }
 
     /// Keeps the deadlines proportional to the clients that wait, however often they are served in time.
@@ -105,7 +143,9 @@ impl Reactor {
             conns.get(*slot as usize).is_some_and(|conn| {
                 let waiting = conn.waiting.as_ref();
                 conn.facts.id == *client_id
-                    && waiting.is_some_and(|it| it.deadline_unix_ms == Some(*at_ms))
+                    && waiting.is_some_and(|it| {
+                        it.deadline_unix_ms == Some(*at_ms) || it.retry_unix_ms() == Some(*at_ms)
+                    })
             })
         });
     }

@@ -347,6 +347,9 @@ fn subscriptions_and_messages_are_counted() {
         ("pubsub_output_bytes_lost", "0"),
         ("pubsub_mailbox_bytes", "0"),
         ("pubsub_mailbox_waits", "0"),
+        ("stream_subscriptions", "0"),
+        ("stream_subscriptions_reading", "0"),
+        ("stream_push_fallbacks", "0"),
     ];
     assert_eq!(fields(&text), expected);
     let stats = info(&mut other, &["stats"]);

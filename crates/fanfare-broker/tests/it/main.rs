@@ -12,6 +12,7 @@ mod load;
 mod order;
 mod panic;
 mod peer;
+mod push;
 mod resident;
 mod shutdown;
 mod tangled;

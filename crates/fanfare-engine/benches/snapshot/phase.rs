@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fanfare_engine::keyspace::{Entry, Garbage, Policy, Snapshot};
 use fanfare_engine::value::Value;
+use fanfare_engine::value::stream::StreamId;
 use fanfare_testkit::Rng;
 
 use crate::clock::{Stopwatch, Waits, give_way, us};
@@ -223,5 +224,6 @@ fn read_entry(entry: &Entry) -> usize {
         Value::Set(set) => set.iter().map(|it| it.to_name().len()).sum(),
         Value::Hash(hash) => hash.iter().map(|it| it.value.to_name().len()).sum(),
         Value::SortedSet(set) => set.members(0..set.len()).map(|it| it.name.len()).sum(),
+        Value::Stream(stream) => stream.iter_from(StreamId::MIN).map(|it| it.n_fields()).sum(),
     }
 }

@@ -12,6 +12,7 @@ mod scan;
 mod scripting;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod txn;
 mod unit;
@@ -189,6 +190,28 @@ pub static COMMANDS: &[&Spec] = &[
     &txn::watch::UNWATCH,
     &key::wait::WAIT,
     &txn::watch::WATCH,
+    &stream::ack::XACK,
+    &stream::delete_ex::XACKDEL,
+    &stream::add::XADD,
+    &stream::autoclaim::XAUTOCLAIM,
+    &stream::producers::XCFGSET,
+    &stream::claim::XCLAIM,
+    &stream::delete::XDEL,
+    &stream::delete_ex::XDELEX,
+    &stream::group::XGROUP,
+    &stream::producers::XIDMPRECORD,
+    &stream::info::XINFO,
+    &stream::length::XLEN,
+    &stream::nack::XNACK,
+    &stream::pending::XPENDING,
+    &stream::range::XRANGE,
+    &stream::read::XREAD,
+    &stream::read_group::XREADGROUP,
+    &stream::range::XREVRANGE,
+    &stream::set_id::XSETID,
+    &stream::subscribe::XSUBSCRIBE,
+    &stream::trim::XTRIM,
+    &stream::subscribe::XUNSUBSCRIBE,
     &sorted_set::add::ZADD,
     &sorted_set::count::ZCARD,
     &sorted_set::count::ZCOUNT,

@@ -8,7 +8,12 @@ use crate::value::Value;
 #[derive(Debug)]
 pub enum Expired {
     /// A key.
-    Key(Name),
+    Key {
+        /// Its name.
+        key: Name,
+        /// It held a stream.
+        was_stream: bool,
+    },
     /// Fields of a hash.
     Fields {
         /// The key of the hash.
@@ -25,7 +30,7 @@ impl Expired {
     #[must_use]
     pub fn key(&self) -> &Name {
         match self {
-            Self::Key(key) | Self::Fields { key, .. } => key,
+            Self::Key { key, .. } | Self::Fields { key, .. } => key,
         }
     }
 }

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::tracked::TrackedKeys;
 use super::{Key, StripeId};
-use crate::block::{Blocked, Ticket};
+use crate::block::{Awaited, Blocked, Ticket};
 use crate::tracking::{Tracker, Trackers};
 use crate::tree::Name;
 
@@ -31,6 +31,8 @@ struct Interest {
     marks: Vec<Arc<AtomicBool>>,
     /// In the order in which they came; any of them may leave.
     blocked: BTreeMap<Ticket, Arc<Blocked>>,
+    /// How many of them read a stream.
+    n_readers: usize,
 }
 
 impl Interests {
@@ -96,7 +98,9 @@ impl Interests {
     }
 
     pub(super) fn block(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
-        self.entry(hash, key).blocked.insert(blocked.ticket(), Arc::clone(blocked));
+        let interest = self.entry(hash, key);
+        interest.blocked.insert(blocked.ticket(), Arc::clone(blocked));
+        interest.n_readers += usize::from(blocked.awaits(Awaited::Stream));
         for stripe in blocked.reaches() {
             match self.reached.iter_mut().find(|it| it.0 == stripe) {
                 Some((_, n)) => *n += 1,
@@ -105,9 +109,12 @@ impl Interests {
         }
     }
 
-    pub(super) fn unblock(&mut self, hash: u64, key: &[u8], blocked: &Arc<Blocked>) {
+    pub(super) fn unblock(&mut self, hash: u64, key: &[u8], blocked: &Blocked) {
         let mut found = false;
-        self.change(hash, key, |it| found = it.blocked.remove(&blocked.ticket()).is_some());
+        self.change(hash, key, |it| {
+            found = it.blocked.remove(&blocked.ticket()).is_some();
+            it.n_readers -= usize::from(found && blocked.awaits(Awaited::Stream));
+        });
         if found {
             blocked.note_left();
             for stripe in blocked.reaches() {
@@ -132,6 +139,16 @@ impl Interests {
         next.map(|(_, blocked)| Arc::clone(blocked))
     }
 
+    /// Whether somebody who reads a stream is blocked on the key.
+    pub(super) fn has_readers(&self, hash: u64, key: &[u8]) -> bool {
+        self.find(hash, key).is_some_and(|it| it.n_readers != 0)
+    }
+
+    /// Keys on which those are blocked who read a stream.
+    pub(super) fn read(&self) -> impl Iterator<Item = (u64, &Name)> {
+        self.keys.iter().filter(|it| it.n_readers != 0).map(|it| (it.hash, &it.key))
+    }
+
     /// Stripes that are written when clients here are served.
     pub(super) fn reached(&self) -> impl Iterator<Item = StripeId> {
         self.reached.iter().map(|it| it.0)
@@ -142,7 +159,13 @@ impl Interests {
     }
 
     fn entry(&mut self, hash: u64, key: &[u8]) -> &mut Interest {
-        let new = || Interest { hash, key: key.into(), marks: vec![], blocked: BTreeMap::new() };
+        let new = || Interest {
+            hash,
+            key: key.into(),
+            marks: vec![],
+            blocked: BTreeMap::new(),
+            n_readers: 0,
+        };
         self.keys.entry(hash, |it| *it.key == *key, |it| it.hash).or_insert_with(new).into_mut()
     }
 

@@ -23,7 +23,9 @@ use super::stripe::{Slot, StripeGuard};
 use super::{Key, Keyspace, StripeId};
 use crate::block::Awaited;
 use crate::tracking::Stale;
+use crate::tree::Name;
 use crate::value::Value;
+use crate::value::stream::StreamId;
 
 /// Locked stripes. Only what is locked can be read or written through it.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ struct Rest<'a> {
     made: Vec<u16>,
     /// What was removed because its time had come, and that nobody was told of so far.
     expired: Vec<(u16, Expired)>,
+    /// Keys from which streams went, or to which streams came, that nobody was told of so far.
+    restarted: Vec<(u16, Name)>,
     /// Keys that changed and on which clients are blocked, the first first.
     ready: Ready,
     /// What clients may hold copies of and that changed, in order.
@@ -88,6 +92,7 @@ impl<'a> Rest<'a> {
             absent: Vec::new(),
             made: Vec::new(),
             expired: Vec::new(),
+            restarted: Vec::new(),
             ready: Ready::default(),
             stale: Vec::new(),
             garbage: Garbage::default(),
@@ -363,6 +368,9 @@ impl Locked<'_> {
             if stripe.touch() {
                 self.tell(db, key);
             }
+            if let Expired::Key { .. } = expired {
+                self.wake_readers_of_gone(db, key);
+            }
             if self.keyspace.tuning().broadcasts() {
                 self.note_changed(key.name, false);
             }
@@ -398,7 +406,12 @@ impl Locked<'_> {
         let rehash = |entry: &Entry| keyspace.hash(entry.key());
         let replaced =
             self.stripe(db, key).put_text(key, bytes, expires_at_ms.unwrap_or(0), (clock, rehash));
-        replaced.into_iter().for_each(|it| self.discard(it));
+        if let Some(value) = replaced {
+            if let Value::Stream(_) = value {
+                self.note_restarted(db, key);
+            }
+            self.discard(value);
+        }
     }
 
     /// Sets the value of `key` and when it expires (`None`: never); returns the value before.
@@ -406,10 +419,11 @@ impl Locked<'_> {
         &mut self,
         db: u16,
         key: Key<'_>,
-        value: Value,
+        mut value: Value,
         (expires_at_ms, clock): (Option<u64>, Clock),
     ) -> Option<Value> {
         let keyspace = self.keyspace;
+        let brings_entries = self.identify(&mut value);
         let rehash = |entry: &Entry| keyspace.hash(entry.key());
         let awaited = Awaited::of(&value).filter(|it| keyspace.waiting().any(*it));
         let stripe = self.stripe(db, key);
@@ -420,8 +434,20 @@ impl Locked<'_> {
             && before.as_ref().and_then(Awaited::of) != Some(awaited)
         {
             self.note_ready(db, key);
+        } else if let Some(Value::Stream(_)) = before {
+            self.wake_readers_of_gone(db, key);
+        }
+        if brings_entries || matches!(before, Some(Value::Stream(_))) {
+            self.note_restarted(db, key);
         }
         before
+    }
+
+    /// A stream is another one at another key. Returns whether it is one that has had entries.
+    fn identify(&self, value: &mut Value) -> bool {
+        let Value::Stream(stream) = value else { return false };
+        stream.set_identity(self.keyspace.pushed().draw_identity());
+        stream.marks().last_id != StreamId::MIN
     }
 
     /// Changes the value of a live key in place.
@@ -439,7 +465,20 @@ impl Locked<'_> {
 
     /// Removes `key`, due or not; returns what it held.
     pub(crate) fn remove(&mut self, db: u16, key: Key<'_>) -> Option<Value> {
-        self.find(db, key)?.remove(key)
+        let removed = self.find(db, key)?.remove(key)?;
+        if let Value::Stream(_) = removed {
+            self.wake_readers_of_gone(db, key);
+            self.note_restarted(db, key);
+        }
+        Some(removed)
+    }
+
+    /// A stream is no longer at `key`: those who wait in one of its groups are told.
+    #[cold]
+    fn wake_readers_of_gone(&mut self, db: u16, key: Key<'_>) {
+        if self.keyspace.waiting().any(Awaited::Stream) {
+            self.wake_readers(db, key);
+        }
     }
 
     /// Changes when `key` expires (`None`: never); returns whether the key is there.
@@ -453,7 +492,11 @@ impl Locked<'_> {
         let mut n_removed = 0;
         let mut garbage = Garbage::default();
         let keyspace = self.keyspace;
+        let mut gone = Vec::new();
         for held in self.all_mut().filter(|it| db.is_none_or(|db| it.id.db == db)) {
+            if keyspace.waiting().any(Awaited::Stream) {
+                gone.extend(held.stripe.read_streams().into_iter().map(|key| (held.id.db, key)));
+            }
             let contents = held.stripe.clear();
             garbage.add_tracked(held.stripe.forget_tracked(keyspace.tracked()));
             n_removed += contents.table().len();
@@ -461,9 +504,11 @@ impl Locked<'_> {
                 garbage.add_contents(contents);
             }
         }
-        self.rest_mut().garbage.append(garbage);
         self.n_changes += 1;
-        self.rest_mut().stale.push(Stale::All);
+        let rest = self.rest_mut();
+        gone.into_iter().for_each(|(db, key)| rest.ready.push(db, key));
+        rest.garbage.append(garbage);
+        rest.stale.push(Stale::All);
         n_removed
     }
 
@@ -484,6 +529,10 @@ impl Locked<'_> {
         }
         let (mut ready, mut garbage) = (Vec::new(), Garbage::default());
         for (in_a, in_b) in of_a.into_iter().zip(of_b) {
+            if keyspace.waiting().any(Awaited::Stream) {
+                ready.extend(in_a.read_streams().into_iter().map(|key| (a, key)));
+                ready.extend(in_b.read_streams().into_iter().map(|key| (b, key)));
+            }
             let contents = in_b.exchange(super::stripe::Contents::default());
             let contents = in_a.exchange(contents);
             in_b.exchange(contents);

@@ -13,6 +13,7 @@ mod interest;
 mod locked;
 mod moments;
 mod policy;
+mod pushed;
 mod schedule;
 mod snapshot;
 mod stripe;
@@ -28,6 +29,7 @@ pub use gate::Gate;
 pub(crate) use locked::{Footprint, Position};
 pub use locked::{Locked, Plan};
 pub use policy::Policy;
+pub use pushed::Pushed;
 pub use snapshot::Snapshot;
 
 use std::hash::BuildHasher;
@@ -39,7 +41,7 @@ use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use crate::Now;
-use crate::block::{Blocked, Waiting};
+use crate::block::{Awaited, Blocked, Waiting};
 use crate::scripting::Scripts;
 use crate::tracking::{self, Trackers};
 use crate::tree::Name;
@@ -74,10 +76,13 @@ pub struct Keyspace {
     dice: Dice,
     n_evicted: AtomicU64,
     /// What is to be taken out of stripes that a script held.
+    /// Keys that went away in the background while clients waited to read streams: whoever waits for one is to be told.
+    gone: Mutex<Vec<(u16, Name)>>,
     unsettled: Mutex<Vec<Unsettled>>,
     /// Copies that clients may hold.
     tracked: tracking::Counts,
     waiting: Waiting,
+    pushed: Pushed,
 }
 
 #[derive(Debug)]
@@ -147,9 +152,11 @@ impl Keyspace {
             next_swept: AtomicUsize::new(0),
             dice: Dice::default(),
             n_evicted: AtomicU64::new(0),
+            gone: Mutex::default(),
             unsettled: Mutex::default(),
             tracked: tracking::Counts::default(),
             waiting: Waiting::default(),
+            pushed: Pushed::default(),
         }
     }
 
@@ -257,7 +264,12 @@ impl Keyspace {
             if (slot.n_expires() != 0 || slot.n_timed() != 0)
                 && let Some(mut stripe) = slot.try_lock()
             {
-                let removed = |it: &_, trackers: &_| removed(db, it, trackers);
+                let removed = |it: &Expired, trackers: &_| {
+                    removed(db, it, trackers);
+                    if let Expired::Key { key, .. } = it {
+                        self.note_gone(db, key);
+                    }
+                };
                 let times = (now.unix_ms(), &self.tracked);
                 let values = sweep(&mut stripe, times, &mut swept.n_removed, removed);
                 drop(stripe);
@@ -321,6 +333,25 @@ impl Keyspace {
         if blocked.is_in_line() {
             self.settle_or_put_off(Unsettled::Wait(Arc::clone(blocked)));
         }
+    }
+
+    /// A key went away in the background. Its stripe may be locked.
+    pub(crate) fn note_gone(&self, db: u16, key: &Name) {
+        if self.waiting.any(Awaited::Stream) {
+            self.gone.lock().push((db, key.clone()));
+        }
+    }
+
+    /// Keys that went away in the background, and for which somebody may wait who reads a stream.
+    pub(crate) fn take_gone(&self) -> Vec<(u16, Name)> {
+        std::mem::take(&mut *self.gone.lock())
+    }
+
+    /// Streams that are pushed to somebody.
+    #[inline]
+    #[must_use]
+    pub fn pushed(&self) -> &Pushed {
+        &self.pushed
     }
 
     pub(crate) fn waiting(&self) -> &Waiting {
@@ -446,7 +477,7 @@ fn sweep(
         values.extend(value);
         let trackers = if stripe.touch() { stripe.tell(key, tracked) } else { Trackers::default() };
         let n = match &expired {
-            Expired::Key(_) => 1,
+            Expired::Key { .. } => 1,
             Expired::Fields { names, .. } => names.len(),
         };
         n_left = n_left.saturating_sub(n);

@@ -164,7 +164,8 @@ impl StripeGuard<'_> {
         if self.find(key)?.is_due(now_ms) {
             let value = self.remove(key);
             self.counters.n_expired.add(1);
-            return Some((Expired::Key(key.name.into()), value));
+            let was_stream = matches!(value, Some(Value::Stream(_)));
+            return Some((Expired::Key { key: key.name.into(), was_stream }, value));
         }
         let edited = self.edit(key, None, |value| {
             let hash = Hash::of_mut(value)?;
@@ -374,6 +375,11 @@ impl StripeGuard<'_> {
         self.stripe.interests.is_some()
     }
 
+    /// A key changed that nobody is to be told of.
+    pub(crate) fn note_change(&self) {
+        self.counters.n_changes.add(1);
+    }
+
     /// Tells those who watch `key` that it changed. Returns those who may hold a copy of it; they are off `counts`.
     pub(crate) fn tell(&mut self, key: Key<'_>, counts: &Counts) -> Trackers {
         let mut told = Trackers::default();
@@ -438,7 +444,7 @@ impl StripeGuard<'_> {
         self.interests_mut().block(key.hash, key.name, blocked);
     }
 
-    pub(crate) fn unblock(&mut self, key: Key<'_>, blocked: &Arc<Blocked>) {
+    pub(crate) fn unblock(&mut self, key: Key<'_>, blocked: &Blocked) {
         self.with_interests(|it| it.unblock(key.hash, key.name, blocked));
     }
 
@@ -456,6 +462,22 @@ impl StripeGuard<'_> {
     /// Whether clients are blocked on `key`.
     pub(crate) fn is_blocking(&self, key: Key<'_>) -> bool {
         self.next_blocked(key, None).is_some()
+    }
+
+    /// Whether somebody who reads a stream is blocked on `key`.
+    pub(crate) fn has_readers(&self, key: Key<'_>) -> bool {
+        self.stripe.interests.as_ref().is_some_and(|it| it.has_readers(key.hash, key.name))
+    }
+
+    /// Streams that are there and that somebody waits to read.
+    pub(crate) fn read_streams(&self) -> Vec<Name> {
+        let read = self.stripe.interests.iter().flat_map(|it| it.read());
+        let table = &self.stripe.table;
+        let is_stream = |hash, key: &Name| {
+            let found = table.find(hash, |it| it.key == *key);
+            found.is_some_and(|it| matches!(it.value, Value::Stream(_)))
+        };
+        read.filter(|(hash, key)| is_stream(*hash, key)).map(|it| it.1.clone()).collect()
     }
 
     /// Keys on which clients are blocked and that hold such a value.

@@ -310,7 +310,7 @@ fn due_fields_are_gone_by_lookup_and_by_sweep() {
         let mut n_told = 0;
         let mut tell = |_, it: &Expired, _: &_| match it {
             Expired::Fields { names, were_all: false, .. } => n_told += names.len(),
-            Expired::Fields { .. } | Expired::Key(_) => panic!("unexpected: {it:?}"),
+            Expired::Fields { .. } | Expired::Key { .. } => panic!("unexpected: {it:?}"),
         };
         assert_eq!(keyspace.expire_due(Now { unix_us: 199_000 }, 100, &mut tell).n_removed, 0);
         // One stripe is left after some hundreds.
@@ -356,13 +356,8 @@ fn a_watch_that_is_given_up_while_a_script_runs_is_forgotten_later() {
 pub(super) fn blocked(waiting: &Waiting, keys: &[&'static str]) -> Arc<Blocked> {
     let spec = COMMANDS.iter().find(|it| it.name == "blpop").expect("a command");
     let request = Queued::new(Command::new(spec, 0), Request::new(b"", &[]));
-    let wait = Wait {
-        awaited: Some(Awaited::List),
-        keys: keys.iter().map(|it| it.as_bytes()).collect(),
-        destination: None,
-        deadline_unix_ms: None,
-        on_timeout: Reply::None,
-    };
+    let keys = keys.iter().map(|it| it.as_bytes()).collect();
+    let wait = Wait::new(Awaited::List, keys, None, Reply::None);
     let client = (0, 0, Version::Resp2);
     Arc::new(Blocked::new(client, waiting.draw_ticket(), request, wait, vec![]))
 }

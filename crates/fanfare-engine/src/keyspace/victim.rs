@@ -12,6 +12,7 @@ use super::policy::Policy;
 use super::{Key, Keyspace, StripeId};
 use crate::tracking::Trackers;
 use crate::tree::Name;
+use crate::value::Value;
 
 /// A key to be removed.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl Keyspace {
     pub(crate) fn evict(
         &self,
         victim: &Victim,
-        removed: impl FnOnce(u16, &Name, &Trackers),
+        removed: impl FnOnce((u16, &Name), &Value, &Trackers),
     ) -> Option<Freed> {
         let Victim { id, name } = victim;
         let mut held = self.hold(*id)?;
@@ -93,7 +94,7 @@ impl Keyspace {
         } else {
             Trackers::default()
         };
-        removed(id.db, name, &trackers);
+        removed((id.db, name), &value, &trackers);
         let n_bytes = n_before.saturating_sub(held.stripe.n_bytes());
         drop(held);
         let garbage = value.is_large().then(|| Garbage::from(value));

@@ -162,8 +162,8 @@ struct Short<const N: usize> {
 impl<const N: usize> Short<N> {
     fn new<const M: usize>(bytes: [u8; M]) -> Self {
         let mut data = [0; N];
-        for (to, from) in data.iter_mut().zip(bytes) {
-            *to = from;
+        if let Some(to) = data.first_chunk_mut() {
+            *to = bytes;
         }
         Self { data, len: M.min(N) }
     }
@@ -209,7 +209,15 @@ pub(super) fn back_len(len: usize) -> usize {
 
 /// The length of an encoding as it is written behind it: seven bits a byte, the lowest last; in each but the first byte
 /// the highest bit tells that there are more before it.
+#[inline]
 fn back(len: usize) -> Short<BACK_LEN_MAX> {
+    match u8::try_from(len) {
+        Ok(len @ 0..0x80) => Short::new([len]),
+        _ => long_back(len),
+    }
+}
+
+fn long_back(len: usize) -> Short<BACK_LEN_MAX> {
     let n = back_len(len);
     let mut data = [0; BACK_LEN_MAX];
     let mut rest = len;

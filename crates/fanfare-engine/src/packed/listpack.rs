@@ -43,6 +43,13 @@ pub struct Listpack {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(usize);
 
+impl Position {
+    /// How many bytes there are from an earlier position to this one.
+    pub(crate) fn distance(self, earlier: Self) -> usize {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 impl Listpack {
     /// An empty listpack.
     #[must_use]
@@ -97,9 +104,12 @@ impl Listpack {
         self.bytes.capacity()
     }
 
-    /// Gives back the memory that is not used.
+    /// Gives back the memory that is not used, unless that is little.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to_fit();
+        if self.bytes.len() < self.bytes.capacity() / 8 * 7 {
+            // Moved: where they are, allocators leave what is more than half full as it is.
+            self.bytes = self.bytes.as_slice().to_vec();
+        }
     }
 
     /// The elements from first to last.
@@ -130,6 +140,13 @@ impl Listpack {
     #[must_use]
     pub fn at(&self, position: Position) -> Option<Element<'_>> {
         element::decode(&self.bytes, position.0).map(|(element, _)| element)
+    }
+
+    /// The element at a position, and where the next one begins; `None` at the end.
+    #[inline]
+    #[must_use]
+    pub fn read(&self, position: Position) -> Option<(Element<'_>, Position)> {
+        element::decode(&self.bytes, position.0).map(|(element, next)| (element, Position(next)))
     }
 
     /// Where the element after that at `position` begins, which may be the end; `None` at the end.

@@ -41,7 +41,7 @@ pub struct Registry {
 #[repr(align(128))]
 struct Stripe {
     tables: Mutex<Tables>,
-    /// Channels and shard channels in `tables`, so that publishing to nobody takes no lock.
+    /// Everything in `tables`, so that publishing to nobody takes no lock.
     n_channels: AtomicUsize,
 }
 
@@ -49,6 +49,7 @@ struct Stripe {
 struct Tables {
     channels: HashTable<Counted>,
     shards: HashTable<Counted>,
+    streams: HashTable<Counted>,
 }
 
 impl ReactorSet {
@@ -248,6 +249,7 @@ impl Tables {
         match kind {
             Kind::Channel | Kind::Pattern => &self.channels,
             Kind::Shard => &self.shards,
+            Kind::Stream => &self.streams,
         }
     }
 
@@ -255,10 +257,11 @@ impl Tables {
         match kind {
             Kind::Channel | Kind::Pattern => &mut self.channels,
             Kind::Shard => &mut self.shards,
+            Kind::Stream => &mut self.streams,
         }
     }
 
     fn len(&self) -> usize {
-        self.channels.len() + self.shards.len()
+        self.channels.len() + self.shards.len() + self.streams.len()
     }
 }

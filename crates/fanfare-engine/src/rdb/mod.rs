@@ -33,8 +33,11 @@ use std::fmt;
 /// The version that is written, but for what it can not say.
 pub const VERSION: u16 = 10;
 
-/// The newest version that is read: that of Redis 7.4.
-pub const VERSION_MAX: u16 = 12;
+/// The version of what Redis 7.4 brought.
+pub const VERSION_7_4: u16 = 12;
+
+/// The newest version that is read: that of Redis 8.8.
+pub const VERSION_MAX: u16 = 14;
 
 /// Bytes that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! The version is the oldest that knows the type, but not older than [`VERSION`].
 
-use super::{ReadError, ReadErrorKind, VERSION, VERSION_MAX, crc64};
+use super::{ReadError, ReadErrorKind, VERSION, VERSION_7_4, VERSION_MAX, crc64};
 
 const VERSION_LEN: usize = 2;
 const CHECKSUM_LEN: usize = 8;
@@ -39,8 +39,18 @@ pub mod kind {
     pub const ZSET_LISTPACK: u8 = 17;
     /// A list: a count of nodes, and for each what it is ([`NODE_PLAIN`], [`NODE_PACKED`]) and a string.
     pub const LIST_QUICKLIST_2: u8 = 18;
+    /// A stream as Redis 5.0 writes it: what is below without the marks and the counts of entries read.
+    pub const STREAM_LISTPACKS: u8 = 15;
+    /// A stream: blocks, marks, and groups with what is pending.
+    pub const STREAM_LISTPACKS_2: u8 = 19;
+    /// The same, with the time at which each consumer was given something last (from 7.2 on).
+    pub const STREAM_LISTPACKS_3: u8 = 21;
     /// A set that is a listpack (from 7.2 on).
     pub const SET_LISTPACK: u8 = 20;
+    /// The same, with what producers call their entries (from 8.6 on).
+    pub const STREAM_LISTPACKS_4: u8 = 26;
+    /// The same, with what was given back and has no owner (from 8.8 on).
+    pub const STREAM_LISTPACKS_5: u8 = 27;
     /// A hash with a field that expires (from 7.4 on): when the first one does (eight bytes, milliseconds), a count, and
     /// for each field how much later it does plus 1 (0: never), its name and its value.
     pub const HASH_METADATA: u8 = 24;
@@ -57,7 +67,8 @@ pub mod kind {
 #[must_use]
 pub fn seal(mut payload: Vec<u8>) -> Vec<u8> {
     let version = match payload.first() {
-        Some(&(kind::HASH_METADATA | kind::HASH_LISTPACK_EX)) => VERSION_MAX,
+        Some(&(kind::HASH_METADATA | kind::HASH_LISTPACK_EX)) => VERSION_7_4,
+        Some(&(kind::STREAM_LISTPACKS_4 | kind::STREAM_LISTPACKS_5)) => VERSION_MAX,
         Some(_) | None => VERSION,
     };
     payload.extend_from_slice(&version.to_le_bytes());

@@ -21,6 +21,7 @@ mod list;
 mod old;
 mod set;
 mod sorted_set;
+mod stream;
 mod write;
 
 pub use write::write_value;
@@ -89,6 +90,11 @@ pub fn read_value(reader: &mut Reader<'_>, forms: &Forms) -> Result<Value, ReadE
         kind::ZSET_LISTPACK => {
             Value::SortedSet(sorted_set::read_listpack(reader, forms.sorted_set)?)
         }
+        kind @ (kind::STREAM_LISTPACKS
+        | kind::STREAM_LISTPACKS_2
+        | kind::STREAM_LISTPACKS_3
+        | kind::STREAM_LISTPACKS_4
+        | kind::STREAM_LISTPACKS_5) => Value::Stream(stream::read_stream(reader, kind)?),
         _ => return Err(ReadError { offset: start, kind: ReadErrorKind::UnknownType }),
     })
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fanfare_resp::{Value, Version, Writer};
 
+use crate::value::stream::{Delivery, Entry, Shown, Slice, StreamId};
 use crate::{Blob, Reply, WireError};
 
 /// A command's reply in the form of a protocol version.
@@ -24,6 +25,7 @@ pub(super) fn to_value(reply: Reply, version: Version) -> Value {
         Reply::Elements(slice) => {
             Value::Array(slice.iter().map(|it| Value::bulk(it.to_bytes().into_owned())).collect())
         }
+        Reply::Entries(slice) => Value::Array(entries(&slice, is_resp3)),
         Reply::Push(items) if is_resp3 => Value::Push(all(items)),
         Reply::Set(items) if is_resp3 => Value::Set(all(items)),
         Reply::Push(items) | Reply::Set(items) => Value::Array(all(items)),
@@ -47,6 +49,28 @@ pub(super) fn to_value(reply: Reply, version: Version) -> Value {
         Reply::Attribute(_, reply) => to_value(*reply, version),
         Reply::In(version, reply) => to_value(*reply, version),
     }
+}
+
+fn entries(slice: &Slice, is_resp3: bool) -> Vec<Value> {
+    let text = |id: StreamId| Value::bulk(id.spelled().to_vec());
+    let number = |n: u64| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+    let fields = |entry: &Entry<'_>| {
+        let parts = entry.fields().flat_map(<[_; 2]>::from);
+        Value::Array(parts.map(|it| Value::bulk(it.to_bytes().into_owned())).collect())
+    };
+    let mut items = Vec::with_capacity(slice.len());
+    slice.for_each(|shown| {
+        items.push(Value::Array(match shown {
+            Shown::Entry(entry) => vec![text(entry.id), fields(&entry)],
+            Shown::Gone(id) => {
+                vec![text(id), if is_resp3 { Value::Null } else { Value::NullArray }]
+            }
+            Shown::Again(entry, Delivery { idle_ms, n }) => {
+                vec![text(entry.id), fields(&entry), number(idle_ms), number(n)]
+            }
+        }));
+    });
+    items
 }
 
 /// A number as RESP2 has it: its text.

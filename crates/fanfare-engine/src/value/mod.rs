@@ -8,12 +8,14 @@ pub(crate) mod hasher;
 pub mod list;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 pub mod text;
 
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
 pub use sorted_set::SortedSet;
+pub use stream::Stream;
 pub use text::Text;
 
 /// A value of any type.
@@ -29,6 +31,8 @@ pub enum Value {
     Hash(Hash),
     /// A sorted set.
     SortedSet(SortedSet),
+    /// A stream.
+    Stream(Stream),
 }
 
 /// A type of value: what a command that works on one type asks for by name.
@@ -79,6 +83,8 @@ typed!(List, List::is_empty);
 typed!(Set, Set::is_empty);
 typed!(Hash, Hash::is_empty);
 typed!(SortedSet, SortedSet::is_empty);
+// A stream without entries still has its groups, and knows its last ID.
+typed!(Stream, |_| false);
 
 impl Value {
     /// The name that `TYPE` answers.
@@ -90,6 +96,7 @@ impl Value {
             Self::Set(_) => "set",
             Self::Hash(_) => "hash",
             Self::SortedSet(_) => "zset",
+            Self::Stream(_) => "stream",
         }
     }
 
@@ -102,6 +109,7 @@ impl Value {
             Self::Set(set) => set.encoding(),
             Self::Hash(hash) => hash.encoding(),
             Self::SortedSet(sorted_set) => sorted_set.encoding(),
+            Self::Stream(stream) => stream.encoding(),
         }
     }
 
@@ -115,6 +123,7 @@ impl Value {
             Self::Set(set) => set.n_bytes(),
             Self::Hash(hash) => hash.n_bytes(),
             Self::SortedSet(sorted_set) => sorted_set.n_bytes(),
+            Self::Stream(stream) => stream.n_bytes(),
         }
     }
 
@@ -123,7 +132,9 @@ impl Value {
     pub(crate) fn soonest_ms(&self) -> Option<u64> {
         match self {
             Self::Hash(hash) => hash.soonest_ms(),
-            Self::Text(_) | Self::List(_) | Self::Set(_) | Self::SortedSet(_) => None,
+            Self::Text(_) | Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => {
+                None
+            }
         }
     }
 
@@ -136,6 +147,7 @@ impl Value {
             Self::Set(set) => set.effort(),
             Self::Hash(hash) => hash.effort(),
             Self::SortedSet(sorted_set) => sorted_set.effort(),
+            Self::Stream(stream) => stream.effort(),
         }
     }
 }

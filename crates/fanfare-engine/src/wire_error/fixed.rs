@@ -422,3 +422,177 @@ pub const INVALID_FREQ: WireError =
     WireError::new("ERR", "Invalid FREQ value, must be >= 0 and <= 255");
 /// `RESTORE` of something that is no value.
 pub const BAD_DATA: WireError = WireError::new("ERR", "Bad data format");
+
+/// Something that is not the ID of an entry.
+pub const INVALID_STREAM_ID: WireError =
+    WireError::new("ERR", "Invalid stream ID specified as stream command argument");
+/// `XADD` with the ID before all others.
+pub const STREAM_ID_ZERO: WireError =
+    WireError::new("ERR", "The ID specified in XADD must be greater than 0-0");
+/// `XADD` with an ID that does not come after the last one.
+pub const STREAM_ID_TOO_SMALL: WireError = WireError::new(
+    "ERR",
+    "The ID specified in XADD is equal or smaller than the target stream top item",
+);
+/// `XADD` to a stream whose last ID is the last that there can be.
+pub const STREAM_IDS_EXHAUSTED: WireError = WireError::new(
+    "ERR",
+    "The stream has exhausted the last possible ID, unable to add more items",
+);
+/// `XADD` of more than fits into a block.
+pub const ELEMENTS_TOO_LARGE: WireError =
+    WireError::new("ERR", "Elements are too large to be stored");
+/// Two ways to trim.
+pub const MAXLEN_AND_MINID: WireError = WireError::new(
+    "ERR",
+    "syntax error, MAXLEN and MINID options at the same time are not compatible",
+);
+/// A length below zero.
+pub const TRIM_LENGTH_NEGATIVE: WireError =
+    WireError::new("ERR", "The MAXLEN argument must be >= 0.");
+/// A limit below zero.
+pub const TRIM_LIMIT_NEGATIVE: WireError =
+    WireError::new("ERR", "The LIMIT argument must be >= 0.");
+/// A limit of what is not done.
+pub const LIMIT_WITHOUT_STRATEGY: WireError = WireError::new(
+    "ERR",
+    "syntax error, LIMIT cannot be used without specifying a trimming strategy",
+);
+/// `XTRIM` without a word about what to keep.
+pub const NO_TRIMMING_STRATEGY: WireError =
+    WireError::new("ERR", "syntax error, XTRIM must be called with a trimming strategy");
+/// A limit of what is done exactly.
+pub const LIMIT_WITHOUT_TILDE: WireError =
+    WireError::new("ERR", "syntax error, LIMIT cannot be used without the special ~ option");
+/// An entry that its producer named, with an ID.
+pub const IDMP_WITH_ID: WireError =
+    WireError::new("ERR", "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
+/// Two producers.
+pub const IDMP_TWICE: WireError =
+    WireError::new("ERR", "syntax error, IDMP/IDMPAUTO specified multiple times");
+/// A producer without a name.
+pub const IDMPAUTO_WITHOUT_PRODUCER: WireError =
+    WireError::new("ERR", "syntax error, IDMPAUTO requires a non-empty producer ID");
+/// A producer without a name.
+pub const IDMP_WITHOUT_PRODUCER: WireError =
+    WireError::new("ERR", "syntax error, IDMP requires a non-empty producer ID");
+/// An entry that its producer named with nothing.
+pub const IDMP_WITHOUT_ID: WireError =
+    WireError::new("ERR", "syntax error, IDMP requires a non-empty idempotent ID");
+/// An interval after the last ID that there can be.
+pub const INVALID_INTERVAL_START: WireError =
+    WireError::new("ERR", "invalid start ID for the interval");
+/// An interval before the first ID that there can be.
+pub const INVALID_INTERVAL_END: WireError =
+    WireError::new("ERR", "invalid end ID for the interval");
+/// `XSETID` with a count below zero.
+pub const ENTRIES_ADDED_NEGATIVE: WireError =
+    WireError::new("ERR", "entries_added must be positive");
+/// `XSETID` whose IDs contradict each other.
+pub const SET_ID_BELOW_GIVEN_DELETED: WireError = WireError::new(
+    "ERR",
+    "The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+);
+/// `XSETID` before the last entry.
+pub const SET_ID_BELOW_TOP: WireError =
+    WireError::new("ERR", "The ID specified in XSETID is smaller than the target stream top item");
+/// `XSETID` with fewer entries than there are.
+pub const ENTRIES_ADDED_BELOW_LENGTH: WireError = WireError::new(
+    "ERR",
+    "The entries_added specified in XSETID is smaller than the target stream length",
+);
+/// `XCFGSET` of one thing twice.
+pub const IDMP_DURATION_TWICE: WireError =
+    WireError::new("ERR", "IDMP-DURATION specified multiple times");
+/// `XCFGSET` of one thing twice.
+pub const IDMP_MAXSIZE_TWICE: WireError =
+    WireError::new("ERR", "IDMP-MAXSIZE specified multiple times");
+/// `XCFGSET` of too short or too long a time.
+pub const IDMP_DURATION_OUTSIDE: WireError =
+    WireError::new("ERR", "IDMP-DURATION must be between 1 and 86400 seconds");
+/// `XCFGSET` of too few or too many.
+pub const IDMP_MAXSIZE_OUTSIDE: WireError =
+    WireError::new("ERR", "IDMP-MAXSIZE must be between 1 and 10000 entries");
+/// `XCFGSET` of nothing.
+pub const NO_PARAMETER: WireError =
+    WireError::new("ERR", "At least one parameter must be specified");
+/// `XIDMPRECORD` of a producer without a name.
+pub const EMPTY_PRODUCER_ID: WireError = WireError::new("ERR", "producer ID must be non-empty");
+/// `XIDMPRECORD` of an entry without a name.
+pub const EMPTY_IDEMPOTENT_ID: WireError = WireError::new("ERR", "idempotent ID must be non-empty");
+/// `XIDMPRECORD` of an entry that is not there.
+pub const NO_SUCH_MESSAGE: WireError = WireError::new("ERR", "No such message in stream");
+/// `XIDMPRECORD` of a name that another entry has.
+pub const IDEMPOTENT_ID_TAKEN: WireError =
+    WireError::new("ERR", "IID already exists for this producer with a different stream ID");
+/// `XREAD` or `XREADGROUP` with a key too many.
+pub const UNBALANCED_STREAMS: WireError = WireError::new(
+    "ERR",
+    "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
+);
+/// `XREADGROUP` of no group.
+pub const NO_GROUP_OPTION: WireError = WireError::new("ERR", "Missing GROUP option for XREADGROUP");
+/// `XREAD` with limits that contradict each other.
+pub const MAXCOUNT_BELOW_COUNT: WireError =
+    WireError::new("ERR", "MAXCOUNT must be greater than or equal to COUNT");
+/// `XREAD` of nothing.
+pub const MAXCOUNT_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "MAXCOUNT must be a positive integer");
+/// `XREAD` of nothing.
+pub const MAXSIZE_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "MAXSIZE must be a positive integer");
+/// `XREADGROUP ... CLAIM` of no time.
+pub const MIN_IDLE_NOT_AN_INTEGER: WireError =
+    WireError::new("ERR", "min-idle-time is not an integer or out of range");
+/// `XREADGROUP ... CLAIM` of a time below zero.
+pub const MIN_IDLE_NEGATIVE: WireError =
+    WireError::new("ERR", "min-idle-time must be a positive integer");
+/// `XREAD` with `>`.
+pub const NEW_ENTRIES_ARE_FOR_GROUPS: WireError = WireError::new(
+    "ERR",
+    "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+);
+/// `XREADGROUP` with `$`.
+pub const LAST_ID_IN_GROUP: WireError = WireError::new(
+    "ERR",
+    "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+);
+/// `XREADGROUP` with `+`.
+pub const LAST_ENTRY_IN_GROUP: WireError = WireError::new(
+    "ERR",
+    "The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+);
+/// `XGROUP` without a stream.
+pub const GROUP_WITHOUT_STREAM: WireError = WireError::new(
+    "ERR",
+    "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+);
+/// `XGROUP CREATE` of a group that is there.
+pub const BUSY_GROUP: WireError = WireError::new("BUSYGROUP", "Consumer Group name already exists");
+/// `XGROUP ... ENTRIESREAD` with an impossible number.
+pub const ENTRIES_READ_NEGATIVE: WireError =
+    WireError::new("ERR", "value for ENTRIESREAD must be positive or -1");
+/// `XAUTOCLAIM` with an impossible count.
+pub const COUNT_NOT_ABOVE_0: WireError = WireError::new("ERR", "COUNT must be > 0");
+/// `XDELEX` and `XACKDEL` with a number of IDs below 1. This and the next two: Redis 8.2.
+pub const N_IDS_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "Number of IDs must be a positive integer");
+/// Fewer IDs than were said.
+pub const N_IDS_MISMATCH: WireError =
+    WireError::new("ERR", "The `numids` parameter must match the number of arguments");
+/// `XDELEX` and `XACKDEL` without IDs.
+pub const IDS_REQUIRED: WireError = WireError::new("ERR", "IDS option is required");
+/// `XNACK` with a mode that does not exist. This and what follows: Redis 8.8.
+pub const BAD_NACK_MODE: WireError = WireError::new("ERR", "mode must be SILENT, FAIL, or FATAL");
+/// `XNACK` with a number of IDs below 1.
+pub const NACK_N_IDS_NOT_POSITIVE: WireError =
+    WireError::new("ERR", "numids must be a positive integer");
+/// `XNACK` with fewer IDs than were said.
+pub const NACK_N_IDS_MISMATCH: WireError =
+    WireError::new("ERR", "number of IDs doesn't match numids");
+/// `XNACK` with an impossible number of deliveries.
+pub const RETRYCOUNT_NEGATIVE: WireError =
+    WireError::new("ERR", "Invalid RETRYCOUNT value, must be >= 0");
+/// `XNACK` without IDs.
+pub const NACK_IDS_REQUIRED: WireError =
+    WireError::new("ERR", "syntax error, expected IDS keyword");

@@ -12,6 +12,7 @@ use fanfare_engine::host::{
     ClientFilter, Host, Killed, Kind, Outcome, ScriptTime, Shutdown, SlowEntry,
 };
 use fanfare_engine::keyspace::Garbage;
+use fanfare_engine::push::Cursor;
 use fanfare_engine::scripting::{LogLevel, Running, Scripting};
 use fanfare_engine::table::Command;
 use fanfare_engine::{Client, Reply, Request, WireError, glob, wire_error};
@@ -65,6 +66,11 @@ impl Host for FakeHost {
 
     fn subscribe(&mut self, kind: Kind, name: &[u8]) -> bool {
         self.subscriptions.insert((kind, name.to_vec(), self.present))
+    }
+
+    fn subscribe_from(&mut self, name: &[u8], cursor: Cursor) -> bool {
+        self.diary.push(format!("subscribe from {cursor:?}"));
+        self.subscribe(Kind::Stream, name)
     }
 
     fn unsubscribe(&mut self, kind: Kind, name: &[u8]) -> bool {

@@ -26,6 +26,7 @@ mod script;
 mod set;
 mod sorted_set;
 mod spec;
+mod stream_group;
 mod string;
 mod txn;
 mod walk;

@@ -165,3 +165,51 @@ fn a_payload_is_bound_to_its_bytes() {
     assert_eq!(restore(&mut world, "b", "0", &payload, ""), "+OK, RESTORE b 0 PAYLOAD");
     assert_eq!(world.line("GET b"), "$1 x");
 }
+
+/// Whatever numbers a payload has, what is recorded of it can be run again.
+#[test]
+fn a_stream_of_the_largest_numbers_lives_on() {
+    let max = [&[0x81][..], &[0xFF; 8]].concat();
+    let id = |ms: u8, seq: u8| [0, 0, 0, 0, 0, 0, 0, ms, 0, 0, 0, 0, 0, 0, 0, seq];
+    let value = [
+        // No blocks and entries, the last ID, two others, how many were added.
+        &[19, 0, 0, 5, 5, 0, 0, 0, 0][..],
+        &max,
+        // A group, its last ID, how many it has read, and what is pending of one entry.
+        &[1, 1, b'g', 5, 5],
+        &max[..8],
+        &[0xFE, 1],
+        &id(1, 1),
+        &[0xFF; 8],
+        &max,
+        // A consumer that was seen some time.
+        &[1, 1, b'c'],
+        &[0xFF; 8],
+        &[1],
+        &id(1, 1),
+    ];
+    let payload = payload::seal(value.concat());
+    let mut world = World::new(Version::Resp2);
+    assert_eq!(restore(&mut world, "s", "0", &payload, ""), "+OK, RESTORE s 0 PAYLOAD");
+    let mut replica = World::new(Version::Resp2);
+    restore(&mut replica, "s", "0", &payload, "");
+    for (line, expected) in [
+        ("XADD s 6-0 f v", "$3 6-0"),
+        ("XPENDING s g", "*4 :1 $3 1-1 $3 1-1 *1 *2 $1 c $1 1"),
+        ("XPENDING s g - + 10", "*1 *4 $3 1-1 $1 c :0 :9223372036854775807"),
+        ("XREADGROUP GROUP g d STREAMS s >", "*1 *2 $1 s *1 *2 $3 6-0 *2 $1 f $1 v"),
+        ("XCLAIM s g d 0 1-1", "*0"),
+        ("XREADGROUP GROUP g c STREAMS s 0", "*1 *2 $1 s *0"),
+        ("XPENDING s g", "*4 :1 $3 6-0 $3 6-0 *1 *2 $1 d $1 1"),
+    ] {
+        assert_eq!(world.line(line), expected, "{line}");
+    }
+    for effect in world.host.effects.drain(..) {
+        let args: Vec<Vec<u8>> = effect.args.iter().map(|it| it.to_vec()).collect();
+        let answer = shown(&replica.call(0, &args));
+        assert!(!answer.starts_with('-'), "{answer}: {:?}", effect.args);
+    }
+    for line in ["XINFO GROUPS s", "XPENDING s g - + 10", "XRANGE s - +"] {
+        assert_eq!(replica.line(line), world.line(line), "{line}");
+    }
+}

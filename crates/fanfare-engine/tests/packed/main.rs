@@ -14,5 +14,6 @@ mod lzf;
 mod redis;
 mod refuse;
 mod sample;
+mod stream;
 mod value;
 mod written;

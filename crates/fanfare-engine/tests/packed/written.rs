@@ -8,9 +8,10 @@ use fanfare_engine::rdb::{Compressor, write_len, write_string};
 use fanfare_testkit::Rng;
 
 use crate::sample::{below, element, listpack, number, string};
+use crate::stream::stream;
 
 /// The types that redis-server 7.0 reads.
-pub(crate) const OLD_KINDS: [u8; 15] = [
+pub(crate) const OLD_KINDS: [u8; 17] = [
     kind::STRING,
     kind::LIST,
     kind::LIST_ZIPLIST,
@@ -26,11 +27,19 @@ pub(crate) const OLD_KINDS: [u8; 15] = [
     kind::ZSET_2,
     kind::ZSET_ZIPLIST,
     kind::ZSET_LISTPACK,
+    kind::STREAM_LISTPACKS,
+    kind::STREAM_LISTPACKS_2,
 ];
 
 /// The types that later ones read.
-pub(crate) const NEW_KINDS: [u8; 3] =
-    [kind::SET_LISTPACK, kind::HASH_METADATA, kind::HASH_LISTPACK_EX];
+pub(crate) const NEW_KINDS: [u8; 6] = [
+    kind::SET_LISTPACK,
+    kind::HASH_METADATA,
+    kind::HASH_LISTPACK_EX,
+    kind::STREAM_LISTPACKS_3,
+    kind::STREAM_LISTPACKS_4,
+    kind::STREAM_LISTPACKS_5,
+];
 
 /// A value with up to `n_max` elements or pairs of them.
 pub(crate) fn value(rng: &mut Rng, kind: u8, n_max: usize) -> Vec<u8> {
@@ -57,6 +66,11 @@ pub(crate) fn value(rng: &mut Rng, kind: u8, n_max: usize) -> Vec<u8> {
         }
         kind::ZSET | kind::ZSET_2 => zset(rng, kind, n, &mut out),
         kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => nodes(rng, kind, n, &mut out),
+        kind::STREAM_LISTPACKS
+        | kind::STREAM_LISTPACKS_2
+        | kind::STREAM_LISTPACKS_3
+        | kind::STREAM_LISTPACKS_4
+        | kind::STREAM_LISTPACKS_5 => stream(rng, kind, n, &mut out),
         kind::HASH_METADATA => timed_fields(rng, n, &mut out),
         kind::HASH_LISTPACK_EX => timed_listpack(rng, n, &mut out),
         _ => {

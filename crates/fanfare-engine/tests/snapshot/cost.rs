@@ -8,7 +8,7 @@
 use fanfare_testkit::{Rng, seed};
 
 use crate::server::{Server, Session};
-use crate::{ALLOCATOR, alone, hash, list, n_items, set, sorted_set};
+use crate::{ALLOCATOR, alone, hash, list, n_items, set, sorted_set, stream};
 
 /// Memory that does not depend on what is changed: roots, and buffers of the client.
 const N_FIXED: u64 = 64 << 10;
@@ -22,7 +22,7 @@ struct Case {
     bytes_per_change: u64,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case { name: "keys", fill: fill_keys, change: change_key, bytes_per_change: 4 << 10 },
     Case { name: "hash", fill: hash::fill, change: change_field, bytes_per_change: 4 << 10 },
     Case { name: "set", fill: set::fill, change: change_member, bytes_per_change: 4 << 10 },
@@ -30,6 +30,10 @@ const CASES: [Case; 5] = [
     Case { name: "zset", fill: sorted_set::fill, change: change_score, bytes_per_change: 16 << 10 },
     // A chunk of 8 KiB, or two if it is divided, and the tree above.
     Case { name: "list", fill: list::fill, change: change_element, bytes_per_change: 24 << 10 },
+    // A block of 4 KiB, and the tree above.
+    Case { name: "stream", fill: stream::fill, change: stream::delete, bytes_per_change: 12 << 10 },
+    // Three orders; in two of them it goes to another place.
+    Case { name: "group", fill: stream::fill, change: stream::claim, bytes_per_change: 40 << 10 },
 ];
 
 fn fill_keys(session: &mut Session<'_>, n_items: u64) {

@@ -2,6 +2,7 @@
 
 use fanfare_engine::keyspace::{Entry, Policy};
 use fanfare_engine::value::Value;
+use fanfare_engine::value::stream::StreamId;
 use fanfare_testkit::{Rng, seed};
 
 use crate::server::{START_MS, Server, Session};
@@ -30,7 +31,7 @@ fn make(session: &mut Session<'_>, number: u64) {
     if number.is_multiple_of(13) {
         session.line(&format!("del key:{number}"));
     }
-    match number % 8 {
+    match number % 9 {
         0 => session.line(&format!("set key:{number} {number}")),
         1 => {
             session.line(&format!("set key:{number} before"));
@@ -52,6 +53,11 @@ fn make(session: &mut Session<'_>, number: u64) {
             session.line(&format!("del key:{number}"));
             session.line(&format!("zadd key:{number} {number} a:{number}"))
         }
+        6 => {
+            session.line(&format!("del key:{number}"));
+            session.line(&format!("xadd key:{number} * name a:{number}"));
+            session.line(&format!("xadd key:{number} * size {number}"))
+        }
         _ => session.line(&format!("set key:{number} a-value-with-memory-of-its-own:{number}")),
     };
     if let Some(at_ms) = expires_at_ms(number) {
@@ -61,13 +67,14 @@ fn make(session: &mut Session<'_>, number: u64) {
 
 /// What it holds, on one line.
 fn expected(number: u64) -> String {
-    match number % 8 {
+    match number % 9 {
         0 => format!("{number}"),
         1 => format!("before:after:{number}"),
         2 => format!("name=a:{number} size={number} "),
         3 => format!("first {number} last "),
         4 => format!("{number} "),
         5 => format!("a:{number}={number} "),
+        6 => format!("name=a:{number} size={number} "),
         _ => format!("a-value-with-memory-of-its-own:{number}"),
     }
 }
@@ -91,6 +98,13 @@ fn found(entry: &Entry) -> String {
             .members(0..set.len())
             .map(|it| format!("{}={} ", text(&it.name), it.score))
             .collect(),
+        Value::Stream(stream) => {
+            let entries =
+                stream.iter_from(StreamId::MIN).flat_map(|it| it.fields().collect::<Vec<_>>());
+            entries
+                .map(|it| format!("{}={} ", text(&it.0.to_bytes()), text(&it.1.to_bytes())))
+                .collect()
+        }
     }
 }
 
@@ -102,7 +116,7 @@ fn write(session: &mut Session<'_>, rng: &mut Rng, n_items: u64) {
     session.call(&[b"select", db.as_bytes()]);
     let key = key.as_bytes();
     // Some are of another type: an error is as good as any other reply.
-    match rng.below(20) {
+    match rng.below(22) {
         0 => session.call(&[b"set", key, b"written"]),
         1 => session.call(&[b"append", key, b"written"]),
         2 => session.call(&[b"setrange", key, b"3", b"written"]),
@@ -121,6 +135,8 @@ fn write(session: &mut Session<'_>, rng: &mut Rng, n_items: u64) {
         15 => session.call(&[b"persist", key]),
         16 => session.call(&[b"pexpire", key, b"1"]),
         17 => session.call(&[b"rename", key, format!("key:{}", rng.below(n_items)).as_bytes()]),
+        19 => session.call(&[b"xadd", key, b"maxlen", b"3", b"*", b"name", b"written"]),
+        20 => session.call(&[b"xgroup", b"create", key, b"g", b"0"]),
         18 => session.call(&[b"getex", key, b"px", b"100000"]),
         _ => session.call(&[b"setbit", key, b"7", b"1"]),
     };

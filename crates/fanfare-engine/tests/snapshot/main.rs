@@ -22,6 +22,7 @@ mod server;
 mod set;
 mod sorted_set;
 mod steps;
+mod stream;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

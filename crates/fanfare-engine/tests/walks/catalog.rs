@@ -112,6 +112,63 @@ pub(crate) const SORTED_SETS: &[&str] = &[
     "ZINTERCARD <numkeys> <members> <members> [LIMIT <count>]",
 ];
 
+pub(crate) const STREAMS: &[&str] = &[
+    "XADD <stream> <new-id> (<field> <value>)+",
+    "XADD <stream> [NOMKSTREAM] [MAXLEN [~|=] <length>|MINID [~|=] <id>] <new-id> (<field> <value>)+",
+    "XADD <stream> (MAXLEN ~ <length>|MINID ~ <id>) LIMIT <count> <new-id> <field> <value>",
+    "XDEL <stream> <id>+",
+    "XTRIM <stream> (MAXLEN [~|=] <length>|MINID [~|=] <id>)",
+    "XTRIM <stream> (MAXLEN ~ <length>|MINID ~ <id>) [LIMIT <count>]",
+    "XLEN <stream>",
+    "(XRANGE|XREVRANGE) <stream> <id-bound> <id-bound> [COUNT <count>]",
+    "XREAD [COUNT <count>] STREAMS <stream> <after>",
+    "XREAD [BLOCK 0] [COUNT <count>] STREAMS <stream> <stream> <after> <after>",
+    "XSETID <stream> <id> [ENTRIESADDED <few>] [MAXDELETEDID <id>]",
+    "XSETID <stream> <new-id> [ENTRIESADDED <few>]",
+    "XINFO STREAM <stream> [FULL [COUNT <count>]]",
+    "(COPY|RENAME|RENAMENX) <own-stream> <own-stream>",
+    "COPY <own-stream> <own-stream> REPLACE",
+];
+
+/// Groups of streams. Times are so long ago, or so long, that a few milliseconds make no difference.
+pub(crate) const GROUPS: &[&str] = &[
+    "XGROUP CREATE <stream> <group> (0|$|<id>) [MKSTREAM] [ENTRIESREAD <few>]",
+    "XGROUP CREATE <stream> <group> 0 [MKSTREAM]",
+    "XGROUP SETID <stream> <group> (0|$|-|+|<id>) [ENTRIESREAD <few>]",
+    "XGROUP (CREATECONSUMER|DELCONSUMER) <stream> <group> <consumer>",
+    "XREADGROUP GROUP <group> <consumer> [COUNT <count>] [NOACK] STREAMS <stream> <new>",
+    "XREADGROUP GROUP <group> <consumer> [COUNT <few>] STREAMS <stream> <new>",
+    "XREADGROUP GROUP <group> <consumer> COUNT <few> STREAMS <stream> <new>",
+    "XREADGROUP GROUP <group> <consumer> [COUNT <count>] STREAMS <stream> (0|<history>)",
+    "XREADGROUP GROUP <group> <consumer> [BLOCK 0] [COUNT <count>] STREAMS <stream> <stream> \
+     (<new>|<history>) (<new>|<new>|0)",
+    "XACK <stream> <group> <id>+",
+    "XACK <stream> <group> <id>+",
+    "XPENDING <stream> <group>",
+    "XPENDING <stream> <group> [IDLE <idle>] <id-bound> <id-bound> <count> [<consumer>]",
+    "XCLAIM <stream> <group> <consumer> <idle> <id>+ [IDLE <idle>|TIME <past>] [RETRYCOUNT <few>] \
+     [FORCE] [JUSTID] [LASTID <id>]",
+    "XAUTOCLAIM <stream> <group> <consumer> <idle> <id-bound> [COUNT <count>] [JUSTID]",
+    "XINFO (GROUPS <stream>|CONSUMERS <stream> <group>)",
+    "XINFO STREAM <stream> FULL COUNT 0",
+];
+
+/// What streams and groups are made of.
+pub(crate) const ENTRIES: &[&str] = &[
+    "XADD <stream> <new-id> <field> <value>",
+    "XADD <stream> <new-id> name <value>",
+    "XADD <stream> <new-id> name <value>",
+    "XADD <stream> <new-id> name <value> size <int>",
+    "XGROUP CREATE <stream> <group> (0|0|$) [MKSTREAM]",
+    "XREADGROUP GROUP <group> <consumer> [COUNT <few>] STREAMS <stream> <new>",
+    "XREADGROUP GROUP <group> <consumer> [COUNT <few>] STREAMS <stream> <new>",
+    "XACK <stream> <group> <id> <id> <id> <id>",
+];
+
+/// What takes all of them away.
+pub(crate) const STREAM_ENDS: &[&str] =
+    &["XGROUP DESTROY <stream> <group>", "XGROUP DESTROY <stream> <group>", "DEL <stream>"];
+
 /// Sorted sets whose members all have one score.
 pub(crate) const LEXSETS: &[&str] = &[
     "ZADD <lexset> [NX|XX] [CH] (0 <member>)+",
@@ -150,6 +207,8 @@ pub(crate) const ADDITIONS: &[&str] = &[
     "ZADD <zset> (<score> <member>)+",
     "ZADD <zset> (<score> <member>)+",
     "ZADD <lexset> (0 <member>)+",
+    "XADD <stream> <new-id> (<field> <value>)+",
+    "XADD <stream> <new-id> (<field> <value>)+",
 ];
 
 pub(crate) const FLUSHES: &[&str] =

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fanfare_engine::Version;
 use fanfare_testkit::{RawClient, RedisServer, escape, seed, split_frames};
 
-use crate::contents::{Look, args, assert_alike, contents};
+use crate::contents::{Look, Reader as _, args, assert_alike, contents};
 use crate::defined::{Defined, bulks};
 use crate::diary::Diary;
 use crate::draw::Draw;
@@ -16,12 +16,22 @@ use crate::world::World;
 
 /// Of each of the four walks.
 const N_COMMANDS: usize = 25_000;
+const N_COMMANDS_ABOUT_STREAMS: usize = 4_000;
 
 /// Clients that walk; one more reads.
 const N_WALKERS: usize = 2;
 
 #[test]
 fn every_reply_is_that_of_redis() {
+    walk_beside_redis(N_COMMANDS, false);
+}
+
+#[test]
+fn every_reply_about_streams_is_that_of_redis() {
+    walk_beside_redis(N_COMMANDS_ABOUT_STREAMS, true);
+}
+
+fn walk_beside_redis(n_commands: usize, is_about_streams: bool) {
     let seed = seed();
     let redis = RedisServer::start(&["--enable-debug-command", "yes"]);
     let n_rounds = if std::env::var_os("FANFARE_FULL").is_some() { 20 } else { 1 };
@@ -30,7 +40,8 @@ fn every_reply_is_that_of_redis() {
             for small in [false, true] {
                 let nth = round * 4 + idx as u64 * 2 + u64::from(small);
                 let mut walk = Walk::new(&redis, seed.wrapping_add(nth), (version, small));
-                walk.run(N_COMMANDS);
+                walk.draw.is_about_streams = is_about_streams;
+                walk.run(n_commands);
             }
         }
     }
@@ -69,6 +80,7 @@ impl Walk {
         let world = World::new(version);
         let sizes: [u32; 3] = if small { [16, 20, 24] } else { [512, 128, 512] };
         let list_fill = if small { 5 } else { -2 };
+        let stream_entries_max = if small { 3 } else { 20 };
         let replica = Replica::new();
         // Packed or not: a score of -0 is 0 in a listpack, in Redis too.
         for tuning in [world.keyspace.tuning(), replica.tuning()] {
@@ -76,6 +88,7 @@ impl Walk {
             tuning.set_zset_entries_max(sizes[1]);
             tuning.set_intset_entries_max(sizes[2]);
             tuning.set_list_fill(list_fill);
+            tuning.set_stream_entries_max(stream_entries_max);
         }
         let [hash, zset, set] = sizes.map(|it| it.to_string());
         let setting = |name, value: &str| args(&["CONFIG", "SET", name, value]);
@@ -86,6 +99,7 @@ impl Walk {
             setting("zset-max-listpack-entries", &zset),
             setting("set-max-intset-entries", &set),
             setting("list-max-listpack-size", &list_fill.to_string()),
+            setting("stream-node-max-entries", &stream_entries_max.to_string()),
         ] {
             assert_eq!(reader.call(&command), b"+OK\r\n");
         }
@@ -172,7 +186,38 @@ impl Walk {
         let ours = contents(&mut self.world, Look::Closely);
         let theirs = contents(&mut self.reader, Look::Closely);
         assert_alike(("engine", &ours), ("redis", &theirs), |words| self.diary.tail(words));
-        self.replica.apply(std::mem::take(&mut self.world.host.effects), &mut self.diary);
+        let (effects, now_ms) = (std::mem::take(&mut self.world.host.effects), self.world.now_ms);
+        self.replica.apply(effects, now_ms, &mut self.diary);
         self.replica.compare(&mut self.world, &mut self.diary);
+        if self.draw.once_in(4) {
+            self.exchange();
+        }
+    }
+
+    /// Each side goes on with what the other one had at a key.
+    fn exchange(&mut self) {
+        let key = self.draw.word("own-stream");
+        self.diary.note((N_WALKERS, 0), &["(exchanged)".into(), key.clone()]);
+        let db = args(&["SELECT", "0"]);
+        let dump = [db, args(&["DUMP", &key])];
+        let [ours, theirs] =
+            [self.world.ask(&dump), self.reader.ask(&dump)].map(|it| bulks(&it[1]).pop());
+        let restore = |payload: Option<Vec<u8>>| {
+            let mut command = args(&["RESTORE", &key, "0"]);
+            command.extend([payload?, b"REPLACE".to_vec()]);
+            Some([command])
+        };
+        let answers = [
+            restore(theirs).map(|it| self.world.ask(&it)),
+            restore(ours).map(|it| self.reader.ask(&it)),
+        ];
+        for answer in answers.into_iter().flatten() {
+            assert_eq!(
+                escape(&answer[0]),
+                escape(b"+OK\r\n"),
+                "{}",
+                self.diary.tail(&[String::new(), key.clone()])
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ use fanfare_engine::Version;
 use fanfare_testkit::{RawClient, escape, split_frames};
 
 use crate::defined::{Defined, bulks};
+use crate::streams;
 use crate::words::KEYS;
 use crate::world::{N_CLIENTS, World};
 
@@ -95,7 +96,14 @@ pub(crate) fn contents(reader: &mut impl Reader, look: Look) -> Contents {
             };
             let mut text = escape(&[&about.concat()[..], &part.part(value)].concat());
             match look {
+                Look::Closely if about[0] == b"+stream\r\n" => {
+                    text += &streams::details(reader, key, look);
+                    text += &streams::blocks(reader, key);
+                }
                 Look::Closely => text += &encoding,
+                Look::AtValues if about[0] == b"+stream\r\n" => {
+                    text += &streams::details(reader, key, look);
+                }
                 Look::AtValues if about[0] == b"+hash\r\n" => {
                     text += &field_times(reader, key, value)
                 }
@@ -113,6 +121,7 @@ fn value_of(key: &str, kind: &[u8]) -> Vec<Vec<u8>> {
         b"+list\r\n" => args(&["LRANGE", key, "0", "-1"]),
         b"+set\r\n" => args(&["SMEMBERS", key]),
         b"+hash\r\n" => args(&["HGETALL", key]),
+        b"+stream\r\n" => args(&["XRANGE", key, "-", "+"]),
         b"+zset\r\n" => args(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
         other => panic!("{} is no type that walks make", escape(other)),
     }

@@ -2,6 +2,8 @@
 
 use fanfare_testkit::split_frames;
 
+use crate::streams::Told;
+
 /// What of a reply must be the same on both sides.
 #[derive(Clone, Debug)]
 pub(crate) enum Defined {
@@ -14,6 +16,8 @@ pub(crate) enum Defined {
     Length,
     /// Whether it is a number above zero.
     Sign,
+    /// What is told of streams, but for times and for what later versions tell.
+    Stream(Told),
     /// The same of each element.
     Each(Vec<Defined>),
 }
@@ -33,7 +37,7 @@ impl Defined {
                 .get(3 + crate::words::KEYS.len()..)
                 .filter(|it| !it.is_empty())
                 .map_or(Self::All, Self::of),
-            _ => Self::All,
+            _ => Told::by(&name, words).map_or(Self::All, Self::Stream),
         }
     }
 
@@ -47,6 +51,7 @@ impl Defined {
             Self::Length if reply.starts_with(b"$") && !reply.starts_with(b"$-1") => b"$".to_vec(),
             Self::Elements if is_list => in_order(head, body, 1),
             Self::Pairs if is_list => in_order(head, body, 2),
+            Self::Stream(told) => told.part(reply),
             Self::Each(parts) if is_list => {
                 let (frames, _) = split_frames(body);
                 let frames = frames.iter().zip(parts).map(|(frame, part)| part.part(frame));

@@ -8,11 +8,15 @@ pub(crate) struct Draw {
     /// Whether time passes as the test says; otherwise a real clock runs beside it, and only times are drawn that are
     /// over already or far away.
     pub(crate) has_own_clock: bool,
+    /// Whether nearly all commands are about streams.
+    pub(crate) is_about_streams: bool,
+    /// The time of the last ID that was drawn for an entry of a stream.
+    pub(crate) last_ms: u64,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64, has_own_clock: bool) -> Self {
-        Self { rng: Rng::new(seed), has_own_clock }
+        Self { rng: Rng::new(seed), has_own_clock, is_about_streams: false, last_ms: 1 }
     }
 
     /// A number below `n`.

@@ -22,6 +22,7 @@ mod host;
 mod newer;
 mod replay;
 mod steps;
+mod streams;
 mod words;
 #[path = "../it/world.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the engine")]

@@ -23,7 +23,7 @@ pub(crate) fn next(draw: &mut Draw, in_multi: bool) -> Vec<String> {
     if !in_multi && draw.once_in(24) {
         return grammar::command(draw, catalog::TRANSACTIONS);
     }
-    if draw.once_in(3000) {
+    if !draw.is_about_streams && draw.once_in(3000) {
         return grammar::command(draw, catalog::FLUSHES);
     }
     let words = on_keys(draw);
@@ -37,6 +37,14 @@ pub(crate) fn next(draw: &mut Draw, in_multi: bool) -> Vec<String> {
 }
 
 fn on_keys(draw: &mut Draw) -> Vec<String> {
+    if draw.once_in(300) {
+        return grammar::command(draw, catalog::STREAM_ENDS);
+    }
+    if draw.is_about_streams {
+        let families = [catalog::ENTRIES, catalog::ENTRIES, catalog::STREAMS, catalog::GROUPS];
+        let family = draw.pick(&families);
+        return grammar::command(draw, family);
+    }
     let families = [
         catalog::STRINGS,
         catalog::STRINGS,
@@ -49,6 +57,8 @@ fn on_keys(draw: &mut Draw) -> Vec<String> {
         catalog::SORTED_SETS,
         catalog::SORTED_SETS,
         catalog::LEXSETS,
+        catalog::STREAMS,
+        catalog::GROUPS,
         catalog::KEYS,
     ];
     let family = match draw.below(16) {
@@ -63,6 +73,11 @@ fn on_keys(draw: &mut Draw) -> Vec<String> {
 
 /// Whether the client could wait, outside of transactions and scripts.
 fn waits(words: &[String]) -> bool {
+    let is_reader =
+        |it: &str| it.eq_ignore_ascii_case("XREAD") || it.eq_ignore_ascii_case("XREADGROUP");
+    if is_reader(&words[0]) {
+        return words.iter().any(|it| it.eq_ignore_ascii_case("BLOCK"));
+    }
     matches!(words[0].as_bytes(), [b'B' | b'b', b'l' | b'L' | b'r' | b'R' | b'z' | b'Z', ..])
 }
 

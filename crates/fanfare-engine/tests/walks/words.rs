@@ -5,8 +5,9 @@
 use crate::draw::Draw;
 
 /// Keys, each mostly used with one type: its first letter says which.
-pub(crate) const KEYS: [&str; 16] = [
-    "s1", "s2", "s3", "l1", "l2", "l3", "h1", "h2", "m1", "m2", "m3", "z1", "z2", "z3", "x1", "x2",
+pub(crate) const KEYS: [&str; 19] = [
+    "s1", "s2", "s3", "l1", "l2", "l3", "h1", "h2", "m1", "m2", "m3", "z1", "z2", "z3", "t1", "t2",
+    "t3", "x1", "x2",
 ];
 
 /// Of these, sorted sets whose members have the same score: what a range by name is otherwise, Redis leaves open.
@@ -23,7 +24,12 @@ pub(crate) fn bytes(word: &str) -> Vec<u8> {
         b'^' => 0,
         _ => it,
     };
-    if word == "_" { Vec::new() } else { word.bytes().map(byte).collect() }
+    match word {
+        "_" => Vec::new(),
+        // What is cut off a stream need not be exact.
+        "~" => word.into(),
+        _ => word.bytes().map(byte).collect(),
+    }
 }
 
 impl Draw {
@@ -36,7 +42,23 @@ impl Draw {
             "set" => self.key(&KEYS[8..11]),
             "zset" => self.scored(&KEYS[11..14]),
             "lexset" => self.pick(&KEYS[KEYS.len() - N_LEXSETS..]).into(),
-            "members" => self.key(&KEYS[8..16]),
+            "members" if self.once_in(4) => self.word("lexset"),
+            "members" => self.key(&KEYS[8..14]),
+            "stream" if self.is_about_streams => self.word("own-stream"),
+            "stream" => self.key(&KEYS[14..17]),
+            "length" => self.length(),
+            "own-stream" => self.pick(&KEYS[14..17]).into(),
+            "new-id" => self.new_id(),
+            "id" => self.id(),
+            "history" => self.id().replace('+', "-"),
+            "id-bound" => self.id_bound(),
+            "after" => self.after(),
+            "new" => ">".into(),
+            "group" => self.pick(&["g1", "g1", "g1", "g2", "_"]).into(),
+            "consumer" => self.pick(&["c1", "c2", "c3", "_"]).into(),
+            "few" => self.few(),
+            "idle" => self.pick(&["0", "0", "0", "3600000", "7200000", "-1", "x"]).into(),
+            "past" => self.pick(&["0", "1600000000000", "-1", "1600000000000"]).into(),
             "key" => self.pick(&KEYS).into(),
             "own-string" => self.pick(&KEYS[0..3]).into(),
             "own-hash" => self.pick(&KEYS[6..8]).into(),
@@ -173,6 +195,67 @@ impl Draw {
             return (1 + self.below(400)).to_string();
         }
         self.pick(&["0", "-1", "-1", "x", "9223372036854775807", "-9223372036854775808"]).into()
+    }
+
+    /// An ID for an entry, mostly one after all that were drawn so far.
+    fn new_id(&mut self) -> String {
+        self.last_ms += self.below(3) as u64;
+        let ms = self.last_ms;
+        match self.below(30) {
+            0 => self.pick(&["0-0", "0-*", "x", "5-", "0", "_", "-", "+", "0-1"]).into(),
+            1 if self.once_in(50) => {
+                format!("{}-{}", u64::MAX, self.pick(&["*", "18446744073709551615", "7"]))
+            }
+            1 => format!("{ms}-{}", u64::MAX),
+            2..12 => format!("{ms}-*"),
+            12..16 => format!("{ms}"),
+            _ => format!("{ms}-{}", self.below(3)),
+        }
+    }
+
+    /// An ID that an entry may have.
+    fn id(&mut self) -> String {
+        let ms = self.last_ms.saturating_sub(self.below(24) as u64);
+        match self.below(40) {
+            0 => self.pick(&["0-0", "0-*", "x", "5-", "0", "_", "-", "+", "$", ">", "(1-1"]).into(),
+            1 => format!("{ms}-{}", u64::MAX),
+            2 if self.once_in(12) => format!("{}-{}", u64::MAX, u64::MAX),
+            3 => (ms / 2).to_string(),
+            4..26 => ms.to_string(),
+            _ => format!("{ms}-{}", self.below(3)),
+        }
+    }
+
+    /// Where a range of entries begins or ends.
+    fn id_bound(&mut self) -> String {
+        match self.below(8) {
+            0..3 => "-".into(),
+            3..5 => "+".into(),
+            5 => format!("({}", self.id()),
+            _ => self.id(),
+        }
+    }
+
+    /// After which entry is read.
+    fn after(&mut self) -> String {
+        match self.below(8) {
+            0 => "$".into(),
+            1..4 => "0".into(),
+            _ => self.id(),
+        }
+        .replace('+', "-")
+    }
+
+    fn length(&mut self) -> String {
+        if self.once_in(20) { self.int(9) } else { self.below(40).to_string() }
+    }
+
+    fn few(&mut self) -> String {
+        match self.below(20) {
+            0 => self.pick(&["-1", "x", "0", "_", "-2"]).into(),
+            1 => self.below(300).to_string(),
+            _ => self.below(5).to_string(),
+        }
     }
 
     /// A point in time: mostly far away, or over.

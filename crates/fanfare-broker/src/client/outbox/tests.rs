@@ -52,7 +52,7 @@ fn bytes_leave_in_the_order_in_which_they_came() {
     outbox.reply(Version::Resp2, &mut pool, |out| out.simple(b"OK"));
     let message = press.encode(3, |out| out.extend_from_slice(b"abc"));
     outbox.push_slice(&message, &mut pool);
-    outbox.push_payload(Arc::from(&b"payload"[..]));
+    outbox.push_payload(Arc::from(&b"payload"[..]), 0);
     outbox.copy(b"end", &mut pool);
     assert_eq!(outbox.n_bytes(), 5 + 3 + 7 + 3);
     assert_eq!(send(&mut outbox, &mut pool), b"+OK\r\nabcpayloadend");

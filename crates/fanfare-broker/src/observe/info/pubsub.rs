@@ -1,5 +1,7 @@
 //! `# Pubsub`, which redis-server does not have: what was published and what became of it.
 
+use std::sync::atomic::Ordering;
+
 use super::source::Source;
 use super::text::Text;
 
@@ -18,4 +20,8 @@ pub(super) fn pubsub(source: &Source<'_>, text: &mut Text) {
     text.field("pubsub_output_bytes_lost", source.sum(|it| &it.n_output_bytes_lost));
     text.field("pubsub_mailbox_bytes", waiting.sum::<usize>());
     text.field("pubsub_mailbox_waits", source.sum(|it| &it.n_mailbox_waits));
+    let n_reading = shared.n_reading.load(Ordering::Relaxed);
+    text.field("stream_subscriptions", shared.keyspace.pushed().n_live() + n_reading);
+    text.field("stream_subscriptions_reading", n_reading);
+    text.field("stream_push_fallbacks", source.sum(|it| &it.n_fallbacks));
 }

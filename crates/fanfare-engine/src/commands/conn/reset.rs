@@ -28,7 +28,7 @@ fn reset(ctx: &mut Ctx<'_>, _: Request<'_>) -> Result<Reply, WireError> {
         ctx.host.monitor(false);
         ctx.client.monitoring = false;
     }
-    for kind in [Kind::Channel, Kind::Shard, Kind::Pattern] {
+    for kind in [Kind::Channel, Kind::Shard, Kind::Pattern, Kind::Stream] {
         for name in ctx.host.subscriptions(kind) {
             ctx.host.unsubscribe(kind, &name);
         }
@@ -40,6 +40,7 @@ fn reset(ctx: &mut Ctx<'_>, _: Request<'_>) -> Result<Reply, WireError> {
     client.discard(ctx.keyspace);
     client.n_subscriptions = 0;
     client.n_shard_subscriptions = 0;
+    client.n_stream_subscriptions = 0;
     client.db = 0;
     client.version = Version::Resp2;
     client.authenticated = !ctx.host.requires_auth();

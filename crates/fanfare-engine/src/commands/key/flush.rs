@@ -56,12 +56,15 @@ const MODE: &[Arg] = &[Arg::new("async", "oneof")
 
 fn flushdb(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     check_mode(request)?;
-    ctx.keys.flush(Some(ctx.client.db));
+    let db = ctx.client.db;
+    ctx.restart_streams(|it| it == db);
+    ctx.keys.flush(Some(db));
     Ok(Reply::Ok)
 }
 
 fn flushall(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     check_mode(request)?;
+    ctx.restart_streams(|_| true);
     ctx.keys.flush(None);
     Ok(Reply::Ok)
 }

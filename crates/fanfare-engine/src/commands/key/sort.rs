@@ -241,7 +241,9 @@ impl<'a> Sort<'a> {
             }
             Some(Value::Set(set)) => return Ok(set.iter().map(|it| it.to_name()).collect()),
             Some(Value::SortedSet(set)) => set.iter().map(|it| it.name).collect(),
-            Some(Value::Text(_) | Value::Hash(_)) => return Err(wire_error::WRONG_TYPE),
+            Some(Value::Text(_) | Value::Hash(_) | Value::Stream(_)) => {
+                return Err(wire_error::WRONG_TYPE);
+            }
         };
         if backwards {
             elements.reverse();

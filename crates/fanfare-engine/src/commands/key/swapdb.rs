@@ -29,7 +29,9 @@ fn swapdb(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     let existing = |it| ctx.keyspace.database(it).ok_or(wire_error::DB_OUT_OF_RANGE);
     let (a, b) = (existing(a)?, existing(b)?);
     if a != b {
+        ctx.restart_streams(|it| it == a || it == b);
         ctx.keys.swap(a, b);
+        ctx.restart_streams(|it| it == a || it == b);
     }
     Ok(Reply::Ok)
 }

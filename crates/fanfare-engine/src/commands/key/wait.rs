@@ -33,12 +33,7 @@ fn wait(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     if n_replicas <= 0 {
         return Ok(Reply::Int(0));
     }
-    let wait = Wait {
-        awaited: None,
-        keys: Vec::new(),
-        destination: None,
-        deadline_unix_ms: (timeout_ms != 0).then_some(deadline_unix_ms),
-        on_timeout: Reply::Int(0),
-    };
+    let deadline_unix_ms = (timeout_ms != 0).then_some(deadline_unix_ms);
+    let wait = Wait::new(None, Vec::new(), deadline_unix_ms, Reply::Int(0));
     Ok(ctx.block(request, wait))
 }

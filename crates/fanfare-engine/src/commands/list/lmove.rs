@@ -164,11 +164,8 @@ fn move_or_wait(
         return Ok(Reply::Null);
     }
     let wait = Wait {
-        awaited: Some(Awaited::List),
-        keys: vec![source],
         destination: Some(destination),
-        deadline_unix_ms,
-        on_timeout: Reply::NullArray,
+        ..Wait::new(Awaited::List, vec![source], deadline_unix_ms, Reply::NullArray)
     };
     Ok(ctx.block(request, wait))
 }

@@ -117,13 +117,7 @@ fn blmpop(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
             return pop_from(ctx, key, side, n_max);
         }
     }
-    let wait = Wait {
-        awaited: Some(Awaited::List),
-        keys,
-        destination: None,
-        deadline_unix_ms,
-        on_timeout: Reply::NullArray,
-    };
+    let wait = Wait::new(Awaited::List, keys, deadline_unix_ms, Reply::NullArray);
     Ok(ctx.block(request, wait))
 }
 

@@ -156,5 +156,6 @@ fn count(client: &mut Client, kind: Kind) -> &mut usize {
     match kind {
         Kind::Channel | Kind::Pattern => &mut client.n_subscriptions,
         Kind::Shard => &mut client.n_shard_subscriptions,
+        Kind::Stream => &mut client.n_stream_subscriptions,
     }
 }

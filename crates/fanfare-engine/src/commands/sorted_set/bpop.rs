@@ -99,15 +99,6 @@ fn wait(
     keys: Vec<&[u8]>,
     deadline_unix_ms: Option<u64>,
 ) -> Reply {
-    let on_timeout = Reply::NullArray;
-    ctx.block(
-        request,
-        Wait {
-            awaited: Some(Awaited::SortedSet),
-            keys,
-            destination: None,
-            deadline_unix_ms,
-            on_timeout,
-        },
-    )
+    let wait = Wait::new(Awaited::SortedSet, keys, deadline_unix_ms, Reply::NullArray);
+    ctx.block(request, wait)
 }

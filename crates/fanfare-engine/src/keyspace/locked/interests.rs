@@ -78,6 +78,15 @@ impl Locked<'_> {
         self.rest_mut().ready.push(db, key.name.into());
     }
 
+    /// `key` changed in a way that those who watch it are not told of.
+    pub(crate) fn note_quiet_change(&mut self, db: u16, name: &[u8]) {
+        self.n_changes += 1;
+        let key = self.key(name);
+        if let Some(stripe) = self.find(db, key) {
+            stripe.note_change();
+        }
+    }
+
     /// Something changed that is no key.
     pub(crate) fn note_change(&mut self) {
         self.n_changes += 1;
@@ -99,6 +108,26 @@ impl Locked<'_> {
     #[inline]
     pub(crate) fn take_expired(&mut self) -> Vec<(u16, Expired)> {
         self.rest.as_mut().map(|it| std::mem::take(&mut it.expired)).unwrap_or_default()
+    }
+
+    /// A stream went from `key`, or came to it: those whom it is pushed to begin again.
+    #[inline]
+    pub(crate) fn note_restarted(&mut self, db: u16, key: Key<'_>) {
+        if self.keyspace.pushed().any() {
+            self.rest_mut().restarted.push((db, key.name.into()));
+        }
+    }
+
+    /// Nobody is told of the stream that came to `key` last: its entries are pushed as they are added.
+    pub(crate) fn forget_restarted(&mut self, db: u16, name: &[u8]) {
+        let Some(rest) = &mut self.rest else { return };
+        rest.restarted.pop_if(|it| it.0 == db && *it.1 == *name);
+    }
+
+    /// Keys at which streams begin again, and that were not asked for so far.
+    #[inline]
+    pub(crate) fn take_restarted(&mut self) -> Vec<(u16, Name)> {
+        self.rest.as_mut().map(|it| std::mem::take(&mut it.restarted)).unwrap_or_default()
     }
 
     /// Marks `mark` when `key` changes.
@@ -127,7 +156,19 @@ impl Locked<'_> {
         self.find(db, key)?.next_blocked(key, after)
     }
 
-    pub(crate) fn unblock(&mut self, db: u16, key: Key<'_>, blocked: &Arc<Blocked>) {
+    /// Whether somebody who reads a stream is blocked on `key`.
+    pub(crate) fn has_readers(&mut self, db: u16, key: Key<'_>) -> bool {
+        self.find(db, key).is_some_and(|it| it.has_readers(key))
+    }
+
+    /// Those who wait to read the stream at `key` look again.
+    pub(crate) fn wake_readers(&mut self, db: u16, key: Key<'_>) {
+        if self.has_readers(db, key) {
+            self.note_ready(db, key);
+        }
+    }
+
+    pub(crate) fn unblock(&mut self, db: u16, key: Key<'_>, blocked: &Blocked) {
         if let Some(stripe) = self.find(db, key) {
             stripe.unblock(key, blocked);
         }

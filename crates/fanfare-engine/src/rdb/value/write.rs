@@ -5,7 +5,8 @@ use crate::rdb::payload::kind;
 use crate::rdb::{Compressor, write_int, write_len, write_string};
 use crate::value::hash::Field;
 use crate::value::set::Member;
-use crate::value::{Hash, List, Set, SortedSet, Text, Value};
+use crate::value::stream::{Group, Pending, Producers, StreamId};
+use crate::value::{Hash, List, Set, SortedSet, Stream, Text, Value};
 
 /// Writes the type of a value and the value. Long strings are compressed if there is a `compressor`.
 pub fn write_value(out: &mut Vec<u8>, value: &Value, compressor: Option<&mut Compressor>) {
@@ -16,6 +17,7 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value, compressor: Option<&mut Com
         Value::Set(set) => writer.set(set),
         Value::Hash(hash) => writer.hash(hash),
         Value::SortedSet(sorted_set) => writer.sorted_set(sorted_set),
+        Value::Stream(stream) => writer.stream(stream),
     }
 }
 
@@ -137,6 +139,91 @@ impl Writer<'_> {
             self.out.extend_from_slice(&member.score.to_le_bytes());
         }
     }
+
+    fn stream(&mut self, stream: &Stream) {
+        // Few have anything that Redis 7.0 does not know.
+        let is_newest = stream.producers().has_any() || stream.groups().any(Group::has_unowned);
+        self.kind(if is_newest { kind::STREAM_LISTPACKS_5 } else { kind::STREAM_LISTPACKS_2 });
+        // Later ones refuse a block of which all entries were deleted.
+        let blocks = || stream.blocks().filter(|it| it.n_entries() != 0);
+        self.n(blocks().count());
+        for block in blocks() {
+            self.string(&raw_id(block.base()));
+            self.string(block.listpack().as_bytes());
+        }
+        let marks = stream.marks();
+        self.n(stream.len());
+        self.id(marks.last_id);
+        self.id(stream.first_id());
+        self.id(marks.max_deleted_id);
+        write_len(self.out, marks.n_added);
+        self.n(stream.n_groups());
+        stream.groups().for_each(|it| self.group(it, is_newest));
+        if is_newest {
+            self.producers(stream.producers());
+        }
+    }
+
+    fn producers(&mut self, producers: &Producers) {
+        let settings = producers.settings();
+        write_len(self.out, settings.duration_s.into());
+        write_len(self.out, settings.n_max.into());
+        self.n(producers.len());
+        for (pid, n_entries, entries) in producers.iter() {
+            self.string(pid);
+            self.n(n_entries);
+            for (iid, id) in entries {
+                self.string(iid);
+                self.id(id);
+            }
+        }
+        let (n_added, n_duplicates) = producers.counts();
+        write_len(self.out, n_added);
+        write_len(self.out, n_duplicates);
+    }
+
+    fn group(&mut self, group: &Group, is_newest: bool) {
+        self.string(group.name());
+        self.id(group.last_id());
+        // What nobody knows is -1.
+        write_len(self.out, group.entries_read().unwrap_or(u64::MAX));
+        self.n(group.n_pending());
+        for pending in group.pending_from(StreamId::MIN) {
+            let Pending { id, delivered_ms, n_deliveries, .. } = pending;
+            self.out.extend_from_slice(&raw_id(id));
+            self.out.extend_from_slice(&delivered_ms.to_le_bytes());
+            write_len(self.out, n_deliveries);
+        }
+        self.n(group.n_consumers());
+        for consumer in group.consumers() {
+            self.string(&consumer.name);
+            self.out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
+            if is_newest {
+                // What never was is -1.
+                let active_ms = consumer.active_ms.unwrap_or(u64::MAX);
+                self.out.extend_from_slice(&active_ms.to_le_bytes());
+            }
+            self.n(consumer.n_pending());
+            for id in consumer.pending_from(StreamId::MIN) {
+                self.out.extend_from_slice(&raw_id(id));
+            }
+        }
+        if is_newest {
+            let ids: Vec<_> = group.unowned().collect();
+            self.n(ids.len());
+            ids.into_iter().for_each(|id| self.out.extend_from_slice(&raw_id(id)));
+        }
+    }
+
+    fn id(&mut self, id: StreamId) {
+        write_len(self.out, id.ms);
+        write_len(self.out, id.seq);
+    }
+}
+
+/// An ID in 16 bytes that are in order as IDs are.
+fn raw_id(id: StreamId) -> [u8; 16] {
+    ((u128::from(id.ms) << 64) | u128::from(id.seq)).to_be_bytes()
 }
 
 /// Fields and values of a packed hash of which no field expires any more.

@@ -2,6 +2,7 @@
 
 mod hash;
 mod other;
+mod stream;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ fn walk(seed: u64) {
             escape(&expected),
             diary.tail(&words)
         );
-        replica.apply(std::mem::take(&mut world.host.effects), &mut diary);
+        replica.apply(std::mem::take(&mut world.host.effects), world.now_ms, &mut diary);
         if draw.once_in(40) {
             expire_due(&mut world);
             replica.compare(&mut world, &mut diary);

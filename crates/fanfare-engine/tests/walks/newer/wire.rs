@@ -6,6 +6,7 @@ pub(super) enum Wire {
     Bulk(Option<Vec<u8>>),
     Array(Vec<Wire>),
     NullArray,
+    Error(&'static str),
 }
 
 impl Wire {
@@ -24,6 +25,7 @@ impl Wire {
                 bytes
             }
             Self::NullArray => b"*-1\r\n".to_vec(),
+            Self::Error(text) => format!("-{text}\r\n").into_bytes(),
         }
     }
 

@@ -20,7 +20,7 @@ impl Source {
         match value {
             Value::Set(set) => Some(Self::Set(set.clone())),
             Value::SortedSet(set) => Some(Self::SortedSet(set.clone())),
-            Value::Text(_) | Value::List(_) | Value::Hash(_) => None,
+            Value::Text(_) | Value::List(_) | Value::Hash(_) | Value::Stream(_) => None,
         }
     }
 
