@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CODES, Exit};
 use crate::{
-    bench, completions, config, demo, explain, man, output, ping, publish, serve, subscribe,
+    bench, completions, config, demo, explain, man, output, ping, publish, serve, stream, subscribe,
 };
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,7 @@ Examples:
   fanfare serve --port 6379                 run the broker
   fanfare sub -p 'news.*'                   print what is published
   fanfare pub news.sport 'one all'          publish
+  fanfare stream tail orders --from 0       print what a stream holds, and what is added
   fanfare bench pubsub --subscribers 100    measure
 
 The server is FANFARE_URL or --url; without them redis://127.0.0.1:6379.
@@ -43,6 +44,7 @@ enum Command {
     Demo(demo::Demo),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
+    Stream(stream::Stream),
     Ping(ping::Ping),
     Bench(bench::Bench),
     Config(config::Reference),
@@ -59,6 +61,7 @@ impl Cli {
             Command::Demo(it) => it.run(),
             Command::Pub(it) => it.run(),
             Command::Sub(it) => it.run(),
+            Command::Stream(it) => it.run(),
             Command::Ping(it) => it.run(),
             Command::Bench(it) => it.run(),
             Command::Config(it) => it.run(),

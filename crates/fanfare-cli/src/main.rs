@@ -24,6 +24,7 @@ mod ping;
 mod publish;
 mod serve;
 mod sparkline;
+mod stream;
 mod subscribe;
 mod text;
 

@@ -20,6 +20,8 @@ pub enum Role {
     Commands,
     /// The connection that subscriptions share, or one subscription's own.
     Subscriptions,
+    /// One tail's own.
+    Streams,
 }
 
 impl fmt::Display for Role {
@@ -27,6 +29,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Commands => "command connection",
             Self::Subscriptions => "subscription connection",
+            Self::Streams => "stream connection",
         })
     }
 }

@@ -29,9 +29,9 @@
 //!
 //! # Code map
 //! `connection/core.rs` is the protocol without I/O; `subscriptions.rs`, `registry.rs`, `queue.rs`,
-//! `heartbeat.rs` and `backoff.rs` are pure as well. `connection/commands.rs` and
-//! `connection/subscriber.rs` are the two tasks that own sockets, `topology/` says which
-//! connections there are, and `link.rs` is the handle.
+//! `heartbeat.rs`, `backoff.rs` and what is in `stream/` are pure as well. `connection/commands.rs`,
+//! `connection/subscriber.rs` and `connection/tail.rs` are the tasks that own sockets, `topology/`
+//! says which connections there are, and `link.rs` is the handle.
 
 mod backoff;
 mod connection;
@@ -45,6 +45,7 @@ mod options;
 mod queue;
 mod registry;
 mod request;
+pub mod stream;
 mod subscription;
 mod subscriptions;
 #[cfg(feature = "tls")]

@@ -21,8 +21,9 @@ use crate::{
         driver::{Status, now, until},
     },
     request::{Answers, Pipeline, check_shareable},
+    stream::{Position, Tail, queue::Bounds},
     subscription::Subscription,
-    topology::standalone::Standalone,
+    topology::standalone::{Follower, Standalone},
 };
 
 /// A connection to a server that survives: see the [crate's documentation](crate).
@@ -223,6 +224,55 @@ impl Link {
         let subscription = Subscription::new(id, self.clone(), hub, queue);
         subscription.add(names).await?;
         Ok(subscription)
+    }
+
+    /// Follows a stream: its entries from `start` on, and then those that are added. Returns after
+    /// the server has answered the first read: with [`Position::New`], what is added from then on
+    /// arrives.
+    ///
+    /// While `entries_max` entries or `bytes_max` bytes wait to be taken, nothing more is read.
+    /// Bytes are counted as [`TailStats`](crate::stream::TailStats) says; since a server is asked for
+    /// entries before their size is known, one answer may exceed them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] if the server refuses (`WRONGTYPE`, `NOPERM`);
+    /// [`ErrorKind::NotConnected`] if it did not answer in time; [`ErrorKind::InvalidOption`] if
+    /// the queue could hold nothing; [`ErrorKind::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection.
+    pub async fn tail(
+        &self,
+        key: Bytes,
+        start: Position,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Result<Tail, Error> {
+        let bounds = Bounds { entries_max, bytes_max };
+        bounds.check()?;
+        let topology = &self.inner.topology;
+        if topology.is_closed() {
+            return Err(Error::closed());
+        }
+        let deadline = now() + self.options().request_timeout;
+        let Follower { queue, status, pushing, confirmed } = topology.tail(key, start, bounds);
+        let tail = Tail::new(self.clone(), queue, status, pushing);
+        match until(deadline, confirmed).await {
+            Some(Ok(Ok(()))) => Ok(tail),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(Error::closed()),
+            None => Err(self.no_connection()),
+        }
+    }
+
+    /// What somebody gets who waited for a connection in vain.
+    pub(crate) fn no_connection(&self) -> Error {
+        let options = self.options();
+        let (address, timeout) = (options.url().address(), options.request_timeout);
+        Error::new(
+            ErrorKind::NotConnected,
+            format!("no connection to {address} within {timeout:?}"),
+        )
     }
 
     /// What happens to the link, from now on.

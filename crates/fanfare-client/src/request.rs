@@ -91,6 +91,7 @@ pub(crate) fn check_shareable(args: &[&[u8]]) -> Result<(), Error> {
             "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE"
             | "SUNSUBSCRIBE",
         ) => "use `subscribe`",
+        Some("XSUBSCRIBE" | "XUNSUBSCRIBE") => "use a stream's `tail`",
         Some("MULTI" | "EXEC" | "DISCARD" | "WATCH" | "UNWATCH") => {
             "commands of other callers would end up in the transaction"
         }

@@ -136,9 +136,7 @@ impl Subscription {
                     let message = format!("the server did not confirm within {timeout:?}");
                     Error::new(ErrorKind::Timeout, message)
                 } else {
-                    let address = self.link.options().url().address();
-                    let message = format!("no connection to {address} within {timeout:?}");
-                    Error::new(ErrorKind::NotConnected, message)
+                    self.link.no_connection()
                 })
             }
         }

@@ -149,7 +149,7 @@ pub static CATALOGUE: &[Entry] = &[
         name: "invalid request",
         meaning: "The command can not be sent on a connection that many callers share.",
         cause: "SUBSCRIBE, MULTI, SELECT, a blocking read or another command that changes the connection.",
-        cure: "Use the method made for it: `subscribe` for SUBSCRIBE, the URL's database for SELECT.",
+        cure: "Use the method made for it: `subscribe` for SUBSCRIBE, a stream's `tail` for XSUBSCRIBE and XREAD BLOCK, the URL's database for SELECT.",
     },
     Entry {
         code: "FF-1301",
@@ -255,8 +255,8 @@ pub static CATALOGUE: &[Entry] = &[
         kind: "Decode",
         name: "can not decode",
         meaning: "A payload could not be turned into the type that the program asked for.",
-        cause: "Somebody publishes another format on this channel.",
-        cure: "Look at what is published (`fanfare sub CHANNEL --raw`). The subscription goes on.",
+        cause: "Somebody publishes another format on this channel, or adds other fields to this stream.",
+        cure: "Look at what is there (`fanfare sub CHANNEL --raw`, `fanfare stream tail KEY --from 0`). The subscription or tail goes on.",
     },
     Entry {
         code: "FF-6003",

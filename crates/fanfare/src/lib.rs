@@ -1,4 +1,4 @@
-//! Redis messaging for Rust: publish and subscribe, on an embedded broker or on any Redis.
+//! Redis messaging for Rust: publish and subscribe, and streams, on an embedded broker or on any Redis.
 //!
 #![cfg_attr(feature = "embedded", doc = "```")]
 #![cfg_attr(not(feature = "embedded"), doc = "```no_run")]
@@ -27,11 +27,14 @@
 //! - [`Subscription`] is a stream of [`Message`]s, and with
 //!   [`next_delivery`](Subscription::next_delivery) of the [`Gap`]s between them.
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
+//! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
+//!   [`Tail`](stream::Tail) misses nothing that the stream still has.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
 //! # What is promised
-//! Delivery is at most once, in the order of the broker. Connections come back by themselves, and
+//! Publish and subscribe deliver at most once, a stream's tail exactly once to the value that reads
+//! it, both in the order of the broker. Connections come back by themselves, and
 //! subscriptions with them; a server that hangs is noticed by a heartbeat. Every queue has a bound
 //! and a policy for when it is full ([`Overflow`]). Every loss is an [`Event`], a count and a
 //! [`Gap`] in the stream; none is silent.
@@ -40,11 +43,14 @@
 //! - `embedded` (default): the URL `embedded:` starts a broker inside the program.
 //! - `tls` (default): `rediss://`.
 
+mod batch;
 pub mod catalogue;
 mod client;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod json;
 mod pubsub;
+pub mod stream;
 
 pub use client::{Builder, Fanfare};
 pub use fanfare_client::{

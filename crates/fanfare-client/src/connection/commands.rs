@@ -11,7 +11,7 @@ use crate::{
     Error, ErrorKind, WhileDown,
     connection::{
         core::{Core, Output, Replies, Request},
-        driver::{Alarm, Connection, Context, now},
+        driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now},
     },
 };
 
@@ -26,10 +26,6 @@ pub(crate) type Call = Request<Caller>;
 
 /// Requests taken from the callers at once.
 const TAKE_MAX: usize = 256;
-
-/// Reads before requests expire whose time is over: enough for all that a socket keeps, and an end
-/// if the server never stops sending.
-const CATCH_UPS_MAX: usize = 128;
 
 /// See the module.
 pub(crate) struct Commands {
@@ -216,7 +212,10 @@ fn hand_out(core: &mut Core<Caller>) -> Result<(), Error> {
             // Whoever asked may have gone.
             Output::Replies { token, replies } => drop(token.reply.send(replies)),
             // Nothing subscribes on this connection: the commands that would are refused.
-            Output::Message(_) | Output::Confirmed { .. } | Output::Refused { .. } => {}
+            Output::Message(_)
+            | Output::Confirmed { .. }
+            | Output::Refused { .. }
+            | Output::StreamPush(_) => {}
         }
     }
     Ok(())

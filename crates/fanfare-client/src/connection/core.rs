@@ -47,6 +47,8 @@ pub(crate) enum Output<T> {
     Confirmed { ask: Ask, target: Target },
     /// The server refused to do what a batch asks.
     Refused { batch: Batch, error: Error },
+    /// A push about a stream that is followed, as it came.
+    StreamPush(Vec<Value>),
 }
 
 /// A message as it came over the wire.
@@ -310,6 +312,7 @@ impl<T> Core<T> {
 
     fn dispatch(&mut self, value: Value) -> Result<Option<Output<T>>, Error> {
         match value {
+            Value::Push(items) if self.role == Role::Streams => Ok(Some(Output::StreamPush(items))),
             Value::Push(items) => self.dispatch_push(items),
             Value::Array(items) if self.role == Role::Subscriptions => self.dispatch_push(items),
             value => self.dispatch_reply(value),

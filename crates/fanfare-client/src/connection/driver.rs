@@ -9,11 +9,11 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context as TaskContext, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::BytesMut;
-use fanfare_resp::Decoder;
+use fanfare_resp::{Decoder, Version};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
@@ -27,6 +27,10 @@ use crate::{
     heartbeat::Heartbeat,
     net::{Connector, Transport},
 };
+
+/// Reads before requests expire whose time is over: enough for all that a socket keeps, and an end
+/// if the server never stops sending.
+pub(crate) const CATCH_UPS_MAX: usize = 128;
 
 /// What a driver knows of its link.
 #[derive(Clone)]
@@ -143,7 +147,9 @@ impl Context {
         tracing::debug!(role = %self.role, version = ?handshake.version(), "connected");
         let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
         let core = Core::new(self.role, options.limits, heartbeat, input);
-        Ok(Connection { transport, core, needs_flush: false, status: self.status.clone() })
+        let status = self.status.clone();
+        let is_resp3 = handshake.version() == Version::Resp3;
+        Ok(Connection { transport, core, is_resp3, needs_flush: false, status })
     }
 
     pub(crate) fn announce_up(&self) {
@@ -222,6 +228,8 @@ fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error)
 pub(crate) struct Connection<T> {
     transport: Transport,
     pub(crate) core: Core<T>,
+    /// Whether the server may push beside its answers.
+    pub(crate) is_resp3: bool,
     needs_flush: bool,
     status: Arc<Status>,
 }
@@ -332,4 +340,10 @@ pub(crate) async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::
 /// The runtime's clock, which tests can pause.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The time of day at an instant that has passed.
+pub(crate) fn wall_clock(at: Instant) -> SystemTime {
+    let wall = SystemTime::now();
+    wall.checked_sub(now().saturating_duration_since(at)).unwrap_or(wall)
 }

@@ -5,3 +5,4 @@ pub(crate) mod core;
 pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod subscriber;
+pub(crate) mod tail;

@@ -16,7 +16,7 @@ use crate::{
     Error, Event, Gap, WhileDown,
     connection::{
         core::Output,
-        driver::{Alarm, Connection, Context, now},
+        driver::{Alarm, Connection, Context, now, wall_clock},
     },
     message::Outage,
     queue::{Pushed, Queue},
@@ -218,7 +218,7 @@ impl Subscriber {
                     }
                 }
                 // Only heartbeats are asked here, and the core keeps their answers.
-                Ok(Some(Output::Replies { .. })) => {}
+                Ok(Some(Output::Replies { .. } | Output::StreamPush(_))) => {}
                 Err(error) => break Err(error),
             }
         };
@@ -297,10 +297,4 @@ impl Subscriber {
         }
         self.context.announce_up();
     }
-}
-
-/// The time of day at an instant that has passed.
-fn wall_clock(at: Instant) -> SystemTime {
-    let wall = SystemTime::now();
-    wall.checked_sub(now().saturating_duration_since(at)).unwrap_or(wall)
 }

@@ -1,9 +1,10 @@
 //! One server: a connection for commands, one that subscriptions share, and one for each
-//! subscription that may stop reading.
+//! subscription that may stop reading and each stream that is followed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Error, Options, Role,
@@ -11,9 +12,11 @@ use crate::{
         commands::{Call, Commands},
         driver::{Context, Status},
         subscriber::{Doorbell, Subscriber, Wish},
+        tail::{self, Pushing, Tailing},
     },
     event::Announcer,
     net::Connector,
+    stream::{self, Position, queue::Bounds, reader::Reader},
 };
 
 /// The connections to one server. Their tasks end when this is closed or dropped.
@@ -34,6 +37,15 @@ pub(crate) struct Hub {
     pub(crate) wishes: mpsc::Sender<Wish>,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) status: Arc<Status>,
+}
+
+/// A connection that follows a stream, seen from its tail.
+pub(crate) struct Follower {
+    pub(crate) queue: Arc<stream::queue::Queue>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) pushing: Pushing,
+    /// Answered once entries can come, or why not.
+    pub(crate) confirmed: oneshot::Receiver<Result<(), Error>>,
 }
 
 /// Wishes that may wait for a connection's task; beyond them, those who wish wait.
@@ -82,6 +94,18 @@ impl Standalone {
         let context = self.context(Role::Subscriptions, hub.status.clone());
         tokio::spawn(Subscriber::new(context, receiver, hub.doorbell.clone()).run());
         hub
+    }
+
+    /// A new connection that follows a stream. It ends when the queue is abandoned.
+    pub(crate) fn tail(&self, key: Bytes, start: Position, bounds: Bounds) -> Follower {
+        let queue = Arc::new(stream::queue::Queue::new(bounds));
+        let (status, pushing) = (Arc::new(Status::new()), Pushing::default());
+        let (ready, confirmed) = oneshot::channel();
+        let reader = Reader::new(key, start, tail::block(&self.options));
+        let context = self.context(Role::Streams, status.clone());
+        let tailing = Tailing::new(context, reader, queue.clone(), pushing.clone(), ready);
+        tokio::spawn(tailing.run());
+        Follower { queue, status, pushing, confirmed }
     }
 
     /// Closes all connections and returns when their tasks have ended.

@@ -1,20 +1,9 @@
 //! Publishing: one message, one value as JSON, many messages.
 
-use std::collections::VecDeque;
-
-use fanfare_client::{Answers, Error, ErrorKind, Pipeline, Value};
+use fanfare_client::{Error, ErrorKind, Pipeline, Value};
 use serde::Serialize;
 
-use crate::Fanfare;
-
-/// Most messages in one chunk of a batch.
-const CHUNK_MESSAGES_MAX: usize = 512;
-
-/// Most bytes in one chunk of a batch, unless one message alone has more.
-const CHUNK_BYTES_MAX: usize = 256 * 1024;
-
-/// Most chunks of one batch without an answer.
-const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+use crate::{Fanfare, batch::Batch, json};
 
 impl Fanfare {
     /// Publishes a message and returns how many subscriptions the server handed it to.
@@ -86,11 +75,7 @@ impl Fanfare {
         channel: impl AsRef<[u8]>,
         value: &(impl Serialize + ?Sized),
     ) -> Result<u64, Error> {
-        let payload = serde_json::to_vec(value).map_err(|source| {
-            Error::new(ErrorKind::Encode, "the value can not be written as JSON")
-                .with_source(source)
-        })?;
-        self.publish(channel, payload).await
+        self.publish(channel, json::encode(value)?).await
     }
 
     /// Publishes many messages, pipelined, and returns the outcome of each in their order.
@@ -123,68 +108,17 @@ impl Fanfare {
         C: AsRef<[u8]>,
         P: AsRef<[u8]>,
     {
-        let mut outcomes = Vec::new();
-        let mut in_flight = VecDeque::new();
-        let mut chunk = Pipeline::new();
+        let mut batch = Batch::new(self, receivers);
         for (channel, payload) in messages {
-            let (channel, payload) = (channel.as_ref(), payload.as_ref());
-            let n_bytes = chunk.n_bytes() + channel.len() + payload.len();
-            let fits = chunk.is_empty()
-                || (chunk.len() < CHUNK_MESSAGES_MAX && n_bytes <= CHUNK_BYTES_MAX);
-            if !fits {
-                let full = std::mem::take(&mut chunk);
-                self.send_chunk(full, &mut in_flight, &mut outcomes).await;
-            }
-            chunk.push([&b"PUBLISH"[..], channel, payload]);
+            batch.push([&b"PUBLISH"[..], channel.as_ref(), payload.as_ref()]).await;
         }
-        if !chunk.is_empty() {
-            self.send_chunk(chunk, &mut in_flight, &mut outcomes).await;
-        }
-        while let Some(sent) = in_flight.pop_front() {
-            collect(sent, &mut outcomes).await;
-        }
-        outcomes
-    }
-
-    async fn send_chunk(
-        &self,
-        chunk: Pipeline,
-        in_flight: &mut VecDeque<Sent>,
-        outcomes: &mut Vec<Result<u64, Error>>,
-    ) {
-        let n_messages = chunk.len();
-        in_flight.push_back(match self.link().send(chunk).await {
-            Ok(answers) => Sent::Answers(answers),
-            Err(error) => Sent::Refused(error, n_messages),
-        });
-        if CHUNKS_IN_FLIGHT_MAX < in_flight.len()
-            && let Some(first) = in_flight.pop_front()
-        {
-            collect(first, outcomes).await;
-        }
+        batch.finish().await
     }
 
     async fn publish_by(&self, verb: &[u8], channel: &[u8], payload: &[u8]) -> Result<u64, Error> {
         let mut pipeline = Pipeline::new();
         pipeline.push([verb, channel, payload]);
         receivers(self.link().send(pipeline).await?.one().await)
-    }
-}
-
-/// What became of a chunk.
-enum Sent {
-    Answers(Answers),
-    Refused(Error, usize),
-}
-
-async fn collect(sent: Sent, outcomes: &mut Vec<Result<u64, Error>>) {
-    match sent {
-        Sent::Answers(answers) => {
-            outcomes.extend(answers.all().await.into_iter().map(receivers));
-        }
-        Sent::Refused(error, n_messages) => {
-            outcomes.extend(std::iter::repeat_n(Err(error), n_messages));
-        }
     }
 }
 

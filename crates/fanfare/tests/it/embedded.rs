@@ -1,6 +1,6 @@
 //! The broker inside the program: one for each name, for as long as somebody holds it.
 
-use fanfare::{ErrorKind, Fanfare};
+use fanfare::{ErrorKind, Fanfare, stream::Position};
 
 use crate::support::{next, run};
 
@@ -72,6 +72,28 @@ fn half_a_million_messages_within_one_program() {
             assert_eq!(outcome?, 1);
         }
         assert_eq!(subscription.stats().dropped, 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_tail_alone_keeps_its_broker() {
+    run(async {
+        let name = "embedded:followed";
+        let fanfare = Fanfare::connect(name).await?;
+        let stream = fanfare.stream("s");
+        let mut tail = stream.tail(Position::New).await?;
+        for outcome in stream.add_batch((0..20_000).map(|n| [("n", n.to_string())])).await {
+            outcome?;
+        }
+        drop((fanfare, stream));
+        let late = Fanfare::connect(name).await?;
+        late.stream("s").add([("n", "20000")]).await?;
+        for expected in 0..=20_000 {
+            let entry = tail.next().await.ok_or("the tail ended")?;
+            assert_eq!(entry.text("n")?, expected.to_string());
+        }
+        assert_eq!(tail.stats().reconnects, 0);
         Ok(())
     });
 }

@@ -10,7 +10,10 @@ mod loss;
 mod pubsub;
 mod recovery;
 mod stall;
+mod streams;
 mod support;
+mod tail;
+mod tail_random;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;

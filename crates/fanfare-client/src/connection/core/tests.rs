@@ -72,6 +72,7 @@ fn show(output: &Output<u32>) -> String {
         }
         Output::Confirmed { ask, target } => format!("{ask:?} {}", text(&target.name)),
         Output::Refused { batch, error } => format!("refused {}: {error}", batch.names.len()),
+        Output::StreamPush(items) => format!("push of {}", items.len()),
     }
 }
 
