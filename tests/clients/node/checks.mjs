@@ -10,6 +10,13 @@ const PATIENCE_MS = 10_000;
 
 const checks = [];
 
+class Skipped extends Error {}
+
+/** Ends a check for which the server is too old. */
+export function skip(reason) {
+  throw new Skipped(reason);
+}
+
 /** Registers a check. */
 export function check(name, run) {
   checks.push({ name, run });
@@ -21,6 +28,10 @@ export async function runAll() {
     try {
       await withDeadline(run());
     } catch (error) {
+      if (error instanceof Skipped) {
+        console.log(`skipped ${name}: ${error.message}`);
+        continue;
+      }
       console.error(error);
       console.log(`FAILED ${name}`);
       process.exit(1);
@@ -34,6 +45,15 @@ export function equal(actual, expected) {
   if (!isDeepStrictEqual(actual, expected)) {
     throw new Error(`got ${inspect(actual)}, expected ${inspect(expected)}`);
   }
+}
+
+/** Waits for an error with this beginning. */
+export async function fails(beginning, promise) {
+  const message = await promise.then(
+    (answer) => `no error but ${inspect(answer)}`,
+    (error) => error.message,
+  );
+  if (!message.startsWith(beginning)) throw new Error(`got ${message}, expected ${beginning}`);
 }
 
 /** Waits until `condition()` is true. */

@@ -15,6 +15,10 @@ PATIENCE_S = 10.0
 _checks = []
 
 
+class Skipped(Exception):
+    """The server is too old for a check."""
+
+
 def check(function):
     """Registers a check. It runs once for each protocol version, which is its argument."""
     _checks.append(function)
@@ -31,6 +35,9 @@ def run_all():
                     asyncio.run(asyncio.wait_for(function(protocol), 3 * PATIENCE_S))
                 else:
                     function(protocol)
+            except Skipped as reason:
+                print(f"skipped {name}: {reason}", flush=True)
+                continue
             except BaseException:
                 traceback.print_exc()
                 print(f"FAILED {name}", flush=True)
@@ -42,9 +49,15 @@ def equal(actual, expected):
     assert actual == expected, f"got {actual!r}, expected {expected!r}"
 
 
-def eventually(condition):
+def need(client, command):
+    """Skips the check if the server does not know the command."""
+    if client.execute_command("COMMAND INFO", command) in ([None], {}):
+        raise Skipped(f"the server has no {command}")
+
+
+def eventually(condition, patience_s=PATIENCE_S):
     """Waits until `condition()` is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "this did not become true in time"
         time.sleep(0.005)
