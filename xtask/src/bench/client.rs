@@ -66,13 +66,62 @@ pub(super) fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// `SUBSCRIBE` or `PSUBSCRIBE`.
+/// By what a reply is known to be complete, and to be right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Measure {
+    /// Every byte is known beforehand.
+    Bytes,
+    /// The clock has a part in it: lines are known by how many they are and how they begin.
+    Lines,
+}
+
+impl Measure {
+    /// How much `received` is.
+    pub(super) fn of(self, received: &[u8]) -> u64 {
+        match self {
+            Self::Bytes => received.len() as u64,
+            Self::Lines => received.iter().map(|byte| u64::from(*byte == b'\n')).sum(),
+        }
+    }
+
+    /// Reads what is as long as `expected`, and fails unless it is as expected.
+    pub(super) fn expect(self, stream: &mut TcpStream, expected: &[u8]) -> Result<()> {
+        match self {
+            Self::Bytes => expect(stream, expected),
+            Self::Lines => expect_lines(stream, expected),
+        }
+    }
+}
+
+fn expect_lines(stream: &mut TcpStream, expected: &[u8]) -> Result<()> {
+    let mut received = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    while Measure::Lines.of(&received) < Measure::Lines.of(expected) {
+        let n_read = stream.read(&mut chunk).context("the server did not answer")?;
+        if n_read == 0 {
+            bail!("the server closed the connection");
+        }
+        received.extend_from_slice(chunk.get(..n_read).unwrap_or_default());
+    }
+    let firsts = |text: &[u8]| -> Vec<Option<u8>> {
+        text.split(|byte| *byte == b'\n').map(|line| line.first().copied()).collect()
+    };
+    if firsts(&received) != firsts(expected) {
+        let [received, expected] = [&received, expected].map(String::from_utf8_lossy);
+        bail!("the server answered {received:?} where something like {expected:?} was expected");
+    }
+    Ok(())
+}
+
+/// `SUBSCRIBE`, `PSUBSCRIBE` or `XSUBSCRIBE`.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// By name.
     Channel,
     /// By glob pattern.
     Pattern,
+    /// Entries of a stream from now on.
+    Stream,
 }
 
 /// Subscribes to all `names`, a hundred per command, and waits for every confirmation.
@@ -80,6 +129,7 @@ pub(super) fn subscribe(stream: &mut TcpStream, kind: Kind, names: &[Vec<u8>]) -
     let (verb, confirmation): (&[u8], &[u8]) = match kind {
         Kind::Channel => (b"SUBSCRIBE", b"subscribe"),
         Kind::Pattern => (b"PSUBSCRIBE", b"psubscribe"),
+        Kind::Stream => (b"XSUBSCRIBE", b"xsubscribe"),
     };
     let mut n_subscribed = 0;
     for chunk in names.chunks(100) {
@@ -124,6 +174,13 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(words: &[&[u8]], reply: impl Into<Vec<u8>>) -> Self {
         Self { request: wire::command(words), reply: reply.into() }
+    }
+
+    /// Both at once.
+    pub(super) fn and(mut self, next: &Self) -> Self {
+        self.request.extend_from_slice(&next.request);
+        self.reply.extend_from_slice(&next.reply);
+        self
     }
 }
 

@@ -1,10 +1,13 @@
-//! What keys of each type cost: many small ones, and one of a million members.
+//! What keys of each type cost: many small ones, and one of a million members, or entries.
+
+use std::net::TcpStream;
 
 use anyhow::Result;
 
 use super::client::{self, Exchange};
 use super::memory::{self, Held};
 use super::server::Server;
+use super::stream;
 use super::wire;
 
 /// What is kept. Members and elements have 16 bytes.
@@ -21,11 +24,21 @@ pub(super) enum Kept {
     LargeList,
     LargeSet,
     LargeSortedSet,
+    /// One field of 64 bytes.
+    Entries,
+    /// Four fields of a few bytes.
+    ManifoldEntries,
+    /// Entries that a consumer has read.
+    Pending,
 }
 
 impl Kept {
     /// Resident bytes per key, or per member of the one key.
     pub(super) fn held(self, server: &Server) -> Result<Held> {
+        if self == Self::Pending {
+            Self::Entries.fill(server, "first", self.count() / 100)?;
+            Self::Entries.fill(server, "bench", self.count())?;
+        }
         // What the first keys of a type bring with them is not theirs.
         self.fill(server, "first", self.count() / 100)?;
         memory::purge(server)?;
@@ -41,7 +54,13 @@ impl Kept {
             Self::Strings | Self::Integers => 500_000,
             Self::Hashes | Self::Lists | Self::IntegerSets | Self::SortedSets => 250_000,
             Self::Sets => 125_000,
-            Self::LargeHash | Self::LargeList | Self::LargeSet | Self::LargeSortedSet => 1_000_000,
+            Self::LargeHash
+            | Self::LargeList
+            | Self::LargeSet
+            | Self::LargeSortedSet
+            | Self::Entries
+            | Self::ManifoldEntries
+            | Self::Pending => 1_000_000,
         }
     }
 
@@ -74,6 +93,26 @@ impl Kept {
                 }
                 client::pipeline(&mut stream, adds)
             }
+            Self::Entries => {
+                let value = wire::payload(64);
+                let add = |n| stream::add(&key(0), n, &[(b"field", &value)]);
+                client::pipeline(&mut stream, (0..count).map(add))
+            }
+            Self::ManifoldEntries => {
+                let (time, speed) = (|n: usize| n * 977 % 86_400, |n: usize| n * 7 % 140);
+                let add = |n| {
+                    let (time, speed) = (time(n).to_string(), speed(n).to_string());
+                    let fields: [(&[u8], &[u8]); 4] = [
+                        (b"device", b"sensor-17"),
+                        (b"time", time.as_bytes()),
+                        (b"speed", speed.as_bytes()),
+                        (b"state", b"on"),
+                    ];
+                    stream::add(&key(0), n, &fields)
+                };
+                client::pipeline(&mut stream, (0..count).map(add))
+            }
+            Self::Pending => read_all(&mut stream, &key(0), count),
         }
     }
 
@@ -96,7 +135,10 @@ impl Kept {
                 | Self::Sets
                 | Self::LargeHash
                 | Self::LargeList
-                | Self::LargeSet => words.push(member.into_bytes()),
+                | Self::LargeSet
+                | Self::Entries
+                | Self::ManifoldEntries
+                | Self::Pending => words.push(member.into_bytes()),
             }
             if matches!(self, Self::Hashes | Self::LargeHash) {
                 words.push(wire::payload(16));
@@ -113,6 +155,19 @@ impl Kept {
             Self::Lists | Self::LargeList => b"RPUSH",
             Self::IntegerSets | Self::Sets | Self::LargeSet => b"SADD",
             Self::SortedSets | Self::LargeSortedSet => b"ZADD",
+            Self::Entries | Self::ManifoldEntries => b"XADD",
+            Self::Pending => b"XREADGROUP",
         }
     }
+}
+
+/// Lets ten consumers read all `count` entries of a stream.
+fn read_all(connection: &mut TcpStream, key: &[u8], count: usize) -> Result<()> {
+    const N_AT_ONCE: usize = 1_000;
+    client::pipeline(connection, [stream::create_group(key)])?;
+    (0..count).step_by(N_AT_ONCE).try_for_each(|first| {
+        let consumer = stream::consumer(first / N_AT_ONCE);
+        let read = stream::read_group(key, &consumer, (first, N_AT_ONCE), &wire::payload(64));
+        client::pipeline(connection, [read])
+    })
 }

@@ -3,7 +3,8 @@
 //! A *group* is one publisher and its subscribers. The publisher sends a batch, and the next one
 //! when every byte of the last has arrived everywhere: in flight is counted in deliveries, since a
 //! server may answer long before it delivers. Frames of a channel have one length, so that bytes
-//! are counted and not parsed; `verify` compares them once.
+//! are counted and not parsed, or lines, where the clock decides on lengths; `verify` compares them
+//! once.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::event::epoll::Event;
 
-use super::client;
+use super::client::Measure;
 use super::poll::Poll;
 
 /// What a publisher sends at once, and what must come back before it goes on.
@@ -23,6 +24,8 @@ pub(super) struct Batch {
     pub(super) reply: Vec<u8>,
     /// To each subscriber.
     pub(super) delivery: Vec<u8>,
+    /// Of replies and deliveries.
+    pub(super) measure: Measure,
 }
 
 impl Batch {
@@ -32,6 +35,7 @@ impl Batch {
             request: command.repeat(in_flight),
             reply: reply.repeat(in_flight),
             delivery: delivery.repeat(in_flight),
+            measure: Measure::Bytes,
         }
     }
 }
@@ -57,6 +61,8 @@ pub(super) struct Load {
 struct Member {
     stream: TcpStream,
     group: usize,
+    /// Of what it receives.
+    measure: Measure,
     received: u64,
     expected: u64,
 }
@@ -96,10 +102,11 @@ impl Load {
             next_batch: 0,
             n_waiting: 0,
         };
+        let measure = group.batches.first().map_or(Measure::Bytes, |it| it.measure);
         for stream in std::iter::once(publisher).chain(subscribers) {
             self.poll.add(&stream, self.members.len())?;
             let group = self.groups.len();
-            self.members.push(Member { stream, group, received: 0, expected: 0 });
+            self.members.push(Member { stream, group, measure, received: 0, expected: 0 });
         }
         self.groups.push(group);
         Ok(())
@@ -114,9 +121,10 @@ impl Load {
             for _ in 0..2 {
                 let batch = group.batches.get(group.next_batch).context("no such batch")?;
                 group.next_batch = (group.next_batch + 1) % group.batches.len();
-                client::exchange(&mut publisher.stream, &batch.request, &batch.reply)?;
+                publisher.stream.write_all(&batch.request)?;
+                publisher.measure.expect(&mut publisher.stream, &batch.reply)?;
                 for subscriber in &mut *subscribers {
-                    client::expect(&mut subscriber.stream, &batch.delivery)?;
+                    subscriber.measure.expect(&mut subscriber.stream, &batch.delivery)?;
                 }
             }
         }
@@ -170,9 +178,9 @@ impl Load {
         let end = group.publisher + 1 + group.n_subscribers;
         let members = self.members.get_mut(group.publisher..end).context("no members")?;
         let (publisher, subscribers) = members.split_first_mut().context("no publisher")?;
-        publisher.expected += batch.reply.len() as u64;
+        publisher.expected += publisher.measure.of(&batch.reply);
         for subscriber in &mut *subscribers {
-            subscriber.expected += batch.delivery.len() as u64;
+            subscriber.expected += subscriber.measure.of(&batch.delivery);
         }
         group.n_waiting = subscribers.len() + usize::from(!batch.reply.is_empty());
         publisher.stream.write_all(&batch.request)?;
@@ -187,7 +195,7 @@ impl Load {
         if n_read == 0 {
             bail!("the server closed a connection");
         }
-        member.received += n_read as u64;
+        member.received += member.measure.of(self.scratch.get(..n_read).unwrap_or_default());
         if member.received > member.expected {
             bail!("a connection got more than was published");
         }
@@ -201,8 +209,8 @@ impl Load {
 
     fn missing(&self) -> String {
         let late = self.members.iter().filter(|member| member.received < member.expected);
-        let n_bytes: u64 = late.clone().map(|member| member.expected - member.received).sum();
-        format!("{} connections wait for {n_bytes} bytes", late.count())
+        let n_missing: u64 = late.clone().map(|member| member.expected - member.received).sum();
+        format!("{} connections wait for {n_missing} bytes, or lines", late.count())
     }
 }
 
@@ -212,7 +220,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::bench::client::Kind;
+    use crate::bench::client::{self, Kind};
     use crate::bench::{null, wire};
 
     /// Three subscribers of the null server, whose publisher expects `delivery` for each message.

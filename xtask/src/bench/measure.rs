@@ -12,10 +12,11 @@ use super::latency::OpenLoop;
 use super::load::{Batch, Load, Tally};
 use super::memory::{self, Held};
 use super::null;
-use super::operation::Operation;
+use super::operation::{Operation, Stock};
 use super::rows::Metric;
 use super::server::{Contender, Program, Server, Site};
-use super::waiters::Waiters;
+use super::stream;
+use super::waiters::{Awaited, Waiters};
 use super::wire;
 use super::workload::{Idle, Workload};
 
@@ -64,26 +65,43 @@ pub(super) struct Gauge {
     duration: Duration,
     /// Messages per second that redis can fan out, once measured.
     redis_peak: Option<f64>,
+    /// Servers that the next operation asks, too.
+    stocked: Vec<(Stock, Contender, Server)>,
 }
 
 impl Gauge {
     pub(super) fn new(site: Site, duration: Duration) -> Self {
-        Self { site, duration, redis_peak: None }
+        Self { site, duration, redis_peak: None, stocked: Vec::new() }
     }
 
-    /// The peak of redis is taken anew in each round.
+    /// The peak of redis is taken anew in each round, and all servers are new.
     pub(super) fn start_round(&mut self) {
         self.redis_peak = None;
+        self.stocked.clear();
     }
 
     pub(super) fn measure(&mut self, workload: Workload, contender: Contender) -> Result<Sample> {
         let rate = if workload == Workload::Latency { self.half_of_redis_peak()? } else { 0.0 };
-        let server = self.site.start(contender, workload.fan_out())?;
-        self.site
+        let stock = workload.stock();
+        self.stocked.retain(|it| Some(it.0) == stock);
+        let found = self.stocked.iter().position(|it| it.1 == contender);
+        let server = match found {
+            Some(at) => self.stocked.swap_remove(at).2,
+            None => self.site.start(contender, workload.fan_out())?,
+        };
+        let sample = self
+            .site
             .under_load(contender, workload == Workload::Latency, || {
+                if let (Workload::Commands { operation, .. }, None) = (workload, found) {
+                    prepare(&server, contender, operation)?;
+                }
                 self.sample(&server, workload, contender, rate)
             })
-            .with_context(|| format!("{}: {workload:?}\n{}", contender.name(), server.log_tail()))
+            .with_context(|| {
+                format!("{}: {workload:?}\n{}", contender.name(), server.log_tail())
+            })?;
+        self.stocked.extend(stock.map(|it| (it, contender, server)));
+        Ok(sample)
     }
 
     fn sample(
@@ -100,14 +118,18 @@ impl Gauge {
                     batch.request = ceiling::TRIGGER.to_vec();
                     batch.reply.clear();
                 }
-                self.fan_out(server, subscribers, in_flight, batch)
+                self.fan_out(server, (subscribers, Kind::Channel), in_flight, batch)
+            }
+            Workload::Push { subscribers, in_flight } => {
+                let batch = stream::push_batch(in_flight);
+                self.fan_out(server, (subscribers, Kind::Stream), in_flight, batch)
             }
             Workload::Patterns(idle) => self.patterns(server, idle),
             Workload::Commands { operation, in_flight } => {
                 let is_null = contender.program == Program::Null;
                 self.commands(server, is_null, operation, in_flight)
             }
-            Workload::Waiters { in_flight } => self.waiters(server, in_flight),
+            Workload::Waiters(awaited) => self.waiters(server, awaited),
             Workload::Kept(kept) => kept.held(server).map(Sample::from),
             Workload::Spread => self.spread(server),
             Workload::Latency => self.latency(server, rate),
@@ -122,12 +144,11 @@ impl Gauge {
     fn fan_out(
         &self,
         server: &Server,
-        n_subscribers: usize,
+        (n_subscribers, kind): (usize, Kind),
         in_flight: usize,
         batch: Batch,
     ) -> Result<Sample> {
-        let subscribers =
-            client::subscribers(server.port(), n_subscribers, Kind::Channel, wire::CHANNEL)?;
+        let subscribers = client::subscribers(server.port(), n_subscribers, kind, wire::CHANNEL)?;
         let mut load = Load::new()?;
         load.add_group(client::connect(server.port())?, subscribers, Arc::from([batch]))?;
         self.timed(server, &mut load, n_subscribers * in_flight)
@@ -160,7 +181,6 @@ impl Gauge {
         let courses = operation.courses(N_CLIENTS);
         for port in server.ports().filter(|_| !is_null) {
             let mut stream = client::connect(port)?;
-            client::pipeline(&mut stream, operation.preparation())?;
             let fills = courses.iter().flat_map(|course| course.fill.iter().cloned());
             client::pipeline(&mut stream, fills)?;
         }
@@ -178,14 +198,14 @@ impl Gauge {
             let connection = client::connect(server.port_for(n))?;
             load.add_group(connection, Vec::new(), Arc::clone(batches))?;
         }
-        self.timed(server, &mut load, in_flight)
+        self.timed(server, &mut load, in_flight * operation.n_each())
     }
 
-    fn waiters(&self, server: &Server, in_flight: usize) -> Result<Sample> {
-        const N_WAITERS: usize = 1_000;
-        let mut waiters = Waiters::connect(server, N_WAITERS, in_flight)?;
+    fn waiters(&self, server: &Server, awaited: Awaited) -> Result<Sample> {
+        let mut waiters = Waiters::connect(server, awaited)?;
         waiters.verify()?;
-        let sample = self.clocked(server, in_flight, |duration| waiters.run(duration))?;
+        let n_served = awaited.n_served();
+        let sample = self.clocked(server, n_served, |duration| waiters.run(duration))?;
         waiters.verify()?;
         Ok(sample)
     }
@@ -241,7 +261,7 @@ impl Gauge {
             let server = self.site.start(Contender::REDIS, Workload::Latency.fan_out())?;
             let batch = message_batch(LATENCY_SUBSCRIBERS, IN_FLIGHT, 64);
             let sample = self.site.under_load(Contender::REDIS, false, || {
-                self.fan_out(&server, LATENCY_SUBSCRIBERS, IN_FLIGHT, batch)
+                self.fan_out(&server, (LATENCY_SUBSCRIBERS, Kind::Channel), IN_FLIGHT, batch)
             })?;
             self.redis_peak = sample.rate.map(|rate| rate / LATENCY_SUBSCRIBERS as f64);
         }
@@ -278,6 +298,13 @@ impl Gauge {
             ..Sample::default()
         })
     }
+}
+
+/// What comes before an operation, which `null` has no use for.
+fn prepare(server: &Server, contender: Contender, operation: Operation) -> Result<()> {
+    let is_null = contender.program == Program::Null;
+    let mut ports = server.ports().filter(|_| !is_null);
+    ports.try_for_each(|port| operation.prepare(&mut client::connect(port)?))
 }
 
 const LATENCY_SUBSCRIBERS: usize = 100;

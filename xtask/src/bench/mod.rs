@@ -19,6 +19,7 @@ mod rows;
 mod run;
 mod script;
 mod server;
+mod stream;
 mod table;
 mod waiters;
 mod wire;

@@ -235,6 +235,7 @@ fn ready_made(verb: &[u8]) -> &'static [u8] {
         b"GET" | b"RPOP" => PAYLOAD,
         // Where nobody subscribes.
         b"PUBLISH" => b":0\r\n",
+        b"XADD" => b"$15\r\n1700000000000-0\r\n",
         b"DEL" | b"LPUSH" | b"HSET" | b"ZADD" => b":1\r\n",
         _ => b"+PONG\r\n",
     }

@@ -4,11 +4,14 @@
 //! reply whatever the others do. Its commands lead back to where they began, so that they can go on
 //! for ever while no key grows and none runs empty.
 
+use std::net::TcpStream;
+
 use anyhow::{Result, ensure};
 
-use super::client::Exchange;
+use super::client::{self, Exchange, Measure};
 use super::load::Batch;
 use super::script;
+use super::stream;
 use super::wire;
 
 /// What the connections of one measurement send.
@@ -31,6 +34,28 @@ pub(super) enum Operation {
     Zrange,
     Eval,
     Evalsha,
+    /// A stream that grows to some 2,000 entries and is deleted.
+    Xadd,
+    /// A hundred entries are read by a group, and acknowledged.
+    XreadgroupXack,
+    /// A thousand of ten million entries.
+    Xrange,
+    /// A hundred of a million that are pending.
+    Xpending,
+    /// The same, of those that have been idle for long.
+    XpendingIdle,
+    /// Looks at a thousand of a million that are pending, and claims none.
+    XautoclaimNone,
+    /// Claims a hundred of a million that are pending.
+    XautoclaimAll,
+}
+
+/// A large value that a server keeps from one operation to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stock {
+    SortedSet,
+    /// A stream of which all entries are pending. Their order by ID is never changed.
+    Pending,
 }
 
 /// What one connection does.
@@ -38,15 +63,27 @@ pub(super) struct Course {
     /// What it sends once, before.
     pub(super) fill: Vec<Exchange>,
     /// What it sends again and again.
-    circle: Vec<Exchange>,
+    pub(super) circle: Vec<Exchange>,
+    /// Of the replies.
+    pub(super) measure: Measure,
 }
 
 impl Operation {
     /// Whether `null` is measured too: it answers as if there were data.
     pub(super) fn has_null(self) -> bool {
         match self {
-            Self::Zrank | Self::Zrange | Self::Eval | Self::Evalsha => false,
+            Self::Zrank
+            | Self::Zrange
+            | Self::Eval
+            | Self::Evalsha
+            | Self::XreadgroupXack
+            | Self::Xrange
+            | Self::Xpending
+            | Self::XpendingIdle
+            | Self::XautoclaimNone
+            | Self::XautoclaimAll => false,
             Self::Publish
+            | Self::Xadd
             | Self::SetGet
             | Self::LpushRpop
             | Self::Lpush
@@ -56,19 +93,60 @@ impl Operation {
         }
     }
 
-    /// What one connection sends before all others.
-    pub(super) fn preparation(self) -> Vec<Exchange> {
+    /// What several operations ask the same server for, since to fill it takes long.
+    pub(super) fn stock(self) -> Option<Stock> {
         match self {
-            Self::Zrank | Self::Zrange => large_sorted_set().collect(),
-            Self::Evalsha => vec![script::load()],
-            _ => Vec::new(),
+            Self::Zrank | Self::Zrange => Some(Stock::SortedSet),
+            Self::Xpending | Self::XpendingIdle | Self::XautoclaimNone | Self::XautoclaimAll => {
+                Some(Stock::Pending)
+            }
+            Self::Publish
+            | Self::SetGet
+            | Self::LpushRpop
+            | Self::Lpush
+            | Self::Rpop
+            | Self::Hset
+            | Self::Zadd
+            | Self::Eval
+            | Self::Evalsha
+            | Self::Xadd
+            | Self::XreadgroupXack
+            | Self::Xrange => None,
+        }
+    }
+
+    /// How many things one command counts as.
+    pub(super) fn n_each(self) -> usize {
+        if self == Self::XreadgroupXack { stream::N_READ } else { 1 }
+    }
+
+    /// What one connection does before all others.
+    pub(super) fn prepare(self, connection: &mut TcpStream) -> Result<()> {
+        match self {
+            Self::Zrank | Self::Zrange => client::pipeline(connection, large_sorted_set()),
+            Self::Evalsha => client::pipeline(connection, [script::load()]),
+            Self::Xrange => stream::fill(connection, stream::N_LONG),
+            Self::Xpending | Self::XpendingIdle | Self::XautoclaimNone | Self::XautoclaimAll => {
+                stream::fill(connection, stream::N_PENDING)?;
+                stream::deliver(connection)
+            }
+            Self::Publish
+            | Self::SetGet
+            | Self::LpushRpop
+            | Self::Lpush
+            | Self::Rpop
+            | Self::Hset
+            | Self::Zadd
+            | Self::Eval
+            | Self::Xadd
+            | Self::XreadgroupXack => Ok(()),
         }
     }
 
     /// One course for each of `n_clients`, or one for all where the replies are always the same.
     pub(super) fn courses(self, n_clients: usize) -> Vec<Course> {
         let each = |course: fn(usize) -> Course| (0..n_clients).map(course).collect();
-        let all = |circle| vec![Course { fill: Vec::new(), circle }];
+        let all = |circle| vec![Course::new(circle)];
         match self {
             Self::Publish => all(publish()),
             Self::SetGet => all(set_get()),
@@ -81,11 +159,23 @@ impl Operation {
             Self::Zrange => each(zrange),
             Self::Eval => all(script::calls(script::eval)),
             Self::Evalsha => all(script::calls(script::evalsha)),
+            Self::Xadd => each(stream::xadd),
+            Self::XreadgroupXack => each(stream::xreadgroup_xack),
+            Self::Xrange => each(stream::xrange),
+            Self::Xpending => each(stream::xpending),
+            Self::XpendingIdle => each(stream::xpending_idle),
+            Self::XautoclaimNone => each(stream::xautoclaim_none),
+            Self::XautoclaimAll => each(stream::xautoclaim_all),
         }
     }
 }
 
 impl Course {
+    /// A circle that needs no preparation, of replies that are always the same.
+    pub(super) fn new(circle: Vec<Exchange>) -> Self {
+        Self { fill: Vec::new(), circle, measure: Measure::Bytes }
+    }
+
     /// Commands on twenty keys in turn, each of which is elsewhere on its way: `steps` of a key leave
     /// it as it was before.
     fn of_keys(client: usize, steps: fn(&[u8]) -> Steps) -> Self {
@@ -100,7 +190,8 @@ impl Course {
             fill.extend(key.circle.iter().take(n_done).cloned());
             key.circle.rotate_left(n_done);
         }
-        Self { fill, circle: in_turn(keys.into_iter().map(|key| key.circle)) }
+        let circle = in_turn(keys.into_iter().map(|key| key.circle));
+        Self { fill, ..Self::new(circle) }
     }
 
     /// The circle, `in_flight` commands at once.
@@ -114,6 +205,7 @@ impl Course {
             request: chunk.iter().flat_map(|it| &it.request).copied().collect(),
             reply: chunk.iter().flat_map(|it| &it.reply).copied().collect(),
             delivery: Vec::new(),
+            measure: self.measure,
         };
         Ok(self.circle.chunks(in_flight).map(batch).collect())
     }
@@ -217,7 +309,7 @@ fn zadd(client: usize) -> Course {
     };
     let fill = (0..N_KEYS).flat_map(|key| (0..N_MEMBERS).map(move |n| add(key, n, 1))).collect();
     let updates = |key| (N_MEMBERS..3 * N_MEMBERS).map(|n| add(key, n, 0)).collect();
-    Course { fill, circle: in_turn((0..N_KEYS).map(updates)) }
+    Course { fill, ..Course::new(in_turn((0..N_KEYS).map(updates))) }
 }
 
 const LARGE: &[u8] = b"large";
@@ -246,7 +338,7 @@ fn zrank(client: usize) -> Course {
     let ask = |rank: usize| {
         Exchange::new(&[b"ZRANK", LARGE, member(rank).as_bytes()], wire::integer(rank))
     };
-    Course { fill: Vec::new(), circle: random_ranks(client).map(ask).collect() }
+    Course::new(random_ranks(client).map(ask).collect())
 }
 
 fn zrange(client: usize) -> Course {
@@ -257,7 +349,7 @@ fn zrange(client: usize) -> Course {
         let words = [&b"ZRANGE"[..], LARGE, first.as_bytes(), last.as_bytes()];
         Exchange::new(&words, wire::command(&members))
     };
-    Course { fill: Vec::new(), circle: random_ranks(client).map(ask).collect() }
+    Course::new(random_ranks(client).map(ask).collect())
 }
 
 fn random_ranks(client: usize) -> impl Iterator<Item = usize> {
@@ -266,7 +358,7 @@ fn random_ranks(client: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Spreads numbers over all numbers, always in the same way.
-fn scatter(n: usize) -> usize {
+pub(super) fn scatter(n: usize) -> usize {
     let mut bits = (n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -287,6 +379,7 @@ mod tests {
             Operation::Rpop,
             Operation::Hset,
             Operation::Zadd,
+            Operation::Xadd,
         ] {
             for in_flight in [1, 16, 100] {
                 for course in operation.courses(2) {

@@ -27,8 +27,8 @@ pub(super) struct Options {
     pub(super) rounds: u32,
 
     /// Only rows whose group or name contains one of these words: fanout, pattern, publish,
-    /// setget, types, rank, blocked, eval, memory, keys, latency, reactors, HSET, "100 in flight",
-    /// ...
+    /// setget, types, rank, stream, push, blocked, eval, memory, keys, latency, reactors,
+    /// HSET, "100 in flight", ...
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
 

@@ -41,13 +41,15 @@ pub(super) fn markdown(machine: &Machine, command: &str, lines: &[Line]) -> Stri
     out
 }
 
-const TITLES: [(&str, &str); 12] = [
+const TITLES: [(&str, &str); 14] = [
     ("fanout", "Fan-out"),
     ("pattern", "Patterns"),
     ("publish", "PUBLISH without subscribers"),
     ("setget", "SET and GET"),
     ("types", "Lists, hashes and sorted sets"),
     ("rank", "Ranks"),
+    ("stream", "Streams"),
+    ("push", "Streams that are pushed"),
     ("blocked", "Blocked clients"),
     ("eval", "Scripts"),
     ("memory", "Memory"),
@@ -103,12 +105,30 @@ rounds' ratios.
   each hash are added and each of them is changed some four times, then comes its DEL. **ZADD**: new
   random scores for the members of sorted sets of 1,000.
 * **ZRANK** and **ZRANGE** ask for random members and ranks; scores are integers.
+* **XADD**: one field of 64 bytes, to a stream of each connection, whose every 2,000th command is its
+  DEL. **XREADGROUP and XACK of 100**: each connection reads 100 entries of 64 bytes of a stream of
+  its own and acknowledges them, both sent at once; after 2,000 entries XGROUP SETID leads back to the
+  first. An operation is one entry.
+* **XRANGE of 1,000** reads from random places of a stream of 10,000,000 entries of 16 bytes; an
+  operation is the whole command, as below.
+* **of 1,000,000**: that many entries are pending and belong to ten consumers, by a thousand each.
+  **XPENDING** asks for 100 from a random place on, and **XPENDING IDLE** for 100 of the tenth that
+  has been idle for very long. **XAUTOCLAIM** is sent with JUSTID and COUNT 100, from a random place
+  on: where *none is idle*, the server looks at 1,000 entries, and otherwise ten consumers claim 100
+  of each other at a time. To fill a server takes long: these four rows, and likewise ZRANK and ZRANGE,
+  ask the same servers one after the other.
+* **XSUBSCRIBE by 1,000**: a stream to which entries of one field of 64 bytes are added, and 1,000
+  connections to which each of them is pushed, against the fan-out of messages to 1,000 by the same
+  server. An operation is one delivery.
 * **1,000 clients in BLPOP** wait on one key, and each that was served waits again; *in flight* are
   elements pushed at once, each by an RPUSH of its own. An operation is all that it takes to serve
-  one client: its BLPOP and the RPUSH.
+  one client: its BLPOP and the RPUSH. **1,000 clients in XREAD of one stream** are all served by each
+  XADD, and ask for what follows; an operation is one delivery and the XREAD behind it.
 * **EVAL of five lines**: a rate limit by GET, INCR and PEXPIRE on one of 1,000 keys.
 * **per string, per list ...**: keys of 12 bytes; members, elements and values have 16 bytes and
-  integers are beyond those that Redis shares. The number of keys, or of members, fills the tables of
+  integers are beyond those that Redis shares. Stream entries have the IDs of ten entries a
+  millisecond; *short fields* have a name of some five bytes and a word or a number; what is pending was
+  read by ten consumers, and comes on top of the entries. The number of keys, or of members, fills the tables of
   redis-server almost fully, which is where it needs the least.
 * **null**: a server that only finds the frames and writes ready-made bytes, with one thread beside
   *1 reactor* and with one per processor beside *default*. A target that it misses too is *beyond

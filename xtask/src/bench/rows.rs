@@ -3,6 +3,7 @@
 use super::keys::Kept;
 use super::operation::Operation;
 use super::server::{Contender, Program};
+use super::waiters::Awaited;
 use super::workload::{Idle, Workload};
 
 /// The figure that a row compares.
@@ -70,6 +71,8 @@ enum Baseline {
     OneReactor,
     /// Fanfare itself without idle patterns.
     NoPatterns,
+    /// Fanfare itself, whose subscribers get messages of a channel.
+    PubSub,
 }
 
 /// One line of the table per contender.
@@ -100,6 +103,7 @@ impl Row {
             Baseline::RedisPinned => (self.workload, Contender::REDIS),
             Baseline::OneReactor => (self.workload, Contender::ONE_REACTOR_UNPINNED),
             Baseline::NoPatterns => (Workload::Patterns(Idle::None), contender),
+            Baseline::PubSub => (self.workload.as_pub_sub(), contender),
         }
     }
 
@@ -139,6 +143,8 @@ pub(super) fn all() -> Vec<Row> {
     rows.extend(patterns());
     rows.extend(commands());
     rows.extend(ranks());
+    rows.extend(streams());
+    rows.extend(push());
     rows.extend(waiters());
     rows.extend(scripts());
     rows.extend(memory());
@@ -273,13 +279,35 @@ fn ranks() -> Vec<Row> {
 }
 
 fn waiters() -> Vec<Row> {
-    [1, 16]
-        .map(|in_flight| {
-            let name = format!("1,000 clients in BLPOP, {in_flight} in flight");
-            let workload = Workload::Waiters { in_flight };
-            row_of_commands("blocked", name, workload, Metric::Cpu, Target::at_most(1.0))
-        })
-        .into()
+    [
+        ("1,000 clients in BLPOP, 1 in flight", Awaited::Elements { in_flight: 1 }),
+        ("1,000 clients in BLPOP, 16 in flight", Awaited::Elements { in_flight: 16 }),
+        ("1,000 clients in XREAD of one stream", Awaited::Entry),
+    ]
+    .map(|(name, awaited)| {
+        let workload = Workload::Waiters(awaited);
+        row_of_commands("blocked", name.into(), workload, Metric::Cpu, Target::at_most(1.0))
+    })
+    .into()
+}
+
+fn streams() -> Vec<Row> {
+    [
+        ("XADD, 1 in flight", Operation::Xadd, 1, 1.0),
+        ("XADD, 16 in flight", Operation::Xadd, 16, 0.6),
+        ("XADD, 100 in flight", Operation::Xadd, 100, 0.6),
+        ("XREADGROUP and XACK of 100", Operation::XreadgroupXack, 1, 0.6),
+        ("XRANGE of 1,000 of 10,000,000", Operation::Xrange, 1, 1.0),
+        ("XPENDING of 100 of 1,000,000", Operation::Xpending, 1, 1.0),
+        ("XPENDING IDLE of 100 of 1,000,000", Operation::XpendingIdle, 1, 1.0),
+        ("XAUTOCLAIM in 1,000,000, none is idle", Operation::XautoclaimNone, 1, 1.0),
+        ("XAUTOCLAIM of 100 of 1,000,000", Operation::XautoclaimAll, 1, 1.0),
+    ]
+    .map(|(name, operation, in_flight, limit)| {
+        let workload = Workload::Commands { operation, in_flight };
+        row_of_commands("stream", name.into(), workload, Metric::Cpu, Target::at_most(limit))
+    })
+    .into()
 }
 
 fn scripts() -> Vec<Row> {
@@ -297,6 +325,19 @@ fn scripts() -> Vec<Row> {
         rows.push(row_of_commands("eval", name, workload, Metric::Cpu, None));
     }
     rows
+}
+
+fn push() -> Vec<Row> {
+    [1, 16, 100]
+        .map(|in_flight| Row {
+            group: "push",
+            name: format!("XSUBSCRIBE by 1,000, {in_flight} in flight, against pub/sub"),
+            workload: Workload::Push { subscribers: 1_000, in_flight },
+            metric: Metric::Cpu,
+            target: Target::at_most(1.3),
+            baseline: Baseline::PubSub,
+        })
+        .into()
 }
 
 fn row_of_commands(
@@ -339,6 +380,9 @@ fn keys() -> Vec<Row> {
         ("per element in a list of 1,000,000", Kept::LargeList),
         ("per member in a set of 1,000,000", Kept::LargeSet),
         ("per member in a sorted set of 1,000,000", Kept::LargeSortedSet),
+        ("per stream entry of 64 bytes", Kept::Entries),
+        ("per stream entry of four short fields", Kept::ManifoldEntries),
+        ("per pending stream entry", Kept::Pending),
     ]
     .map(|(name, kept)| Row {
         group: "keys",

@@ -1,25 +1,58 @@
 //! What a server is made to do.
 
 use super::keys::Kept;
-use super::operation::Operation;
+use super::operation::{Operation, Stock};
 use super::server::FanOut;
+use super::waiters::Awaited;
 
 /// What a server is made to do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Workload {
-    FanOut { subscribers: usize, in_flight: usize, payload: usize },
+    FanOut {
+        subscribers: usize,
+        in_flight: usize,
+        payload: usize,
+    },
+    /// The same with entries of a stream, which are pushed.
+    Push {
+        subscribers: usize,
+        in_flight: usize,
+    },
     SlowReaders,
     Patterns(Idle),
-    Commands { operation: Operation, in_flight: usize },
-    Waiters { in_flight: usize },
+    Commands {
+        operation: Operation,
+        in_flight: usize,
+    },
+    Waiters(Awaited),
     Kept(Kept),
-    IdleConnections { quiet: bool },
+    IdleConnections {
+        quiet: bool,
+    },
     Subscriptions,
     Latency,
     Spread,
 }
 
 impl Workload {
+    /// What a server that was measured before may have already.
+    pub(super) fn stock(self) -> Option<Stock> {
+        match self {
+            Self::Commands { operation, .. } => operation.stock(),
+            _ => None,
+        }
+    }
+
+    /// The same by PUBLISH.
+    pub(super) fn as_pub_sub(self) -> Self {
+        match self {
+            Self::Push { subscribers, in_flight } => {
+                Self::FanOut { subscribers, in_flight, payload: 64 }
+            }
+            _ => self,
+        }
+    }
+
     /// The shape that `ceiling` is told.
     pub(super) fn fan_out(self) -> FanOut {
         match self {
