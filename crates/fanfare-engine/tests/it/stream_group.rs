@@ -387,12 +387,17 @@ fn newer_fields_tell_more() {
 > XCLAIM s g nobody 1000000 2-0
 < *0
 > XINFO CONSUMERS s g
-<2 *2 *8
-<3 *2 %4
+<2 *3 *8
+<3 *3 %4
 < $4 name $1 a $7 pending :0 $4 idle :0 $8 inactive :-1
 <2 *8
 <3 %4
 < $4 name $1 b $7 pending :1 $4 idle :0 $8 inactive :1500
+<2 *8
+<3 %4
+< $4 name $6 nobody $7 pending :0 $4 idle :0 $8 inactive :-1
+> XGROUP DELCONSUMER s g nobody
+< :0
 > XINFO STREAM s
 <2 *20
 <3 %10
@@ -490,7 +495,7 @@ fn what_is_recorded_does_the_same_again() {
         ("XGROUP CREATE s g $", &["XGROUP CREATE s g $"]),
         ("XGROUP CREATE s h -", &[]),
         ("XGROUP SETID s g 0", &["XGROUP SETID s g 0"]),
-        ("XCLAIM s g c 0 9-0", &[]),
+        ("XCLAIM s g c 0 9-0", &["XGROUP CREATECONSUMER s g c"]),
         ("XCLAIM s g c 0 9-0 LASTID 2", &["XGROUP SETID s g 2-0 ENTRIESREAD -1"]),
         ("XCLAIM s g c 0 9-0 LASTID 1", &[]),
         ("XCLAIM s g c 0 1-0 2-0 3-0 4-0 9-0 FORCE JUSTID LASTID 4", &given),
@@ -501,7 +506,7 @@ fn what_is_recorded_does_the_same_again() {
         ("XCLAIM s g d 5 3-0", &[&gone]),
         ("XDEL s 2-0", &["XDEL s 2-0"]),
         ("XAUTOCLAIM s g e 0 - COUNT 2", &[&auto, &auto_gone]),
-        ("XAUTOCLAIM s g nobody 5 -", &[]),
+        ("XAUTOCLAIM s g nobody 5 -", &["XGROUP CREATECONSUMER s g nobody"]),
         ("XNACK s g FAIL IDS 1 4-0", &["XNACK s g FAIL IDS 1 4-0"]),
         ("XNACK s g FAIL IDS 1 2-0", &[]),
         ("XNACK s g SILENT IDS 1 1-0 FORCE", &["XNACK s g SILENT IDS 1 1-0 FORCE"]),
@@ -637,10 +642,10 @@ fn changes_are_published_as_by_redis() {
         ("XGROUP CREATECONSUMER k g c", &[]),
         ("XCLAIM k g d 0 1-1 2-1 FORCE", &["xgroup-createconsumer k"]),
         ("XCLAIM k g c 0 1-1", &[]),
-        ("XCLAIM k g e 100000 1-1", &[]),
+        ("XCLAIM k g e 100000 1-1", &["xgroup-createconsumer k"]),
         ("XCLAIM k g e 0 9-1 LASTID 7", &[]),
         ("XAUTOCLAIM k g e 100000 -", &[]),
-        ("XAUTOCLAIM k g e 0 -", &["xgroup-createconsumer k"]),
+        ("XAUTOCLAIM k g f 0 -", &["xgroup-createconsumer k"]),
         ("XNACK k g FAIL IDS 1 1-1", &[]),
         ("XACK k g 1-1", &[]),
         ("XGROUP SETID k g 0", &["xgroup-setid k"]),
