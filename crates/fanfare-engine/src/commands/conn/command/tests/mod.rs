@@ -30,8 +30,11 @@ fn info_is_that_of_redis() {
 /// Commands and subcommands that redis-server knows too.
 fn known() -> impl Iterator<Item = &'static Spec> {
     let all = COMMANDS.iter().copied().flat_map(|it| [&[it], it.subcommands].concat());
-    all.filter(|it| it.docs.since <= REDIS_VERSION)
+    all.filter(|it| it.docs.since <= REDIS_VERSION && !OWN.contains(&it.name))
 }
+
+/// Commands that no Redis has.
+const OWN: &[&str] = &["xsubscribe", "xunsubscribe"];
 
 /// Words that requests are made of: names, numbers good and bad, what key specifications search for.
 const WORDS: &[&str] = &[
