@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use fanfare_resp::{Decoder, Version};
+use fanfare_resp::Decoder;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
@@ -148,8 +148,8 @@ impl Context {
         let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
         let core = Core::new(self.role, options.limits, heartbeat, input);
         let status = self.status.clone();
-        let is_resp3 = handshake.version() == Version::Resp3;
-        Ok(Connection { transport, core, is_resp3, needs_flush: false, status })
+        let can_push = handshake.can_push();
+        Ok(Connection { transport, core, can_push, needs_flush: false, status })
     }
 
     pub(crate) fn announce_up(&self) {
@@ -229,7 +229,7 @@ pub(crate) struct Connection<T> {
     transport: Transport,
     pub(crate) core: Core<T>,
     /// Whether the server may push beside its answers.
-    pub(crate) is_resp3: bool,
+    pub(crate) can_push: bool,
     needs_flush: bool,
     status: Arc<Status>,
 }

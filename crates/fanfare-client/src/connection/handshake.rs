@@ -45,6 +45,11 @@ impl<'a> Handshake<'a> {
         self.version
     }
 
+    /// Whether the server may push beside its answers: in RESP2 it can not.
+    pub(crate) fn can_push(&self) -> bool {
+        self.version == Version::Resp3
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.expected.is_empty()
     }

@@ -118,7 +118,7 @@ impl Tailing {
         let mut closed = pin!(self.context.clone().closed());
         let producer = self.queue.producer();
         let mut alarm = Alarm::new();
-        self.reader.handle_connected(connection.is_resp3);
+        self.reader.handle_connected(connection.can_push);
         loop {
             let room = self.queue.room();
             let was_settled = self.reader.is_settled();
