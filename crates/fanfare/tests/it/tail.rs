@@ -288,6 +288,8 @@ fn a_restarted_server_with_an_append_only_file_loses_nothing() {
             server.stop();
             wait_event(&mut events, is_down(Role::Streams)).await?;
             server.restart();
+            // One that is not up yet would not go down.
+            wait_event(&mut events, is_up(Role::Streams)).await?;
             add(&stream, round * 200 + 101..=round * 200 + 200).await?;
         }
         for expected in 1..=600 {
