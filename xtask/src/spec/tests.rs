@@ -14,6 +14,9 @@ const WITHSCORE_HISTORY: &str =
     r#".history([("7.2.0","Added the optional `WITHSCORE` argument.")])"#;
 const WITHSCORE: &str = r#",Arg::word("withscore","WITHSCORE").flags(["optional"])"#;
 
+const REFERENCES: &str = r#"Arg::new("condition","oneof").since("8.2.0").flags(["optional"]).args([Arg::word("keepref","KEEPREF"),Arg::word("delref","DELREF"),Arg::word("acked","ACKED")]),"#;
+const LIMITS: &str = r#"Arg::new("maxcount","integer").token("MAXCOUNT").since("8.10.0").flags(["optional"]),Arg::new("maxsize","integer").token("MAXSIZE").since("8.10.0").flags(["optional"]),"#;
+
 /// Where a `Spec` of ours says something else on purpose: the command, what it says, what 7.0.15 does.
 const DEVIATIONS: &[(&str, &str, &str)] = &[
     ("client|kill", r#",("7.4.0","`MAXAGE` option.")"#, ""),
@@ -36,6 +39,54 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
     (
         "client|kill",
         r#",Arg::new("maxage","integer").token("MAXAGE").since("7.4.0").flags(["optional"])"#,
+        "",
+    ),
+    (
+        "xadd",
+        r#",("8.2.0","Added the `KEEPREF`, `DELREF` and `ACKED` options."),("8.6.0","Added the `IDMP` and `IDMPAUTO` options.")"#,
+        "",
+    ),
+    ("xadd", REFERENCES, ""),
+    (
+        "xadd",
+        r#"Arg::new("idmp","oneof").since("8.6.0").flags(["optional"]).args([Arg::new("pid","string").token("IDMPAUTO"),Arg::new("idmp","block").token("IDMP").args([Arg::new("pid","string"),Arg::new("iid","string")])]),"#,
+        "",
+    ),
+    (
+        "xinfo|consumers",
+        r#".history([("7.2.0","Added the `inactive` field, and changed the meaning of `idle`.")])"#,
+        "",
+    ),
+    (
+        "xinfo|stream",
+        r#",("7.2.0","Added the `active-time` field, and changed the meaning of `seen-time`.")"#,
+        "",
+    ),
+    ("xread", "keys:Planned{specs:[", "keys:Specs(["),
+    ("xread", "],lock:Custom(places)}", "])"),
+    (
+        "xread",
+        r#".history([("7.4.0","Added the `+` ID."),("8.10.0","Added the `MAXCOUNT` and `MAXSIZE` options.")])"#,
+        "",
+    ),
+    ("xread", LIMITS, ""),
+    ("xreadgroup", "keys:Planned{specs:[", "keys:Specs(["),
+    ("xreadgroup", "],lock:Custom(places)}", "])"),
+    (
+        "xreadgroup",
+        r#".history([("8.4.0","Added the `CLAIM` option."),("8.10.0","Added the `MAXCOUNT` and `MAXSIZE` options.")])"#,
+        "",
+    ),
+    ("xreadgroup", LIMITS, ""),
+    (
+        "xreadgroup",
+        r#"Arg::new("min-idle-time","integer").token("CLAIM").since("8.4.0").flags(["optional"]),"#,
+        "",
+    ),
+    ("xtrim", r#",("8.2.0","Added the `KEEPREF`, `DELREF` and `ACKED` options.")"#, ""),
+    (
+        "xtrim",
+        r#",Arg::new("condition","oneof").since("8.2.0").flags(["optional"]).args([Arg::word("keepref","KEEPREF"),Arg::word("delref","DELREF"),Arg::word("acked","ACKED")])"#,
         "",
     ),
 ];
