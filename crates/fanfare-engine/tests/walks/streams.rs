@@ -184,7 +184,10 @@ pub(crate) fn blocks(reader: &mut impl Reader, key: &str) -> String {
     let mut bytes = Bytes::new(value);
     let kind = bytes.byte().expect("a type");
     let n = bytes.count(2).expect("a count");
-    let blocks =
-        (0..2 * n).map(|_| escape(&bytes.string().map(Text::into_bytes).expect("a string")));
+    let mut string = || bytes.string().map(Text::into_bytes).expect("a string").into_owned();
+    let blocks = (0..n).map(|_| (string(), string()));
+    // Redis writes blocks without live entries too, and does not read them again.
+    let blocks = blocks.filter(|(_, pack)| pack.get(6) != Some(&0));
+    let blocks = blocks.map(|(base, pack)| format!("{} {}", escape(&base), escape(&pack)));
     format!("{kind} {}", blocks.collect::<Vec<_>>().join(" "))
 }

@@ -95,7 +95,10 @@ impl Chain {
         if crate::packed::BYTES_MAX < n_bytes {
             return Err(Full);
         }
-        if let Some(open) = self.open.as_mut().filter(|it| it.has_room(n_bytes, limits)) {
+        // XSETID may go back behind an entry that was deleted and is still there: IDs are in order within a block.
+        if let Some(open) =
+            self.open.as_mut().filter(|it| it.last_id() < id && it.has_room(n_bytes, limits))
+        {
             let n_bytes_before = open.n_bytes();
             open.push(id, fields)?;
             self.n_block_bytes = self.n_block_bytes + open.n_bytes() - n_bytes_before;
@@ -229,11 +232,23 @@ impl Chain {
                 let n_here;
                 (n_here, last_gone) = self.trim_first(trim.keep, len);
                 n_removed += n_here;
+                // What is left of it was deleted, and has IDs that were given again.
+                if self.begins_with_remains(trim.keep) {
+                    last_block = self.remove_block(0);
+                    continue;
+                }
             }
             break;
         }
         let last_of = |block: &Block| block.back_from(StreamId::MAX).next().map(|it| it.entry.id);
         (n_removed, last_gone.or_else(|| last_block.as_ref().and_then(last_of)))
+    }
+
+    /// Whether nothing in the first block is live, and the next one begins with what goes, too.
+    fn begins_with_remains(&self, keep: Keep) -> bool {
+        let Keep::From(id) = keep else { return false };
+        let is_empty = self.get_block(0).is_some_and(|it| it.n_live() == 0);
+        is_empty && self.get_block(1).is_some_and(|it| it.base() < id)
     }
 
     fn trim_first(&mut self, keep: Keep, len: u64) -> (u64, Option<StreamId>) {
