@@ -75,7 +75,8 @@ impl Cli {
 /// Which server to talk to.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Server {
-    /// The server: `redis://user:password@host:port`, `rediss://…`, `redis+unix:///path`
+    /// The server: `redis://user:password@host:port`, `rediss://…`, `redis+unix:///path`,
+    /// `redis+sentinel://host,host/master`
     #[arg(
         short,
         long,

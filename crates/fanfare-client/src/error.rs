@@ -239,7 +239,7 @@ impl Error {
             | ErrorKind::Overloaded => true,
             ErrorKind::Server => matches!(
                 self.server_code(),
-                Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN")
+                Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY")
             ),
             _ => false,
         }

@@ -14,7 +14,8 @@
 //! - *Everything is bounded*: requests in flight in number and bytes, and every subscription's
 //!   queue in messages and bytes, with a policy when it is full ([`Overflow`]).
 //!
-//! This release speaks to standalone servers, over TCP, Unix sockets and TLS.
+//! It speaks to standalone servers, and to the master that Redis's sentinels agree on, over TCP, Unix
+//! sockets and TLS. Of a Cluster it can only reach single servers.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), fanfare_client::Error> {
@@ -65,4 +66,4 @@ pub use request::{Answers, Pipeline};
 pub use subscription::Subscription;
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;
-pub use url::{Address, Secret, ServerUrl};
+pub use url::{Address, Secret, Sentinel, ServerUrl, Topology};

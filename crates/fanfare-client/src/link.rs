@@ -268,10 +268,10 @@ impl Link {
     /// What somebody gets who waited for a connection in vain.
     pub(crate) fn no_connection(&self) -> Error {
         let options = self.options();
-        let (address, timeout) = (options.url().address(), options.request_timeout);
+        let (topology, timeout) = (options.url().topology(), options.request_timeout);
         Error::new(
             ErrorKind::NotConnected,
-            format!("no connection to {address} within {timeout:?}"),
+            format!("no connection to {topology} within {timeout:?}"),
         )
     }
 

@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Error, ErrorKind, Options, url::Address};
+use crate::{Address, Error, ErrorKind, Options, Topology};
 
 /// A connected byte stream.
 #[derive(Debug)]
@@ -49,13 +49,16 @@ impl Connector {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         #[cfg(feature = "tls")]
         {
-            let tls = match (&options.url.tls, &options.url.address) {
-                (Some(tls), Address::Tcp { host, .. }) => Some(crate::tls::Tls::new(tls, host)?),
-                (Some(_), Address::Unix { .. }) => {
+            let tls = options.url.tls.as_ref().map(crate::tls::Tls::new).transpose()?;
+            match (&tls, &options.url.topology) {
+                (Some(_), Topology::Standalone(Address::Unix { .. })) => {
                     return Err(Error::new(ErrorKind::InvalidOption, "a Unix socket has no TLS"));
                 }
-                (None, _) => None,
-            };
+                (Some(tls), Topology::Standalone(Address::Tcp { host, .. })) => {
+                    tls.server_name(host)?;
+                }
+                (Some(_), Topology::Sentinel(_)) | (None, _) => {}
+            }
             Ok(Self { tls })
         }
         #[cfg(not(feature = "tls"))]
@@ -72,9 +75,9 @@ impl Connector {
     pub(crate) async fn connect(
         &self,
         options: &Options,
+        address: &Address,
         deadline: Instant,
     ) -> Result<Transport, Error> {
-        let address = &options.url.address;
         match address {
             Address::Tcp { host, port } => {
                 let connecting = TcpStream::connect((host.as_str(), *port));
@@ -82,7 +85,7 @@ impl Connector {
                 tune(&stream, options).map_err(|source| could_not_connect(address, source))?;
                 #[cfg(feature = "tls")]
                 if let Some(tls) = &self.tls {
-                    let stream = tls.connect(stream, deadline).await?;
+                    let stream = tls.connect(stream, host, deadline).await?;
                     return Ok(Transport::Tls(Box::new(stream)));
                 }
                 Ok(Transport::Tcp(stream))

@@ -8,7 +8,7 @@ use crate::{
     Error, ErrorKind,
     backoff::Backoff,
     tls_options::TlsOptions,
-    url::{Address, Secret, ServerUrl},
+    url::{Address, Secret, ServerUrl, Topology},
 };
 
 /// Which protocol to speak.
@@ -135,10 +135,10 @@ impl Options {
         self.queue
     }
 
-    /// The server's address, in place of the URL's.
+    /// One server with this address, in place of the URL's servers.
     #[must_use]
     pub fn address(mut self, address: Address) -> Self {
-        self.url.address = address;
+        self.url.topology = Topology::Standalone(address);
         self
     }
 
@@ -149,11 +149,11 @@ impl Options {
         self
     }
 
-    /// User and password, in place of the URL's.
+    /// User and password, in place of the URL's. Sentinels have their own.
     #[must_use]
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<Vec<u8>>) -> Self {
-        self.url.username = user.map(str::to_owned);
-        self.url.password = Some(Secret::new(password));
+        self.url.login.username = user.map(str::to_owned);
+        self.url.login.password = Some(Secret::new(password));
         self
     }
 

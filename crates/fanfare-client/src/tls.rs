@@ -16,21 +16,17 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{Error, ErrorKind, tls_options::TlsOptions};
 
-/// A checked TLS configuration and the name that the server has to prove.
+/// A checked TLS configuration.
 #[derive(Clone)]
 pub(crate) struct Tls {
     connector: TlsConnector,
-    server_name: ServerName<'static>,
+    /// The name that every server has to prove, in place of the host's.
+    server_name: Option<String>,
 }
 
 impl Tls {
-    pub(crate) fn new(options: &TlsOptions, host: &str) -> Result<Self, Error> {
+    pub(crate) fn new(options: &TlsOptions) -> Result<Self, Error> {
         options.check()?;
-        let name = options.server_name.as_deref().unwrap_or(host);
-        let server_name = ServerName::try_from(name.to_owned()).map_err(|source| {
-            tls(format!("`{name}` can not be a certificate's name; set `server_name`"))
-                .with_source(source)
-        })?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -51,15 +47,27 @@ impl Tls {
                 })?,
             _ => builder.with_no_client_auth(),
         };
+        let server_name = options.server_name.clone();
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), server_name })
+    }
+
+    /// The name that the server at `host` has to prove.
+    pub(crate) fn server_name(&self, host: &str) -> Result<ServerName<'static>, Error> {
+        let name = self.server_name.as_deref().unwrap_or(host);
+        ServerName::try_from(name.to_owned()).map_err(|source| {
+            tls(format!("`{name}` can not be a certificate's name; set `server_name`"))
+                .with_source(source)
+        })
     }
 
     pub(crate) async fn connect(
         &self,
         stream: TcpStream,
+        host: &str,
         deadline: Instant,
     ) -> Result<TlsStream<TcpStream>, Error> {
-        let connecting = self.connector.connect(self.server_name.clone(), stream);
+        let server_name = self.server_name(host)?;
+        let connecting = self.connector.connect(server_name.clone(), stream);
         let result = match tokio::time::timeout_at(deadline, connecting).await {
             Ok(result) => result,
             Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
@@ -68,7 +76,7 @@ impl Tls {
             tls(format!(
                 "no TLS session with `{}`: does the port speak TLS, and is its certificate \
                  trusted?",
-                self.server_name.to_str()
+                server_name.to_str()
             ))
             .with_source(source)
         })

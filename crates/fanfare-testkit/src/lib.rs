@@ -2,7 +2,7 @@
 //! bytes, and transcripts that hold Fanfare to redis-server's answers byte for byte.
 //!
 //! * [`RedisServer`] and [`FanfareServer`] start a server process in a directory of its own and
-//!   end both on drop.
+//!   end both on drop; [`SentinelGroup`] starts a master with its replicas and sentinels.
 //! * [`RawClient`] sends and receives bytes, and notices a closed connection.
 //! * [`transcript`] parses and runs the scripts under `transcripts/`.
 //! * [`seed`] gives randomised tests a seed that is printed and can be set.
@@ -13,6 +13,7 @@ mod client;
 mod frame;
 mod process;
 mod seed;
+mod sentinel;
 mod server;
 mod text;
 pub mod transcript;
@@ -21,5 +22,6 @@ pub use client::RawClient;
 pub use frame::{frame_len, split_frames};
 pub use process::{ServerProcess, TempDir};
 pub use seed::{Rng, seed};
+pub use sentinel::SentinelGroup;
 pub use server::{FanfareServer, RedisServer, fanfare_binary};
 pub use text::escape;

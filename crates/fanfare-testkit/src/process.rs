@@ -60,6 +60,8 @@ pub(crate) struct Launch {
     pub(crate) args_before: Vec<String>,
     /// What stands after it.
     pub(crate) args: Vec<String>,
+    /// Files that must be in its directory first: name and text.
+    pub(crate) files: Vec<(&'static str, String)>,
     /// What to say if the program is not there.
     pub(crate) not_found: &'static str,
 }
@@ -78,6 +80,10 @@ impl ServerProcess {
         const ATTEMPTS: usize = 5;
         let dir = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
         let addr = free_addr().map_err(|error| format!("no free port: {error}"))?;
+        for (name, text) in &launch.files {
+            let written = fs::write(dir.path().join(name), text);
+            written.map_err(|error| format!("cannot write {name}: {error}"))?;
+        }
         let mut server = Self { launch, child: None, addr, dir };
         for attempt in 1.. {
             match server.spawn_and_wait() {

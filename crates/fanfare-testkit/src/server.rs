@@ -21,12 +21,32 @@ impl RedisServer {
     pub fn start(args: &[&str]) -> Self {
         let mut all = vec!["--save".to_owned(), String::new()];
         all.extend(args.iter().map(|&it| it.to_owned()));
-        Self(start(Launch {
-            program: PathBuf::from("redis-server"),
-            args_before: Vec::new(),
-            args: all,
-            not_found: "redis-server not found: run apt-get install -y redis-server",
-        }))
+        Self(start(redis(Vec::new(), all, Vec::new())))
+    }
+
+    /// Starts a sentinel with this configuration, and waits until it answers.
+    ///
+    /// # Panics
+    /// If redis-server is not installed or does not start.
+    #[must_use]
+    pub(crate) fn start_sentinel(config: String) -> Self {
+        const FILE: &str = "sentinel.conf";
+        let mode = vec![FILE.to_owned(), "--sentinel".to_owned()];
+        Self(start(redis(mode, Vec::new(), vec![(FILE, config)])))
+    }
+}
+
+fn redis(
+    args_before: Vec<String>,
+    args: Vec<String>,
+    files: Vec<(&'static str, String)>,
+) -> Launch {
+    Launch {
+        program: PathBuf::from("redis-server"),
+        args_before,
+        args,
+        files,
+        not_found: "redis-server not found: run apt-get install -y redis-server",
     }
 }
 
@@ -60,6 +80,7 @@ impl FanfareServer {
             program: fanfare_binary().to_owned(),
             args_before: vec!["serve".to_owned()],
             args: args.iter().map(|&it| it.to_owned()).collect(),
+            files: Vec::new(),
             not_found: "the fanfare binary is gone: unset FANFARE_BIN or build it",
         }))
     }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 /// | `redis://[user:password@]host[:port][/db]` | a server over TCP |
 /// | `rediss://…` | the same over TLS; `?ca_file=`, `cert_file=` and `key_file=`, `server_name=` |
 /// | `redis+unix:///path/to/socket[?db=0]` | a server over a Unix socket |
+/// | `redis+sentinel://host[:26379][,host…]/master[/db]` | the master that these sentinels agree on; `rediss+sentinel://` over TLS; `?sentinel_username=`, `sentinel_password=` |
 /// | `embedded:`, `embedded:name` | a broker inside this program: one for each name |
 ///
 /// Publish and subscribe know no databases: a channel is the same in all of them, whatever the

@@ -6,7 +6,7 @@
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), fanfare::Error> {
-//!     // Or redis://host:port, rediss://…, redis+unix:///path: the rest stays the same.
+//!     // Or redis://host:port, redis+sentinel://host/master: the rest stays the same.
 //!     let fanfare = Fanfare::connect("embedded:").await?;
 //!     let mut news = fanfare.subscribe(["news"]).await?;
 //!     fanfare.publish("news", "hello").await?;

@@ -5,6 +5,7 @@
 
 use std::{collections::VecDeque, pin::pin, time::Instant};
 
+use fanfare_resp::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::{
@@ -94,7 +95,7 @@ impl Commands {
                 () = alarm.ring() => {}
                 () = &mut closed => break End::Closed,
             }
-            if let Err(error) = settle(&mut connection).await {
+            if let Err(error) = self.settle(&mut connection).await {
                 break End::Lost(error);
             }
             self.expire_backlog(now(), || {
@@ -125,10 +126,10 @@ impl Commands {
         let mut last_error = None;
         let mut alarm = Alarm::new();
         for n_failed in 1.. {
-            let mut attempt = pin!(context.establish_after(delay));
+            let mut attempt = pin!(context.dialer.establish_after(delay));
             let result = loop {
                 let not_connected = || context.not_connected(last_error.as_ref());
-                match context.options.while_down {
+                match context.dialer.options.while_down {
                     WhileDown::Wait => self.expire_backlog(now(), not_connected),
                     WhileDown::FailFast => self.refuse_backlog(&not_connected()),
                 }
@@ -157,6 +158,42 @@ impl Commands {
             }
         }
         None
+    }
+
+    /// Hands out what has come, and keeps deadlines and heartbeat.
+    async fn settle(&self, connection: &mut Connection<Caller>) -> Result<(), Error> {
+        self.hand_out(&mut connection.core)?;
+        // Judged as of a time before the last look at the socket.
+        let mut at = now();
+        for _ in 0..CATCH_UPS_MAX {
+            if !connection.core.is_overdue(at) || !connection.catch_up().await? {
+                break;
+            }
+            self.hand_out(&mut connection.core)?;
+            at = now();
+        }
+        connection.core.handle_timeout(at)?;
+        self.hand_out(&mut connection.core)
+    }
+
+    fn hand_out(&self, core: &mut Core<Caller>) -> Result<(), Error> {
+        while let Some(output) = core.poll_output()? {
+            match output {
+                Output::Replies { token, replies } => {
+                    if replies.iter().any(is_read_only) {
+                        self.context.dialer.locator.handle_read_only();
+                    }
+                    // Whoever asked may have gone.
+                    let _ = token.reply.send(replies);
+                }
+                // Nothing subscribes on this connection: the commands that would are refused.
+                Output::Message(_)
+                | Output::Confirmed { .. }
+                | Output::Refused { .. }
+                | Output::StreamPush(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn wait(&mut self, call: Call) {
@@ -190,35 +227,9 @@ impl Commands {
     }
 }
 
-/// Hands out what has come, and keeps deadlines and heartbeat.
-async fn settle(connection: &mut Connection<Caller>) -> Result<(), Error> {
-    hand_out(&mut connection.core)?;
-    // Judged as of a time before the last look at the socket.
-    let mut at = now();
-    for _ in 0..CATCH_UPS_MAX {
-        if !connection.core.is_overdue(at) || !connection.catch_up().await? {
-            break;
-        }
-        hand_out(&mut connection.core)?;
-        at = now();
-    }
-    connection.core.handle_timeout(at)?;
-    hand_out(&mut connection.core)
-}
-
-fn hand_out(core: &mut Core<Caller>) -> Result<(), Error> {
-    while let Some(output) = core.poll_output()? {
-        match output {
-            // Whoever asked may have gone.
-            Output::Replies { token, replies } => drop(token.reply.send(replies)),
-            // Nothing subscribes on this connection: the commands that would are refused.
-            Output::Message(_)
-            | Output::Confirmed { .. }
-            | Output::Refused { .. }
-            | Output::StreamPush(_) => {}
-        }
-    }
-    Ok(())
+/// Whether the server is a replica.
+fn is_read_only(reply: &Result<Value, Error>) -> bool {
+    reply.as_ref().is_err_and(|error| error.server_code() == Some("READONLY"))
 }
 
 fn refuse(call: Call, error: &Error) {

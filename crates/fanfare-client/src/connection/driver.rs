@@ -12,20 +12,21 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::BytesMut;
-use fanfare_resp::Decoder;
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWrite},
     sync::watch,
     time::Sleep,
 };
 
 use crate::{
-    Error, ErrorKind, Event, Options, Role,
-    connection::{core::Core, handshake::Handshake},
+    Error, ErrorKind, Event, Pipeline,
+    connection::{
+        core::{Core, Output, Replies, Request},
+        dial::Dialer,
+    },
     event::Announcer,
-    heartbeat::Heartbeat,
-    net::{Connector, Transport},
+    net::Transport,
+    topology::locator::Moved,
 };
 
 /// Reads before requests expire whose time is over: enough for all that a socket keeps, and an end
@@ -35,11 +36,8 @@ pub(crate) const CATCH_UPS_MAX: usize = 128;
 /// What a driver knows of its link.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) role: Role,
-    pub(crate) options: Arc<Options>,
-    pub(crate) connector: Connector,
+    pub(crate) dialer: Dialer,
     pub(crate) announcer: Announcer,
-    pub(crate) status: Arc<Status>,
     pub(crate) closed: watch::Receiver<bool>,
 }
 
@@ -76,7 +74,7 @@ impl Status {
         now().saturating_duration_since(self.last_read())
     }
 
-    fn handle_read(&self, now: Instant) {
+    pub(crate) fn handle_read(&self, now: Instant) {
         *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
@@ -86,88 +84,23 @@ impl Status {
 }
 
 impl Context {
-    /// Connects and shakes hands, once.
-    pub(crate) async fn establish<T>(&self) -> Result<Connection<T>, Error> {
-        let Options { connect_timeout, url, .. } = &*self.options;
-        let deadline = tokio::time::Instant::now() + *connect_timeout;
-        let transport = self.connector.connect(&self.options, deadline).await?;
-        match tokio::time::timeout_at(deadline, self.shake_hands(transport)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::new(
-                ErrorKind::Connect,
-                format!(
-                    "{} accepts connections but does not answer within {connect_timeout:?}: it \
-                     hangs, or needs TLS (`rediss://`)",
-                    url.address
-                ),
-            )),
-        }
-    }
-
-    pub(crate) async fn establish_after<T>(&self, delay: Duration) -> Result<Connection<T>, Error> {
-        tokio::time::sleep(delay).await;
-        self.establish().await
-    }
-
-    async fn shake_hands<T>(&self, mut transport: Transport) -> Result<Connection<T>, Error> {
-        let options = &self.options;
-        let mut handshake = Handshake::new(&options.url);
-        let mut decoder = Decoder::new(options.limits);
-        let mut input = BytesMut::new();
-        let (mut unsent, mut has_spoken) = (None, false);
-        while !handshake.is_done() {
-            // A server that refuses us may close before we have sent anything. It says why first,
-            // so what it said is read all the same.
-            if let Err(error) = send(&mut transport, &handshake.poll_transmit()).await {
-                unsent = Some(error);
-            }
-            let reply = decoder.decode(&mut input).map_err(|source| {
-                Error::new(
-                    ErrorKind::Protocol,
-                    format!("{} does not speak RESP", options.url.address),
-                )
-                .with_source(source)
-            })?;
-            match reply {
-                Some(reply) => handshake.handle_reply(reply)?,
-                None => match transport.read_buf(&mut input).await {
-                    Ok(1..) => has_spoken = true,
-                    Ok(0) => {
-                        let source = unsent.unwrap_or(io::ErrorKind::UnexpectedEof.into());
-                        return Err(lost_in_handshake(&transport, has_spoken, source));
-                    }
-                    Err(source) => {
-                        return Err(lost_in_handshake(&transport, has_spoken, source));
-                    }
-                },
-            }
-        }
-        let now = now();
-        self.status.handle_read(now);
-        tracing::debug!(role = %self.role, version = ?handshake.version(), "connected");
-        let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
-        let core = Core::new(self.role, options.limits, heartbeat, input);
-        let status = self.status.clone();
-        let can_push = handshake.can_push();
-        Ok(Connection { transport, core, can_push, needs_flush: false, status })
-    }
-
     pub(crate) fn announce_up(&self) {
-        self.status.set_up(true);
-        self.announcer.announce(Event::Up { role: self.role });
+        self.dialer.status.set_up(true);
+        self.announcer.announce(Event::Up { role: self.dialer.role });
     }
 
     pub(crate) fn announce_down(&self, error: Error) {
-        self.status.set_up(false);
-        self.status.n_disconnects.fetch_add(1, Ordering::Relaxed);
-        self.announcer.announce(Event::Down { role: self.role, error });
+        self.dialer.status.set_up(false);
+        self.dialer.status.n_disconnects.fetch_add(1, Ordering::Relaxed);
+        self.announcer.announce(Event::Down { role: self.dialer.role, error });
     }
 
     /// Counts a failed attempt and says how long to wait before the next.
     pub(crate) fn connect_failed(&self, n_failed: u32, error: Error) -> Duration {
-        let retry_in = self.options.backoff.delay(n_failed.saturating_add(1), rand::random());
+        let retry_in =
+            self.dialer.options.backoff.delay(n_failed.saturating_add(1), rand::random());
         self.announcer.announce(Event::ConnectFailed {
-            role: self.role,
+            role: self.dialer.role,
             n_failed,
             error,
             retry_in,
@@ -177,7 +110,7 @@ impl Context {
 
     /// What a request gets that was never sent.
     pub(crate) fn not_connected(&self, cause: Option<&Error>) -> Error {
-        let message = format!("no connection to {}", self.options.url.address);
+        let message = format!("no connection to {}", self.dialer.options.url.topology);
         let error = Error::new(ErrorKind::NotConnected, message);
         match cause {
             Some(cause) => error.with_source(cause.clone()),
@@ -186,7 +119,7 @@ impl Context {
     }
 
     pub(crate) fn first_delay(&self) -> Duration {
-        self.options.backoff.delay(1, rand::random())
+        self.dialer.options.backoff.delay(1, rand::random())
     }
 
     /// Waits until the link is closed or its last handle dropped.
@@ -196,42 +129,16 @@ impl Context {
     }
 }
 
-async fn send(transport: &mut Transport, bytes: &[u8]) -> io::Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    transport.write_all(bytes).await?;
-    transport.flush().await
-}
-
-fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error) -> Error {
-    // With TLS 1.3 the server judges our certificate only after we think that the session is set
-    // up: it is not before the server has used it. An alert that tells more may be lost on the way.
-    let (kind, message) = match (transport.is_tls(), has_spoken) {
-        (true, false) => (
-            ErrorKind::Tls,
-            "the server ended the TLS session: does it ask for a client certificate?",
-        ),
-        (true, true) => {
-            (ErrorKind::Connect, "the server closed the connection during the handshake")
-        }
-        (false, _) => (
-            ErrorKind::Connect,
-            "the server closed the connection during the handshake: does it need TLS \
-             (`rediss://`), or is its protected mode on?",
-        ),
-    };
-    Error::new(kind, message).with_source(source)
-}
-
 /// A socket and the protocol on it.
 pub(crate) struct Connection<T> {
-    transport: Transport,
+    pub(super) transport: Transport,
     pub(crate) core: Core<T>,
     /// Whether the server may push beside its answers.
     pub(crate) can_push: bool,
-    needs_flush: bool,
-    status: Arc<Status>,
+    pub(super) needs_flush: bool,
+    pub(super) status: Arc<Status>,
+    /// Ready when this is no longer the server to be connected to.
+    pub(super) moved: Option<Moved>,
 }
 
 impl<T> Connection<T> {
@@ -240,7 +147,43 @@ impl<T> Connection<T> {
     /// # Cancel safety
     /// No byte is lost if the future is dropped.
     pub(crate) async fn turn(&mut self, read: bool) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_turn(cx, read)).await.map_err(lost)
+        poll_fn(|cx| {
+            if let Some(moved) = &mut self.moved
+                && let Poll::Ready(error) = moved.as_mut().poll(cx)
+            {
+                return Poll::Ready(Err(error));
+            }
+            self.poll_turn(cx, read).map_err(lost)
+        })
+        .await
+    }
+
+    /// Sends commands and waits for their answers, on a connection that does nothing else.
+    pub(crate) async fn exchange(
+        &mut self,
+        pipeline: Pipeline,
+        deadline: Instant,
+    ) -> Result<Replies, Error>
+    where
+        T: Default,
+    {
+        let n_commands = pipeline.len();
+        let bytes = pipeline.into_bytes().into();
+        self.core.submit(Request { bytes, n_commands, deadline, token: T::default() });
+        let answered = async {
+            loop {
+                while let Some(output) = self.core.poll_output()? {
+                    if let Output::Replies { replies, .. } = output {
+                        return Ok(replies);
+                    }
+                }
+                self.turn(true).await?;
+            }
+        };
+        match until(deadline, answered).await {
+            Some(replies) => replies,
+            None => Err(Error::new(ErrorKind::Timeout, "the server did not answer in time").sent()),
+        }
     }
 
     /// Moves the bytes that can be moved at once, and returns whether there were any.

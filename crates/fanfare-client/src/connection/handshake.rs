@@ -14,6 +14,8 @@ use crate::{Error, ErrorKind, options::Protocol, url::ServerUrl};
 #[derive(Debug)]
 pub(crate) struct Handshake<'a> {
     url: &'a ServerUrl,
+    /// Whether only a master will do.
+    needs_master: bool,
     version: Version,
     expected: VecDeque<Expect>,
     transmit: Vec<u8>,
@@ -27,12 +29,18 @@ enum Expect {
     SetName,
     Select,
     SetInfo,
+    Role,
 }
 
 impl<'a> Handshake<'a> {
-    pub(crate) fn new(url: &'a ServerUrl) -> Self {
-        let mut this =
-            Self { url, version: Version::Resp2, expected: VecDeque::new(), transmit: Vec::new() };
+    pub(crate) fn new(url: &'a ServerUrl, needs_master: bool) -> Self {
+        let mut this = Self {
+            url,
+            needs_master,
+            version: Version::Resp2,
+            expected: VecDeque::new(),
+            transmit: Vec::new(),
+        };
         match url.protocol {
             Protocol::Auto => this.say_hello(),
             Protocol::Resp2 => this.say_resp2(),
@@ -74,9 +82,13 @@ impl<'a> Handshake<'a> {
             });
         };
         let Some(text) = failure else {
-            if expected == Expect::Hello {
-                self.version = Version::Resp3;
-                self.say_rest();
+            match expected {
+                Expect::Hello => {
+                    self.version = Version::Resp3;
+                    self.say_rest();
+                }
+                Expect::Role => return check_role(&reply),
+                Expect::Auth | Expect::SetName | Expect::Select | Expect::SetInfo => {}
             }
             return Ok(());
         };
@@ -88,15 +100,16 @@ impl<'a> Handshake<'a> {
                 let message = format!("the server refused database {}: {text}", self.url.db);
                 return Err(Error::new(ErrorKind::Server, message));
             }
-            Expect::SetName | Expect::SetInfo => {}
+            // Who may not ask for the role has to believe the sentinels.
+            Expect::SetName | Expect::SetInfo | Expect::Role => {}
         }
         Ok(())
     }
 
     fn say_hello(&mut self) {
         let mut args: Vec<&[u8]> = vec![b"HELLO", b"3"];
-        if let Some(password) = &self.url.password {
-            let user = self.url.username.as_deref().unwrap_or("default");
+        if let Some(password) = &self.url.login.password {
+            let user = self.url.login.username.as_deref().unwrap_or("default");
             args.extend([b"AUTH", user.as_bytes(), password.reveal()]);
         }
         if let Some(name) = &self.url.client_name {
@@ -107,8 +120,8 @@ impl<'a> Handshake<'a> {
 
     fn say_resp2(&mut self) {
         let url = self.url;
-        if let Some(password) = &url.password {
-            match &url.username {
+        if let Some(password) = &url.login.password {
+            match &url.login.username {
                 Some(user) => {
                     self.say(Expect::Auth, &[b"AUTH", user.as_bytes(), password.reveal()]);
                 }
@@ -126,6 +139,9 @@ impl<'a> Handshake<'a> {
             let db = self.url.db.to_string();
             self.say(Expect::Select, &[b"SELECT", db.as_bytes()]);
         }
+        if self.needs_master {
+            self.say(Expect::Role, &[b"ROLE"]);
+        }
         let version = env!("CARGO_PKG_VERSION").as_bytes();
         self.say(Expect::SetInfo, &[b"CLIENT", b"SETINFO", b"LIB-NAME", b"fanfare"]);
         self.say(Expect::SetInfo, &[b"CLIENT", b"SETINFO", b"LIB-VER", version]);
@@ -140,7 +156,7 @@ impl<'a> Handshake<'a> {
         let answer = Error::server(text);
         let text = answer.message();
         let (has_password, is_auth) = (
-            self.url.password.is_some(),
+            self.url.login.password.is_some(),
             answer.kind() == ErrorKind::Auth || text.contains("AUTH"),
         );
         match (is_auth, has_password) {
@@ -151,7 +167,7 @@ impl<'a> Handshake<'a> {
             )
             .with_source(answer),
             (true, true) => {
-                let user = self.url.username.as_deref().unwrap_or("default");
+                let user = self.url.login.username.as_deref().unwrap_or("default");
                 Error::new(
                     ErrorKind::Auth,
                     format!("the server refused the login of `{user}`: {text}"),
@@ -159,6 +175,21 @@ impl<'a> Handshake<'a> {
             }
             (false, _) => answer,
         }
+    }
+}
+
+/// Whether the answer to `ROLE` is a master's.
+fn check_role(reply: &Value) -> Result<(), Error> {
+    let role = reply.as_array().and_then(<[Value]>::first).and_then(Value::as_str);
+    match role {
+        Some("master") => Ok(()),
+        role => Err(Error::new(
+            ErrorKind::Connect,
+            format!(
+                "the server that is to be the master has the role `{}`: a failover is under way",
+                role.unwrap_or("unknown")
+            ),
+        )),
     }
 }
 
@@ -179,7 +210,8 @@ mod tests {
     /// spaces) and how the server answers each.
     fn play(url: &str, script: &[(&str, &str)]) -> Result<Version, Error> {
         let url: ServerUrl = url.parse().unwrap();
-        let mut handshake = Handshake::new(&url);
+        let needs_master = matches!(url.topology, crate::Topology::Sentinel(_));
+        let mut handshake = Handshake::new(&url, needs_master);
         let mut said = BytesMut::new();
         let mut decoder = Decoder::new(Limits::default());
         for (command, reply) in script {
@@ -244,6 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn who_is_to_be_the_master_must_be_one() {
+        let talk = |role: &str| {
+            let url = "redis+sentinel://h/m";
+            play(url, &[("HELLO 3", "%0"), ("ROLE", role), LIB_NAME, LIB_VER])
+        };
+        talk("*3\r\n$6\r\nmaster\r\n:0\r\n*0").unwrap();
+        let denied = "-NOPERM this user has no permissions to run the 'role' command";
+        talk(denied).unwrap();
+        let replica = talk("*5\r\n$5\r\nslave\r\n$1\r\nh\r\n:1\r\n$4\r\nsync\r\n:0").unwrap_err();
+        assert!(replica.to_string().contains("`slave`") && replica.is_retryable());
+    }
+
+    #[test]
     fn a_missing_database_is_an_error() {
         let script = [("HELLO 3", "%0"), ("SELECT 99", "-ERR DB index is out of range")];
         assert!(play("redis://h/99", &script).unwrap_err().to_string().contains("database 99"));
@@ -252,7 +297,7 @@ mod tests {
     #[test]
     fn a_reply_to_nothing_is_told() {
         let url: ServerUrl = "redis://h?protocol=2".parse().unwrap();
-        let mut handshake = Handshake::new(&url);
+        let mut handshake = Handshake::new(&url, false);
         let full = Value::SimpleError(Bytes::from_static(b"ERR max number of clients reached"));
         for _ in 0..2 {
             handshake.handle_reply(full.clone()).unwrap();

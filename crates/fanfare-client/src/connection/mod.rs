@@ -2,6 +2,7 @@
 
 pub(crate) mod commands;
 pub(crate) mod core;
+pub(crate) mod dial;
 pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod subscriber;

@@ -118,12 +118,12 @@ impl Subscriber {
                 delay = Duration::ZERO;
                 self.down_since = None;
             }
-            let mut attempt = pin!(context.establish_after(delay));
+            let mut attempt = pin!(context.dialer.establish_after(delay));
             let result = loop {
                 tokio::select! {
                     result = &mut attempt => break Some(result),
                     wish = self.wishes.recv() => {
-                        let may_wait = context.options.while_down == WhileDown::Wait || n_failed == 0;
+                        let may_wait = context.dialer.options.while_down == WhileDown::Wait || n_failed == 0;
                         self.handle_wish(wish?, may_wait);
                     }
                     () = self.doorbell.notify.notified() => self.handle_leaving(),
@@ -139,7 +139,7 @@ impl Subscriber {
                 Some(Err(error)) => {
                     n_failed += 1;
                     delay = context.connect_failed(n_failed, error.clone());
-                    if n_failed == 1 && context.options.while_down == WhileDown::FailFast {
+                    if n_failed == 1 && context.dialer.options.while_down == WhileDown::FailFast {
                         self.registry.fail_waiting(&context.not_connected(Some(&error)));
                     }
                     self.last_error = Some(error);
@@ -269,7 +269,7 @@ impl Subscriber {
     }
 
     fn handle_lost(&mut self, error: Error) {
-        self.down_since.get_or_insert(self.context.status.last_read());
+        self.down_since.get_or_insert(self.context.dialer.status.last_read());
         // The gap must come after what was read before it.
         for (queue, message) in self.held.drain(..) {
             queue.push_over(message);

@@ -91,7 +91,7 @@ impl Tailing {
             let attempt = self.context.clone();
             let mut closed = pin!(self.context.clone().closed());
             let connecting = async {
-                let mut attempt = pin!(attempt.establish_after(delay));
+                let mut attempt = pin!(attempt.dialer.establish_after(delay));
                 loop {
                     tokio::select! {
                         result = &mut attempt => return Some(result),
@@ -110,7 +110,7 @@ impl Tailing {
             };
             delay = self.handle_lost(error);
         }
-        self.context.status.set_up(false);
+        self.context.dialer.status.set_up(false);
         self.queue.end(Error::closed());
     }
 
@@ -123,7 +123,7 @@ impl Tailing {
             let room = self.queue.room();
             let was_settled = self.reader.is_settled();
             if let Some(question) = self.reader.poll_question(room) {
-                let options = &self.context.options;
+                let options = &self.context.dialer.options;
                 connection.core.submit(Request {
                     bytes: question.bytes,
                     n_commands: question.n_replies,
@@ -219,8 +219,8 @@ impl Tailing {
     /// The connection could not be made, or was lost. Returns how long to wait before the next.
     fn handle_lost(&mut self, error: Error) -> Duration {
         let context = &self.context;
-        if context.status.is_up() {
-            let since = context.status.last_read();
+        if context.dialer.status.is_up() {
+            let since = context.dialer.status.last_read();
             context.announce_down(error.clone());
             let is_new = self.queue.push_down(error);
             self.down = Some(match self.outage.filter(|_| !is_new) {
@@ -233,7 +233,7 @@ impl Tailing {
             self.queue.wake();
             return context.first_delay();
         }
-        let has_failed_fast = context.options.while_down == WhileDown::FailFast;
+        let has_failed_fast = context.dialer.options.while_down == WhileDown::FailFast;
         if (has_failed_fast || !error.is_retryable())
             && let Some(ready) = self.ready.take()
         {

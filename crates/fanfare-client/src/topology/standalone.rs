@@ -1,5 +1,6 @@
-//! One server: a connection for commands, one that subscriptions share, and one for each
-//! subscription that may stop reading and each stream that is followed.
+//! One server at a time, always the same or the present master: a connection for commands, one that
+//! subscriptions share, and one for each subscription that may stop reading and each stream that is
+//! followed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use crate::{
     Error, Options, Role,
     connection::{
         commands::{Call, Commands},
+        dial::Dialer,
         driver::{Context, Status},
         subscriber::{Doorbell, Subscriber, Wish},
         tail::{self, Pushing, Tailing},
@@ -17,6 +19,8 @@ use crate::{
     event::Announcer,
     net::Connector,
     stream::{self, Position, queue::Bounds, reader::Reader},
+    topology::{locator::Locator, sentinel::Sentinels},
+    url::Topology,
 };
 
 /// The connections to one server. Their tasks end when this is closed or dropped.
@@ -26,6 +30,7 @@ pub(crate) struct Standalone {
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) command_status: Arc<Status>,
     connector: Connector,
+    locator: Locator,
     /// Made with the first subscription.
     shared: Mutex<Option<Hub>>,
     closed: watch::Sender<bool>,
@@ -58,17 +63,28 @@ impl Standalone {
         options.check()?;
         let connector = Connector::new(&options)?;
         let (calls, receiver) = mpsc::channel(options.in_flight_max);
+        let closed = watch::Sender::new(false);
+        let locator = match &options.url.topology {
+            Topology::Standalone(address) => Locator::Fixed(address.clone()),
+            Topology::Sentinel(place) => {
+                let sentinels = Sentinels::new(place.clone(), options.clone(), connector.clone());
+                let sentinels = Arc::new(sentinels);
+                tokio::spawn(sentinels.clone().watch(closed.subscribe()));
+                Locator::Sentinel(sentinels)
+            }
+        };
         let this = Self {
             options: Arc::new(options),
             announcer: Announcer::new(),
             calls,
             command_status: Arc::new(Status::new()),
             connector,
+            locator,
             shared: Mutex::new(None),
-            closed: watch::Sender::new(false),
+            closed,
         };
         let context = this.context(Role::Commands, this.command_status.clone());
-        let connection = if wait { Some(context.establish().await?) } else { None };
+        let connection = if wait { Some(context.dialer.establish().await?) } else { None };
         // Nobody can listen to events yet, so the first connection announces nothing.
         this.command_status.set_up(wait);
         tokio::spawn(Commands::new(context, receiver).run(connection));
@@ -119,13 +135,13 @@ impl Standalone {
     }
 
     fn context(&self, role: Role, status: Arc<Status>) -> Context {
-        Context {
+        let dialer = Dialer {
             role,
             status,
             options: self.options.clone(),
             connector: self.connector.clone(),
-            announcer: self.announcer.clone(),
-            closed: self.closed.subscribe(),
-        }
+            locator: self.locator.clone(),
+        };
+        Context { dialer, announcer: self.announcer.clone(), closed: self.closed.subscribe() }
     }
 }

@@ -26,6 +26,11 @@ fn tcp_urls() {
         ("rediss://h:1?server_name=x&ca_file=/ca.pem", "rediss://h:1"),
         ("redis+unix:///run/my%20redis.sock?db=1", "redis+unix:///run/my redis.sock?db=1"),
         ("redis+unix://u:p@/run/r.sock", "redis+unix://u:***@/run/r.sock"),
+        ("redis+sentinel://h/mymaster", "redis+sentinel://h:26379/mymaster"),
+        (
+            "rediss+sentinel://u:p@a,b:1,[::1]/my-cache/2?sentinel_password=x",
+            "rediss+sentinel://u:***@a:26379,b:1,[::1]:26379/my-cache/2",
+        ),
     ] {
         assert_eq!(good(text).to_string(), display, "{text}");
     }
@@ -34,9 +39,9 @@ fn tcp_urls() {
 #[test]
 fn secrets_are_decoded_and_hidden() {
     let url = good("redis://bob:p%40%00%ff@h");
-    assert_eq!(url.password.as_ref().unwrap().reveal(), b"p@\x00\xff");
+    assert_eq!(url.login.password.as_ref().unwrap().reveal(), b"p@\x00\xff");
     assert!(!format!("{url} {url:?}").contains("p@"));
-    assert_eq!(good("redis://a:b@c@h").password.unwrap().reveal(), b"b@c");
+    assert_eq!(good("redis://a:b@c@h").login.password.unwrap().reveal(), b"b@c");
 }
 
 #[test]
@@ -57,7 +62,12 @@ fn errors_name_the_value_the_limit_and_the_cure() {
         ("redis://h#x", "%23"),
         ("redis+unix://run/x", "three slashes"),
         ("redis+unix:", "absolute path"),
-        ("redis+sentinel://h/m", "later"),
+        ("redis+sentinel://h", "redis+sentinel://host:26379/mymaster"),
+        ("redis+sentinel://h/a%20b", "master's name"),
+        ("redis+sentinel://h,:x/m", "`x` is not a number"),
+        ("redis+sentinel://h/m?sentinel_username=x", "needs `sentinel_password`"),
+        ("redis://h?sentinel_password=x", "needs `redis+sentinel://`"),
+        ("redis://a,b", "several servers"),
         ("redis+cluster://h", "later"),
         ("embedded:", "feature `embedded`"),
         ("rediss://h?dangerous_accept_any_certificate=maybe", "true or false"),

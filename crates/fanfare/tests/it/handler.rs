@@ -7,9 +7,9 @@ use std::sync::{
 
 use fanfare::{Error, ErrorKind, Message, Overflow};
 
-use crate::support::{Target, TestResult, next, on_every_broker, until};
+use crate::support::{Target, TestResult, next, on_every_topology, until};
 
-on_every_broker!(
+on_every_topology!(
     bad_payloads_and_panics_do_not_stop_the_loop,
     binary_payloads_and_channels_pass_unchanged,
     a_handler_that_ends_is_unsubscribed_and_finishes_its_work,

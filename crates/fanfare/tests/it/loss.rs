@@ -4,10 +4,10 @@
 use fanfare::{Delivery, ErrorKind, Event, Overflow, Role};
 
 use crate::support::{
-    Target, TestResult, is_down, is_up, next, next_gap, on_every_broker, until, wait_event,
+    Target, TestResult, is_down, is_up, next, next_gap, on_every_topology, until, wait_event,
 };
 
-on_every_broker!(
+on_every_topology!(
     half_a_million_messages_arrive_without_loss,
     a_subscriber_that_never_polls_is_bounded_and_every_drop_is_counted,
     a_queue_is_bounded_in_bytes_too,

@@ -1,6 +1,7 @@
 //! The library against real servers: what must hold when things go wrong.
 //!
-//! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker.
+//! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker; those of
+//! `on_every_topology!` run on a master with replicas and sentinels as well.
 
 mod commands;
 #[cfg(feature = "embedded")]
@@ -9,6 +10,7 @@ mod handler;
 mod loss;
 mod pubsub;
 mod recovery;
+mod sentinel;
 mod stall;
 mod streams;
 mod support;

@@ -7,18 +7,58 @@ use std::{
 };
 
 use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
-use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess};
+use fanfare_testkit::{FanfareServer, RedisServer, SentinelGroup, ServerProcess};
 use tokio::runtime::Builder;
 
 pub(crate) type TestResult = Result<(), Box<dyn Error>>;
 
-/// A server process of either kind.
+/// A server process of either kind, or a master with its replicas and sentinels: what is done to
+/// it is done to the master, but for what takes the whole service away.
 pub(crate) enum Target {
     Redis(RedisServer),
     Fanfare(FanfareServer),
+    Sentinel(SentinelGroup),
 }
 
 impl Target {
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) => ServerProcess::url(self),
+            Self::Sentinel(group) => group.url(),
+        }
+    }
+
+    /// Kills every server.
+    pub(crate) fn stop(&mut self) {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) => ServerProcess::stop(self),
+            Self::Sentinel(group) => group.servers_mut().for_each(ServerProcess::stop),
+        }
+    }
+
+    /// Starts every server again.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) => ServerProcess::restart(self),
+            Self::Sentinel(group) => group.servers_mut().for_each(ServerProcess::restart),
+        }
+    }
+
+    /// Lets every server go on.
+    pub(crate) fn sigcont(&self) {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) => ServerProcess::sigcont(self),
+            Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigcont),
+        }
+    }
+
+    /// Kills the master's clients of this type, and returns how many there were: sentinels and
+    /// replicas have connections, too.
+    pub(crate) fn kill_clients(&self, kind: &str) -> Result<u32, Box<dyn Error>> {
+        let answer = self.say(&["CLIENT", "KILL", "TYPE", kind]);
+        Ok(answer.trim_start_matches(':').trim_end().parse()?)
+    }
+
     /// A connection with the default options.
     pub(crate) async fn connect(&self) -> Result<Fanfare, fanfare::Error> {
         Fanfare::connect(&self.url()).await
@@ -31,7 +71,10 @@ impl Target {
             .options(|options| options.request_timeout(Duration::from_millis(200)))
             .connect()
             .await?;
-        self.sigstop();
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) => self.sigstop(),
+            Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigstop),
+        }
         while probe.ping().await.is_ok() {}
         Ok(())
     }
@@ -49,6 +92,7 @@ impl Deref for Target {
         match self {
             Self::Redis(server) => server,
             Self::Fanfare(server) => server,
+            Self::Sentinel(group) => group.master(),
         }
     }
 }
@@ -58,6 +102,7 @@ impl DerefMut for Target {
         match self {
             Self::Redis(server) => server,
             Self::Fanfare(server) => server,
+            Self::Sentinel(group) => group.master_mut(),
         }
     }
 }
@@ -105,6 +150,21 @@ macro_rules! on_every_broker {
     )+};
 }
 pub(crate) use on_every_broker;
+
+/// The same, and one for each kind of deployment.
+macro_rules! on_every_topology {
+    ($($name:ident),+ $(,)?) => {
+        $crate::support::on_every_broker!($($name),+);
+        mod sentinel {$(
+            #[test]
+            fn $name() {
+                let group = fanfare_testkit::SentinelGroup::start();
+                $crate::support::run(super::$name($crate::support::Target::Sentinel(group)));
+            }
+        )+}
+    };
+}
+pub(crate) use on_every_topology;
 
 /// The next message, within a minute.
 pub(crate) async fn next(subscription: &mut Subscription) -> Result<Message, Box<dyn Error>> {

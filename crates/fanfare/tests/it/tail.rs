@@ -9,12 +9,19 @@ use fanfare::{
 };
 use fanfare_testkit::RawClient;
 
-use crate::support::{Target, TestResult, is_down, is_up, on_every_broker, run, until, wait_event};
+use crate::support::{
+    Target, TestResult, is_down, is_up, on_every_broker, on_every_topology, run, until, wait_event,
+};
+
+on_every_topology!(
+    nothing_is_missed_or_doubled_while_connections_are_killed,
+    a_hung_server_is_noticed,
+    outages_that_nobody_sees_are_one,
+);
 
 on_every_broker!(
     history_comes_first_and_then_what_is_added,
     a_tail_begins_where_it_is_told,
-    nothing_is_missed_or_doubled_while_connections_are_killed,
     a_slow_program_holds_the_server_back_and_loses_nothing,
     a_queue_is_bounded_in_bytes_too,
     what_was_trimmed_unread_is_a_gap,
@@ -25,11 +32,9 @@ on_every_broker!(
     a_stream_that_is_replaced_while_the_connection_is_away_is_a_reset,
     a_server_that_forgot_everything_is_a_reset,
     a_key_that_becomes_something_else_is_told_and_tried_again,
-    a_hung_server_is_noticed,
     a_dropped_tail_leaves_no_connection,
     a_closed_link_ends_its_tails,
     a_server_that_is_away_is_an_error,
-    outages_that_nobody_sees_are_one,
 );
 
 const NAME: &str = "follower";

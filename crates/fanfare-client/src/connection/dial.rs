@@ -1,0 +1,130 @@
+//! Making a connection: where to, the socket, the first words.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use fanfare_resp::Decoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    Address, Error, ErrorKind, Options, Role,
+    connection::{
+        core::Core,
+        driver::{Connection, Status, now},
+        handshake::Handshake,
+    },
+    heartbeat::Heartbeat,
+    net::{Connector, Transport},
+    topology::locator::Locator,
+};
+
+/// Makes connections of one kind.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    pub(crate) role: Role,
+    pub(crate) options: Arc<Options>,
+    pub(crate) connector: Connector,
+    pub(crate) locator: Locator,
+    pub(crate) status: Arc<Status>,
+}
+
+impl Dialer {
+    /// Connects and shakes hands, once.
+    pub(crate) async fn establish<T>(&self) -> Result<Connection<T>, Error> {
+        let connect_timeout = self.options.connect_timeout;
+        let deadline = tokio::time::Instant::now() + connect_timeout;
+        let place = self.locator.locate(deadline).await?;
+        let address = place.address();
+        let transport = self.connector.connect(&self.options, address, deadline).await?;
+        match tokio::time::timeout_at(deadline, self.shake_hands(transport, address)).await {
+            Ok(connected) => {
+                let moved = self.locator.follow(place);
+                connected.map(|connection| Connection { moved, ..connection })
+            }
+            Err(_) => Err(Error::new(
+                ErrorKind::Connect,
+                format!(
+                    "{address} accepts connections but does not answer within \
+                     {connect_timeout:?}: it hangs, or needs TLS (`rediss://`)"
+                ),
+            )),
+        }
+    }
+
+    pub(crate) async fn establish_after<T>(&self, delay: Duration) -> Result<Connection<T>, Error> {
+        tokio::time::sleep(delay).await;
+        self.establish().await
+    }
+
+    async fn shake_hands<T>(
+        &self,
+        mut transport: Transport,
+        address: &Address,
+    ) -> Result<Connection<T>, Error> {
+        let options = &self.options;
+        let mut handshake = Handshake::new(&options.url, self.locator.needs_master());
+        let mut decoder = Decoder::new(options.limits);
+        let mut input = BytesMut::new();
+        let (mut unsent, mut has_spoken) = (None, false);
+        while !handshake.is_done() {
+            // A server that refuses us may close before we have sent anything. It says why first,
+            // so what it said is read all the same.
+            if let Err(error) = send(&mut transport, &handshake.poll_transmit()).await {
+                unsent = Some(error);
+            }
+            let reply = decoder.decode(&mut input).map_err(|source| {
+                Error::new(ErrorKind::Protocol, format!("{address} does not speak RESP"))
+                    .with_source(source)
+            })?;
+            match reply {
+                Some(reply) => handshake.handle_reply(reply)?,
+                None => match transport.read_buf(&mut input).await {
+                    Ok(1..) => has_spoken = true,
+                    Ok(0) => {
+                        let source = unsent.unwrap_or(io::ErrorKind::UnexpectedEof.into());
+                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                    }
+                    Err(source) => {
+                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                    }
+                },
+            }
+        }
+        let now = now();
+        self.status.handle_read(now);
+        tracing::debug!(role = %self.role, %address, version = ?handshake.version(), "connected");
+        let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
+        let core = Core::new(self.role, options.limits, heartbeat, input);
+        let status = self.status.clone();
+        let can_push = handshake.can_push();
+        Ok(Connection { transport, core, can_push, needs_flush: false, status, moved: None })
+    }
+}
+
+async fn send(transport: &mut Transport, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    transport.write_all(bytes).await?;
+    transport.flush().await
+}
+
+fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error) -> Error {
+    // With TLS 1.3 the server judges our certificate only after we think that the session is set
+    // up: it is not before the server has used it. An alert that tells more may be lost on the way.
+    let (kind, message) = match (transport.is_tls(), has_spoken) {
+        (true, false) => (
+            ErrorKind::Tls,
+            "the server ended the TLS session: does it ask for a client certificate?",
+        ),
+        (true, true) => {
+            (ErrorKind::Connect, "the server closed the connection during the handshake")
+        }
+        (false, _) => (
+            ErrorKind::Connect,
+            "the server closed the connection during the handshake: does it need TLS \
+             (`rediss://`), or is its protected mode on?",
+        ),
+    };
+    Error::new(kind, message).with_source(source)
+}
