@@ -76,7 +76,7 @@ impl Cli {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Server {
     /// The server: `redis://user:password@host:port`, `rediss://…`, `redis+unix:///path`,
-    /// `redis+sentinel://host,host/master`
+    /// `redis+sentinel://host,host/master`, `redis+cluster://host,host`
     #[arg(
         short,
         long,

@@ -110,8 +110,8 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 fn client_hint(error: &fanfare::Error) -> String {
     match error.kind() {
         ErrorKind::InvalidUrl => {
-            "write redis://[user:password@]host[:port], rediss://… for TLS, redis+unix:///path or \
-             redis+sentinel://host[,host]/master"
+            "write redis://[user:password@]host[:port], rediss://… for TLS, redis+unix:///path, \
+             redis+sentinel://host[,host]/master or redis+cluster://host[,host]"
                 .to_owned()
         }
         ErrorKind::Connect | ErrorKind::NotConnected => {

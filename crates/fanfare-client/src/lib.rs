@@ -14,8 +14,8 @@
 //! - *Everything is bounded*: requests in flight in number and bytes, and every subscription's
 //!   queue in messages and bytes, with a policy when it is full ([`Overflow`]).
 //!
-//! It speaks to standalone servers, and to the master that Redis's sentinels agree on, over TCP, Unix
-//! sockets and TLS. Of a Cluster it can only reach single servers.
+//! It speaks to standalone servers, to the master that Redis's sentinels agree on, and to all nodes of
+//! a cluster, over TCP, Unix sockets and TLS.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), fanfare_client::Error> {
@@ -32,7 +32,7 @@
 //! `connection/core.rs` is the protocol without I/O; `subscriptions.rs`, `registry.rs`, `queue.rs`,
 //! `heartbeat.rs`, `backoff.rs` and what is in `stream/` are pure as well. `connection/commands.rs`,
 //! `connection/subscriber.rs` and `connection/tail.rs` are the tasks that own sockets, `topology/`
-//! says which connections there are, and `link.rs` is the handle.
+//! says which connections there are and where each goes, and `link.rs` is the handle.
 
 mod backoff;
 mod connection;

@@ -11,19 +11,18 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::Value;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::{
     Error, ErrorKind, Events, Kind, Options, Overflow, Queue,
-    connection::{
-        commands::Caller,
-        core::Request,
-        driver::{Status, now, until},
-    },
+    connection::driver::{now, until},
     request::{Answers, Pipeline, check_shareable},
     stream::{Position, Tail, queue::Bounds},
     subscription::Subscription,
-    topology::standalone::{Follower, Standalone},
+    topology::{
+        connections::{Connections, Follower},
+        health::Health,
+    },
 };
 
 /// A connection to a server that survives: see the [crate's documentation](crate).
@@ -36,7 +35,7 @@ pub struct Link {
 }
 
 pub(crate) struct Inner {
-    pub(crate) topology: Standalone,
+    pub(crate) connections: Connections,
     /// One permit is one byte in flight.
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
@@ -55,7 +54,8 @@ pub struct LinkStats {
     pub in_flight_bytes: usize,
 }
 
-/// How a connection is doing.
+/// How a connection is doing; of a cluster, how all those that are needed are: it is as well as the
+/// worst of them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionStats {
@@ -68,12 +68,12 @@ pub struct ConnectionStats {
     pub last_read_age: Duration,
 }
 
-impl From<&Status> for ConnectionStats {
-    fn from(status: &Status) -> Self {
+impl From<&Health> for ConnectionStats {
+    fn from(health: &Health) -> Self {
         Self {
-            is_up: status.is_up(),
-            disconnects: status.n_disconnects(),
-            last_read_age: status.last_read_age(),
+            is_up: health.is_up(),
+            disconnects: health.n_disconnects(),
+            last_read_age: health.last_read_age(),
         }
     }
 }
@@ -106,14 +106,14 @@ impl Link {
 
     async fn open(options: Options, wait: bool) -> Result<Self, Error> {
         let n_permits = options.in_flight_bytes_max;
-        let topology = Standalone::connect(options, wait).await?;
+        let connections = Connections::connect(options, wait).await?;
         let permits = Arc::new(Semaphore::new(n_permits));
-        Ok(Self { inner: Arc::new(Inner { topology, permits, next_id: AtomicU64::new(1) }) })
+        Ok(Self { inner: Arc::new(Inner { connections, permits, next_id: AtomicU64::new(1) }) })
     }
 
     /// The options.
     pub fn options(&self) -> &Options {
-        &self.inner.topology.options
+        &self.inner.connections.wiring.options
     }
 
     /// Runs one command and waits for its answer.
@@ -141,22 +141,13 @@ impl Link {
     /// cases nothing was sent.
     ///
     /// # Cancel safety
-    /// Nothing is sent if the future is dropped before it is ready.
+    /// Nothing is sent if the future is dropped before it is ready; to a cluster, commands for some
+    /// of its nodes may have been.
     pub async fn send(&self, pipeline: Pipeline) -> Result<Answers, Error> {
         let options = self.options();
         let deadline = now() + options.request_timeout;
-        let n_commands = pipeline.len();
-        let bytes = pipeline.into_bytes();
-        let permit = self.admit(bytes.len(), deadline).await?;
-        let (reply, replies) = oneshot::channel();
-        let token = Caller { reply, _permit: permit };
-        let request = Request { bytes: Bytes::from(bytes), n_commands, deadline, token };
-        if n_commands == 0 {
-            drop(request);
-        } else if self.inner.topology.calls.send(request).await.is_err() {
-            return Err(Error::closed());
-        }
-        Ok(Answers { n_commands, replies })
+        let permit = self.admit(pipeline.n_bytes(), deadline).await?;
+        self.inner.connections.send(pipeline, deadline, permit).await
     }
 
     /// Takes this many bytes' share of what may be in flight. Small requests count more than their
@@ -212,13 +203,15 @@ impl Link {
         queue: Queue,
     ) -> Result<Subscription, Error> {
         queue.check()?;
-        let topology = &self.inner.topology;
-        if topology.is_closed() {
+        let connections = &self.inner.connections;
+        if connections.is_closed() {
             return Err(Error::closed());
         }
         let hub = match queue.overflow {
-            Overflow::Block => topology.own(),
-            Overflow::DropOldest | Overflow::DropNewest | Overflow::Disconnect => topology.shared(),
+            Overflow::Block => connections.own(),
+            Overflow::DropOldest | Overflow::DropNewest | Overflow::Disconnect => {
+                connections.shared()
+            }
         };
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
         let subscription = Subscription::new(id, self.clone(), hub, queue);
@@ -250,12 +243,12 @@ impl Link {
     ) -> Result<Tail, Error> {
         let bounds = Bounds { entries_max, bytes_max };
         bounds.check()?;
-        let topology = &self.inner.topology;
-        if topology.is_closed() {
+        let connections = &self.inner.connections;
+        if connections.is_closed() {
             return Err(Error::closed());
         }
         let deadline = now() + self.options().request_timeout;
-        let Follower { queue, status, pushing, confirmed } = topology.tail(key, start, bounds);
+        let Follower { queue, status, pushing, confirmed } = connections.tail(key, start, bounds);
         let tail = Tail::new(self.clone(), queue, status, pushing);
         match until(deadline, confirmed).await {
             Some(Ok(Ok(()))) => Ok(tail),
@@ -277,16 +270,16 @@ impl Link {
 
     /// What happens to the link, from now on.
     pub fn events(&self) -> Events {
-        self.inner.topology.announcer.listen()
+        self.inner.connections.wiring.announcer.listen()
     }
 
     /// How the link is doing.
     pub fn stats(&self) -> LinkStats {
-        let topology = &self.inner.topology;
-        let in_flight_max = topology.options.in_flight_bytes_max;
+        let connections = &self.inner.connections;
+        let in_flight_max = self.options().in_flight_bytes_max;
         LinkStats {
-            commands: ConnectionStats::from(&*topology.command_status),
-            subscriptions: topology.shared_status().map(|it| ConnectionStats::from(&*it)),
+            commands: ConnectionStats::from(&connections.command_health()),
+            subscriptions: connections.shared_health().map(|it| ConnectionStats::from(&*it)),
             in_flight_bytes: in_flight_max.saturating_sub(self.inner.permits.available_permits()),
         }
     }
@@ -294,7 +287,7 @@ impl Link {
     /// Closes all connections and returns when that is done. Commands without an answer and all
     /// subscriptions end with [`ErrorKind::Closed`].
     pub async fn close(&self) {
-        self.inner.topology.close().await;
+        self.inner.connections.close().await;
     }
 }
 

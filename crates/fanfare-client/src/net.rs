@@ -57,7 +57,7 @@ impl Connector {
                 (Some(tls), Topology::Standalone(Address::Tcp { host, .. })) => {
                     tls.server_name(host)?;
                 }
-                (Some(_), Topology::Sentinel(_)) | (None, _) => {}
+                (Some(_), Topology::Sentinel(_) | Topology::Cluster(_)) | (None, _) => {}
             }
             Ok(Self { tls })
         }

@@ -1,6 +1,9 @@
 //! Commands to send, and the answers to wait for.
 
+use std::fmt;
+
 use fanfare_resp::Value;
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::{Error, ErrorKind, connection::core::Replies};
@@ -51,22 +54,50 @@ impl Pipeline {
 }
 
 /// The answers to a pipeline that has been handed to the connection.
-#[derive(Debug)]
+///
+/// Of a cluster, what a node sent elsewhere is sent there while somebody waits for these answers.
 #[must_use = "an answer that nobody waits for is an error that nobody sees"]
 pub struct Answers {
-    pub(crate) n_commands: usize,
-    pub(crate) replies: oneshot::Receiver<Replies>,
+    n_commands: usize,
+    replies: Pending,
+}
+
+/// Who brings the answers.
+enum Pending {
+    /// The one connection.
+    Direct(oneshot::Receiver<Replies>),
+    /// Those of several nodes.
+    Routed(BoxFuture<'static, Replies>),
 }
 
 impl Answers {
+    pub(crate) fn direct(n_commands: usize, replies: oneshot::Receiver<Replies>) -> Self {
+        Self { n_commands, replies: Pending::Direct(replies) }
+    }
+
+    pub(crate) fn routed(
+        n_commands: usize,
+        replies: impl Future<Output = Replies> + Send + 'static,
+    ) -> Self {
+        Self { n_commands, replies: Pending::Routed(Box::pin(replies)) }
+    }
+
+    async fn replies(self) -> Option<Replies> {
+        match self.replies {
+            Pending::Direct(replies) => replies.await.ok(),
+            Pending::Routed(replies) => Some(replies.await),
+        }
+    }
+
     /// Waits for all answers, in the order of the commands.
     ///
     /// Each is the server's reply, or why there is none: [`ErrorKind::Server`] for an error reply,
     /// [`ErrorKind::Disconnected`], [`ErrorKind::Timeout`] and so on for those that did not come.
     pub async fn all(self) -> Vec<Result<Value, Error>> {
-        match self.replies.await {
-            Ok(replies) => replies.into_vec(),
-            Err(_) => (0..self.n_commands).map(|_| Err(Error::closed())).collect(),
+        let n_commands = self.n_commands;
+        match self.replies().await {
+            Some(replies) => replies.into_vec(),
+            None => (0..n_commands).map(|_| Err(Error::closed())).collect(),
         }
     }
 
@@ -75,10 +106,14 @@ impl Answers {
     /// # Errors
     /// As in [`all`](Self::all).
     pub async fn one(self) -> Result<Value, Error> {
-        match self.replies.await {
-            Ok(mut replies) => replies.pop().unwrap_or_else(|| Err(Error::closed())),
-            Err(_) => Err(Error::closed()),
-        }
+        let last = self.replies().await.and_then(|mut replies| replies.pop());
+        last.unwrap_or_else(|| Err(Error::closed()))
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("n_commands", &self.n_commands).finish_non_exhaustive()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     queue::Queue,
     subscriptions::Target,
-    topology::standalone::Hub,
+    topology::connections::Hub,
 };
 
 /// Messages of some channels, patterns and sharded channels.
@@ -94,10 +94,10 @@ impl Subscription {
 
     /// The counts, the queue's length and the age of the last successful read.
     pub fn stats(&self) -> SubscriptionStats {
-        let status = &self.hub.status;
+        let health = &self.hub.health;
         SubscriptionStats {
-            is_up: status.is_up(),
-            last_read_age: status.last_read_age(),
+            is_up: health.is_up(),
+            last_read_age: health.last_read_age(),
             ..self.queue.stats()
         }
     }
@@ -130,9 +130,9 @@ impl Subscription {
         match until(deadline, join).await {
             Some(result) => result,
             None => {
-                let status = &self.hub.status;
+                let health = &self.hub.health;
                 self.part(targets).await;
-                Err(if status.is_up() {
+                Err(if health.is_up() {
                     let message = format!("the server did not confirm within {timeout:?}");
                     Error::new(ErrorKind::Timeout, message)
                 } else {

@@ -1,10 +1,11 @@
-//! Server URLs: `redis://`, `redis+unix://`, `redis+sentinel://`, and over TLS.
+//! Server URLs: `redis://`, `redis+unix://`, `redis+sentinel://`, `redis+cluster://`, and over TLS.
 //!
 //! ```text
 //! redis://[user[:password]@]host[:port][/db][?option=value&…]
 //! redis+unix:///path/to/socket[?db=0&…]
 //! redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/master[/db][?option=value&…]
-//! rediss://…, rediss+sentinel://…    the same over TLS
+//! redis+cluster://[user[:password]@]host[:port][,host[:port]…][?option=value&…]
+//! rediss://…, rediss+sentinel://…, rediss+cluster://…    the same over TLS
 //! ```
 //!
 //! User, password, path and values are percent-decoded. No message of this file ever shows what
@@ -17,7 +18,7 @@ use crate::{Error, options::Protocol, tls_options::TlsOptions};
 mod parse;
 
 /// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A host name or IP address and a port.
     Tcp {
@@ -51,6 +52,8 @@ pub enum Topology {
     Standalone(Address),
     /// The master that these sentinels agree on.
     Sentinel(Sentinel),
+    /// The cluster to which these nodes belong; they tell of the others.
+    Cluster(Vec<Address>),
 }
 
 /// A master that is found through its sentinels.
@@ -87,6 +90,10 @@ impl fmt::Display for Topology {
             Self::Sentinel(Sentinel { sentinels, master, .. }) => {
                 write!(f, "the master `{master}` of the sentinels ")?;
                 write_list(f, sentinels)
+            }
+            Self::Cluster(nodes) => {
+                f.write_str("the cluster of ")?;
+                write_list(f, nodes)
             }
         }
     }
@@ -181,6 +188,10 @@ impl fmt::Display for ServerUrl {
                 write!(f, "{scheme}+sentinel://{user}")?;
                 write_list(f, sentinels)?;
                 write!(f, "/{master}")?;
+            }
+            Topology::Cluster(nodes) => {
+                write!(f, "{scheme}+cluster://{user}")?;
+                write_list(f, nodes)?;
             }
         }
         if self.db != 0 {

@@ -2,7 +2,8 @@
 //! bytes, and transcripts that hold Fanfare to redis-server's answers byte for byte.
 //!
 //! * [`RedisServer`] and [`FanfareServer`] start a server process in a directory of its own and
-//!   end both on drop; [`SentinelGroup`] starts a master with its replicas and sentinels.
+//!   end both on drop; [`SentinelGroup`] starts a master with its replicas and sentinels,
+//!   [`ClusterGroup`] a cluster.
 //! * [`RawClient`] sends and receives bytes, and notices a closed connection.
 //! * [`transcript`] parses and runs the scripts under `transcripts/`.
 //! * [`seed`] gives randomised tests a seed that is printed and can be set.
@@ -10,6 +11,7 @@
 //! This crate does not use Fanfare's own codec: what checks the broker shares no code with it.
 
 mod client;
+mod cluster;
 mod frame;
 mod process;
 mod seed;
@@ -19,6 +21,7 @@ mod text;
 pub mod transcript;
 
 pub use client::RawClient;
+pub use cluster::ClusterGroup;
 pub use frame::{frame_len, split_frames};
 pub use process::{ServerProcess, TempDir};
 pub use seed::{Rng, seed};

@@ -278,6 +278,7 @@ impl Drop for ServerProcess {
     }
 }
 
-fn free_addr() -> io::Result<SocketAddr> {
+/// An address that nobody listens on now.
+pub(crate) fn free_addr() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 /// | `rediss://…` | the same over TLS; `?ca_file=`, `cert_file=` and `key_file=`, `server_name=` |
 /// | `redis+unix:///path/to/socket[?db=0]` | a server over a Unix socket |
 /// | `redis+sentinel://host[:26379][,host…]/master[/db]` | the master that these sentinels agree on; `rediss+sentinel://` over TLS; `?sentinel_username=`, `sentinel_password=` |
+/// | `redis+cluster://host[:6379][,host…]` | the cluster of these nodes; `rediss+cluster://` over TLS; database 0 only |
 /// | `embedded:`, `embedded:name` | a broker inside this program: one for each name |
 ///
 /// Publish and subscribe know no databases: a channel is the same in all of them, whatever the
@@ -27,7 +28,9 @@ use tokio::time::Instant;
 /// *At most once.* A message is handed to those who are subscribed when it arrives at the broker.
 /// When a connection is lost it is made again, for ever, and subscriptions are restored; messages
 /// published meanwhile are gone, and every place where that may have happened is visible (see
-/// [`Subscription`](crate::Subscription) and [`events`](Self::events)).
+/// [`Subscription`](crate::Subscription) and [`events`](Self::events)). The nodes of a cluster hand
+/// plain messages on to each other, and nobody is told what they lose; those of sharded channels
+/// need not be handed on.
 #[derive(Clone)]
 pub struct Fanfare {
     link: Link,

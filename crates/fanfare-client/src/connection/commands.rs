@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) reply: oneshot::Sender<Replies>,
-    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) type Call = Request<Caller>;
@@ -181,7 +181,7 @@ impl Commands {
             match output {
                 Output::Replies { token, replies } => {
                     if replies.iter().any(is_read_only) {
-                        self.context.dialer.locator.handle_read_only();
+                        self.context.dialer.locator.look_again();
                     }
                     // Whoever asked may have gone.
                     let _ = token.reply.send(replies);

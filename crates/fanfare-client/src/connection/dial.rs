@@ -31,21 +31,35 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Connects and shakes hands, once.
     pub(crate) async fn establish<T>(&self) -> Result<Connection<T>, Error> {
-        let connect_timeout = self.options.connect_timeout;
-        let deadline = tokio::time::Instant::now() + connect_timeout;
+        let deadline = tokio::time::Instant::now() + self.options.connect_timeout;
         let place = self.locator.locate(deadline).await?;
-        let address = place.address();
+        let connected = self.connect_to(place.address(), deadline).await;
+        match connected {
+            Ok(connection) => {
+                let moved = self.locator.follow(place);
+                Ok(Connection { moved, ..connection })
+            }
+            Err(error) => {
+                self.locator.handle_failed(&place);
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect_to<T>(
+        &self,
+        address: &Address,
+        deadline: tokio::time::Instant,
+    ) -> Result<Connection<T>, Error> {
         let transport = self.connector.connect(&self.options, address, deadline).await?;
         match tokio::time::timeout_at(deadline, self.shake_hands(transport, address)).await {
-            Ok(connected) => {
-                let moved = self.locator.follow(place);
-                connected.map(|connection| Connection { moved, ..connection })
-            }
+            Ok(result) => result,
             Err(_) => Err(Error::new(
                 ErrorKind::Connect,
                 format!(
-                    "{address} accepts connections but does not answer within \
-                     {connect_timeout:?}: it hangs, or needs TLS (`rediss://`)"
+                    "{address} accepts connections but does not answer within {:?}: it hangs, or \
+                     needs TLS (`rediss://`)",
+                    self.options.connect_timeout
                 ),
             )),
         }

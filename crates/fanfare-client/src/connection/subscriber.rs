@@ -43,7 +43,7 @@ impl Doorbell {
         self.notify.notify_one();
     }
 
-    fn take(&self) -> Vec<u64> {
+    pub(crate) fn take(&self) -> Vec<u64> {
         std::mem::take(&mut *self.leaving.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -99,6 +99,8 @@ impl Subscriber {
         while let Ok(wish) = self.wishes.try_recv() {
             self.handle_wish(wish, true);
         }
+        // Who has left before the end goes on elsewhere.
+        self.handle_leaving();
         self.registry.close(&Error::closed());
     }
 
@@ -213,7 +215,13 @@ impl Subscriber {
                     self.registry.handle_confirmed(ask, &target);
                 }
                 Ok(Some(Output::Refused { batch, error })) => {
-                    if let Some(event) = self.registry.handle_refused(now, batch, &error) {
+                    let is_elsewhere = error.server_code() == Some("MOVED");
+                    if is_elsewhere {
+                        self.context.dialer.locator.look_again();
+                    }
+                    if let Some(event) = self.registry.handle_refused(now, batch, &error)
+                        && !is_elsewhere
+                    {
                         self.context.announcer.announce(event);
                     }
                 }

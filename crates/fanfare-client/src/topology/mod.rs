@@ -1,5 +1,8 @@
 //! Which connections a link has, and to which servers.
 
+mod asked;
+pub(crate) mod cluster;
+pub(crate) mod connections;
+pub(crate) mod health;
 pub(crate) mod locator;
 pub(crate) mod sentinel;
-pub(crate) mod standalone;

@@ -30,13 +30,16 @@ use crate::{
     },
     net::Connector,
     subscriptions::{Ask, Batch},
-    topology::locator::{Locator, Moved},
+    topology::{
+        asked::Asked,
+        locator::{Locator, Moved},
+    },
 };
 
 /// How often all sentinels are asked although nothing has happened.
 const POLL_EVERY: Duration = Duration::from_secs(10);
 
-/// How often all sentinels are asked at most because a master behaves strangely.
+/// How often all sentinels are asked at most because something has happened.
 const DOUBT_EVERY: Duration = Duration::from_millis(500);
 
 /// Once one sentinel has answered, how long the others may take.
@@ -58,8 +61,7 @@ pub(crate) struct Sentinels {
     learned: Mutex<Vec<Address>>,
     /// The master that is believed in.
     master: watch::Sender<Option<Master>>,
-    /// When all were last asked, and what came of it. Whoever waits for the lock takes that.
-    asked: tokio::sync::Mutex<Option<(Instant, Result<Master, Error>)>>,
+    asked: Asked<Master>,
     /// Rung when the sentinels should be asked before it is time.
     doubt: Notify,
 }
@@ -89,7 +91,7 @@ impl Sentinels {
             connector,
             learned: Mutex::default(),
             master: watch::Sender::new(None),
-            asked: tokio::sync::Mutex::default(),
+            asked: Asked::default(),
             doubt: Notify::new(),
         }
     }
@@ -99,17 +101,7 @@ impl Sentinels {
     /// # Errors
     /// No sentinel could tell.
     pub(crate) async fn locate(&self, deadline: Instant) -> Result<Master, Error> {
-        let since = Instant::now();
-        let mut asked = self.asked.lock().await;
-        if let Some((at, result)) = &*asked
-            && since <= *at
-        {
-            return result.clone();
-        }
-        let at = Instant::now();
-        let result = self.ask_all(deadline).await;
-        *asked = Some((at, result.clone()));
-        result
+        self.asked.ask(self.ask_all(deadline)).await
     }
 
     /// There is a connection to this master, so it is one. Ready when another one is believed in.
@@ -136,14 +128,10 @@ impl Sentinels {
         })
     }
 
-    /// Somebody has seen something that a master does not do. Whoever has just been asked is not
-    /// asked again: as long as it goes on, this is called again.
+    /// Something has happened after which the master may be another one. Who has just been asked is
+    /// not asked again: as long as it goes on, this is called again.
     pub(crate) fn look_again(&self) {
-        let has_just_asked = match self.asked.try_lock() {
-            Ok(asked) => asked.as_ref().is_some_and(|(at, _)| at.elapsed() < DOUBT_EVERY),
-            Err(_) => true,
-        };
-        if !has_just_asked {
+        if !self.asked.is_recent(DOUBT_EVERY) {
             self.doubt.notify_one();
         }
     }

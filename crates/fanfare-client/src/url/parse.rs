@@ -14,8 +14,8 @@ const SENTINEL_PORT: u16 = 26379;
 pub(super) fn url(text: &str) -> Result<ServerUrl, Error> {
     let Some((scheme, rest)) = text.split_once(':') else {
         return Err(invalid(
-            "a server URL starts with `redis://`, `rediss://`, `redis+unix://` or \
-             `redis+sentinel://`",
+            "a server URL starts with `redis://`, `rediss://`, `redis+unix://`, \
+             `redis+sentinel://` or `redis+cluster://`",
         ));
     };
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -26,26 +26,17 @@ pub(super) fn url(text: &str) -> Result<ServerUrl, Error> {
         "redis+unix" | "unix" => unix(rest),
         "redis+sentinel" | "valkey+sentinel" => sentinel(rest, None),
         "rediss+sentinel" | "valkeys+sentinel" => sentinel(rest, tls()),
-        "redis+cluster" | "rediss+cluster" => Err(later("Cluster", "redis+cluster://")),
+        "redis+cluster" | "valkey+cluster" => cluster(rest, None),
+        "rediss+cluster" | "valkeys+cluster" => cluster(rest, tls()),
         "embedded" => Err(Error::new(
             ErrorKind::Unsupported,
             "`embedded:` needs the crate `fanfare` with its feature `embedded`",
         )),
         _ => Err(invalid(format!(
-            "unknown scheme `{scheme}:`; use `redis://`, `rediss://` (TLS), `redis+unix://` or \
-             `redis+sentinel://`"
+            "unknown scheme `{scheme}:`; use `redis://`, `rediss://` (TLS), `redis+unix://`, \
+             `redis+sentinel://` or `redis+cluster://`"
         ))),
     }
-}
-
-fn later(what: &str, scheme: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "{scheme} is not supported by this release, {what} comes in a later one; \
-             a single server of it can be reached by `redis://host:port`"
-        ),
-    )
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -84,8 +75,8 @@ fn tcp(rest: &str, tls: Option<TlsOptions>) -> Result<ServerUrl, Error> {
     let Hosts { userinfo, hosts, path, query } = Hosts::split(rest)?;
     if hosts.contains(',') {
         return Err(invalid(format!(
-            "`{hosts}` are several servers: `redis://` has one, `redis+sentinel://` a list of \
-             sentinels"
+            "`{hosts}` are several servers, and `redis://` has one: write `redis+cluster://` for \
+             nodes of a cluster, `redis+sentinel://` for sentinels"
         )));
     }
     let mut url = ServerUrl::new(Topology::Standalone(host_port(hosts, PORT)?), tls);
@@ -120,6 +111,26 @@ fn sentinel(rest: &str, tls: Option<TlsOptions>) -> Result<ServerUrl, Error> {
         url.db = db(database)?;
     }
     parse_query(&mut url, query)?;
+    Ok(url)
+}
+
+fn cluster(rest: &str, tls: Option<TlsOptions>) -> Result<ServerUrl, Error> {
+    let Hosts { userinfo, hosts, path, query } = Hosts::split(rest)?;
+    let nodes: Result<_, _> = hosts.split(',').map(|host| host_port(host, PORT)).collect();
+    let mut url = ServerUrl::new(Topology::Cluster(nodes?), tls);
+    if let Some(userinfo) = userinfo {
+        url.login = login(userinfo)?;
+    }
+    if !path.is_empty() {
+        url.db = db(path)?;
+    }
+    parse_query(&mut url, query)?;
+    if url.db != 0 {
+        return Err(invalid(format!(
+            "a cluster has database 0 only, and the URL says {}: separate by prefixes of the keys",
+            url.db
+        )));
+    }
     Ok(url)
 }
 

@@ -26,6 +26,7 @@ fn tcp_urls() {
         ("rediss://h:1?server_name=x&ca_file=/ca.pem", "rediss://h:1"),
         ("redis+unix:///run/my%20redis.sock?db=1", "redis+unix:///run/my redis.sock?db=1"),
         ("redis+unix://u:p@/run/r.sock", "redis+unix://u:***@/run/r.sock"),
+        ("redis+cluster://:p@a,b:1/0", "redis+cluster://:***@a:6379,b:1"),
         ("redis+sentinel://h/mymaster", "redis+sentinel://h:26379/mymaster"),
         (
             "rediss+sentinel://u:p@a,b:1,[::1]/my-cache/2?sentinel_password=x",
@@ -68,7 +69,9 @@ fn errors_name_the_value_the_limit_and_the_cure() {
         ("redis+sentinel://h/m?sentinel_username=x", "needs `sentinel_password`"),
         ("redis://h?sentinel_password=x", "needs `redis+sentinel://`"),
         ("redis://a,b", "several servers"),
-        ("redis+cluster://h", "later"),
+        ("redis+cluster://h/1", "database 0 only"),
+        ("redis+cluster://h?db=2", "database 0 only"),
+        ("redis+cluster://a,,b:x", "`x` is not a number"),
         ("embedded:", "feature `embedded`"),
         ("rediss://h?dangerous_accept_any_certificate=maybe", "true or false"),
         ("rediss://h?cert_file=/x", "key_file"),

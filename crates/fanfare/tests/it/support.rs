@@ -7,17 +7,19 @@ use std::{
 };
 
 use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
-use fanfare_testkit::{FanfareServer, RedisServer, SentinelGroup, ServerProcess};
+use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer, SentinelGroup, ServerProcess};
 use tokio::runtime::Builder;
 
 pub(crate) type TestResult = Result<(), Box<dyn Error>>;
 
-/// A server process of either kind, or a master with its replicas and sentinels: what is done to
-/// it is done to the master, but for what takes the whole service away.
+/// A server process of either kind, or a master with its replicas and sentinels (what is done to it
+/// is done to the master, but for what takes the whole service away), or a cluster (what is done to
+/// it is done to all nodes).
 pub(crate) enum Target {
     Redis(RedisServer),
     Fanfare(FanfareServer),
     Sentinel(SentinelGroup),
+    Cluster(ClusterGroup),
 }
 
 impl Target {
@@ -25,6 +27,7 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::url(self),
             Self::Sentinel(group) => group.url(),
+            Self::Cluster(group) => group.url(),
         }
     }
 
@@ -33,6 +36,7 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::stop(self),
             Self::Sentinel(group) => group.servers_mut().for_each(ServerProcess::stop),
+            Self::Cluster(group) => group.nodes_mut().for_each(ServerProcess::stop),
         }
     }
 
@@ -41,6 +45,10 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::restart(self),
             Self::Sentinel(group) => group.servers_mut().for_each(ServerProcess::restart),
+            Self::Cluster(group) => {
+                group.nodes_mut().for_each(ServerProcess::restart);
+                group.wait_whole();
+            }
         }
     }
 
@@ -49,14 +57,33 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::sigcont(self),
             Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigcont),
+            Self::Cluster(group) => group.nodes().for_each(ServerProcess::sigcont),
         }
     }
 
-    /// Kills the master's clients of this type, and returns how many there were: sentinels and
-    /// replicas have connections, too.
-    pub(crate) fn kill_clients(&self, kind: &str) -> Result<u32, Box<dyn Error>> {
-        let answer = self.say(&["CLIENT", "KILL", "TYPE", kind]);
-        Ok(answer.trim_start_matches(':').trim_end().parse()?)
+    /// Kills the clients of this type, and returns how many there were: sentinels and replicas have
+    /// connections, too.
+    pub(crate) fn kill_clients(&self, kind: &str) -> u32 {
+        let killed = self.say_to_all(&["CLIENT", "KILL", "TYPE", kind]);
+        killed
+            .iter()
+            .filter_map(|it| it.trim_start_matches(':').trim_end().parse::<u32>().ok())
+            .sum()
+    }
+
+    /// How many subscribe to a channel.
+    pub(crate) fn n_subscribers(&self, channel: &str) -> u32 {
+        let counts = self.say_to_all(&["PUBSUB", "NUMSUB", channel]);
+        let count = |it: &String| it.lines().last()?.trim_start_matches(':').parse::<u32>().ok();
+        counts.iter().filter_map(count).sum()
+    }
+
+    /// Checks what PUBLISH returned: a cluster's node counts only its own subscribers.
+    pub(crate) fn check_receivers(&self, n: u64, expected: u64) {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => assert_eq!(n, expected),
+            Self::Cluster(_) => assert!(n <= expected, "{n} of {expected}"),
+        }
     }
 
     /// A connection with the default options.
@@ -74,14 +101,24 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => self.sigstop(),
             Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigstop),
+            Self::Cluster(group) => group.nodes().for_each(ServerProcess::sigstop),
         }
         while probe.ping().await.is_ok() {}
         Ok(())
     }
 
-    /// A command by another client; its answer.
+    /// A command by another client; its answer, of a cluster that of its first node.
     pub(crate) fn say(&self, args: &[&str]) -> String {
-        String::from_utf8_lossy(&self.client().call(args)).into_owned()
+        self.say_to_all(args).into_iter().next().unwrap_or_default()
+    }
+
+    fn say_to_all(&self, args: &[&str]) -> Vec<String> {
+        let say =
+            |it: &ServerProcess| String::from_utf8_lossy(&it.client().call(args)).into_owned();
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => vec![say(self)],
+            Self::Cluster(group) => group.nodes().map(say).collect(),
+        }
     }
 }
 
@@ -93,6 +130,7 @@ impl Deref for Target {
             Self::Redis(server) => server,
             Self::Fanfare(server) => server,
             Self::Sentinel(group) => group.master(),
+            Self::Cluster(group) => group.first(),
         }
     }
 }
@@ -103,6 +141,7 @@ impl DerefMut for Target {
             Self::Redis(server) => server,
             Self::Fanfare(server) => server,
             Self::Sentinel(group) => group.master_mut(),
+            Self::Cluster(group) => group.first_mut(),
         }
     }
 }
@@ -151,15 +190,30 @@ macro_rules! on_every_broker {
 }
 pub(crate) use on_every_broker;
 
-/// The same, and one for each kind of deployment.
-macro_rules! on_every_topology {
+/// One test of each on a master with replicas and sentinels.
+macro_rules! on_sentinel {
     ($($name:ident),+ $(,)?) => {
-        $crate::support::on_every_broker!($($name),+);
         mod sentinel {$(
             #[test]
             fn $name() {
                 let group = fanfare_testkit::SentinelGroup::start();
                 $crate::support::run(super::$name($crate::support::Target::Sentinel(group)));
+            }
+        )+}
+    };
+}
+pub(crate) use on_sentinel;
+
+/// One test of each on every kind of broker and deployment.
+macro_rules! on_every_topology {
+    ($($name:ident),+ $(,)?) => {
+        $crate::support::on_every_broker!($($name),+);
+        $crate::support::on_sentinel!($($name),+);
+        mod cluster {$(
+            #[test]
+            fn $name() {
+                let group = fanfare_testkit::ClusterGroup::start();
+                $crate::support::run(super::$name($crate::support::Target::Cluster(group)));
             }
         )+}
     };

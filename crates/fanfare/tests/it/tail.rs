@@ -10,16 +10,19 @@ use fanfare::{
 use fanfare_testkit::RawClient;
 
 use crate::support::{
-    Target, TestResult, is_down, is_up, on_every_broker, on_every_topology, run, until, wait_event,
+    Target, TestResult, is_down, is_up, on_every_broker, on_sentinel, run, until, wait_event,
 };
 
-on_every_topology!(
+on_sentinel!(
     nothing_is_missed_or_doubled_while_connections_are_killed,
     a_hung_server_is_noticed,
     outages_that_nobody_sees_are_one,
 );
 
 on_every_broker!(
+    nothing_is_missed_or_doubled_while_connections_are_killed,
+    a_hung_server_is_noticed,
+    outages_that_nobody_sees_are_one,
     history_comes_first_and_then_what_is_added,
     a_tail_begins_where_it_is_told,
     a_slow_program_holds_the_server_back_and_loses_nothing,

@@ -1,0 +1,355 @@
+//! Subscriptions of a cluster: one connection to any node for channels and patterns, which every
+//! node knows, and one for each node that serves sharded channels somebody wants.
+//!
+//! Where each sharded channel is subscribed is desired state, too: when its slot has another owner,
+//! it is taken from the old connection and given to the new one, with a gap at its place in the
+//! stream, since what was published in between went to neither.
+
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Address, Error, Event, Gap, Kind,
+    connection::{
+        driver::{Alarm, Status, now, wall_clock},
+        subscriber::{Doorbell, Wish},
+    },
+    message::Outage,
+    queue::Queue,
+    registry::Ready,
+    subscriptions::Target,
+    topology::{
+        cluster::{Cluster, Wanted, slots::slot},
+        connections::{Hub, Wiring},
+        health::Health,
+        locator::Locator,
+    },
+};
+
+/// How long a channel that nobody serves, or that its node sent away, waits for the next look at
+/// the slots.
+const HOMELESS_FOR: Duration = Duration::from_millis(250);
+
+/// How long a channel that was refused rests.
+const REFUSED_REST: Duration = Duration::from_secs(3);
+
+/// See the module.
+pub(crate) struct Shards {
+    cluster: Arc<Cluster>,
+    wiring: Wiring,
+    wishes: mpsc::Receiver<Wish>,
+    doorbell: Arc<Doorbell>,
+    health: Arc<Health>,
+    hubs: HashMap<Home, (Hub, Arc<Status>)>,
+    members: HashMap<u64, Member>,
+    /// What the connections were asked and have not answered.
+    asked: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// When to look for homes again.
+    look_at: Option<Instant>,
+}
+
+/// Which connection has a target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Home {
+    /// The one to any node.
+    Any,
+    /// That of this node.
+    Node(Address),
+}
+
+/// One subscription.
+struct Member {
+    queue: Arc<Queue>,
+    targets: HashMap<Target, Option<Home>>,
+    waiting: Vec<Waiting>,
+}
+
+/// One `subscribe().await` of a member.
+struct Waiting {
+    asked: Vec<Target>,
+    unconfirmed: HashSet<Target>,
+    ready: Ready,
+}
+
+/// A connection's answer to having been given targets.
+struct Answer {
+    id: u64,
+    home: Home,
+    targets: Vec<Target>,
+    /// Since when messages of them may have been lost.
+    since: Option<Instant>,
+    result: Result<(), Error>,
+}
+
+impl Shards {
+    /// Runs a task for them; it ends when the returned value and its clones are dropped.
+    pub(crate) fn spawn(cluster: Arc<Cluster>, wiring: Wiring, wishes_max: usize) -> Hub {
+        let (wishes, receiver) = mpsc::channel(wishes_max);
+        let hub = Hub { wishes, doorbell: Arc::default(), health: Arc::default() };
+        let this = Self {
+            cluster,
+            wiring,
+            wishes: receiver,
+            doorbell: hub.doorbell.clone(),
+            health: hub.health.clone(),
+            hubs: HashMap::new(),
+            members: HashMap::new(),
+            asked: FuturesUnordered::new(),
+            look_at: None,
+        };
+        tokio::spawn(this.run());
+        hub
+    }
+
+    async fn run(mut self) {
+        let mut is_closed = self.wiring.closed.subscribe();
+        // An error means that the sender is gone: closed all the same.
+        let mut closed = pin!(async move { drop(is_closed.wait_for(|closed| *closed).await) });
+        let mut changes = self.cluster.changes();
+        let mut alarm = Alarm::new();
+        loop {
+            alarm.arm(self.look_at);
+            tokio::select! {
+                wish = self.wishes.recv() => match wish {
+                    Some(wish) => self.handle_wish(wish).await,
+                    None => break,
+                },
+                () = self.doorbell.notify.notified() => self.handle_doorbell(),
+                Some(answer) = self.asked.next(), if !self.asked.is_empty() => {
+                    self.handle_answer(answer).await;
+                }
+                Ok(()) = changes.changed() => self.find_homes().await,
+                () = alarm.ring() => if self.look_at.is_some_and(|at| at <= now()) {
+                    self.look_at = None;
+                    self.find_homes().await;
+                },
+                () = &mut closed => break,
+            }
+        }
+        for (_, member) in self.members.drain() {
+            member.queue.end(Error::closed());
+            for waiting in member.waiting {
+                // Whoever asked may have gone.
+                let _ = waiting.ready.send(Err(Error::closed()));
+            }
+        }
+    }
+
+    async fn handle_wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Join { id, queue, targets, ready } => {
+                // Dropped before it was even seen here: its number is on the doorbell already.
+                if queue.has_ended() {
+                    return;
+                }
+                let member = self.members.entry(id).or_insert_with(|| Member {
+                    queue,
+                    targets: HashMap::new(),
+                    waiting: Vec::new(),
+                });
+                let is_new = |target: &Target| !member.targets.contains_key(target);
+                let new: Vec<Target> = targets.iter().filter(|it| is_new(it)).cloned().collect();
+                // What it has already, another call may still wait for.
+                let waited_for = |target: &&Target| {
+                    member.waiting.iter().any(|it| it.unconfirmed.contains(*target))
+                };
+                let old = targets.iter().filter(waited_for);
+                let unconfirmed: HashSet<Target> = old.chain(&new).cloned().collect();
+                member.targets.extend(new.into_iter().map(|target| (target, None)));
+                if unconfirmed.is_empty() {
+                    // Whoever asked may have gone.
+                    let _ = ready.send(Ok(()));
+                    return;
+                }
+                let asked = unconfirmed.iter().cloned().collect();
+                member.waiting.push(Waiting { asked, unconfirmed, ready });
+                self.find_homes().await;
+            }
+            Wish::Part { id, targets } => self.part(id, &targets).await,
+        }
+    }
+
+    /// Takes targets away from a member.
+    async fn part(&mut self, id: u64, targets: &[Target]) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let mut at_home: HashMap<Home, Vec<Target>> = HashMap::new();
+        for target in targets {
+            member.waiting.retain(|waiting| !waiting.unconfirmed.contains(target));
+            if let Some(Some(home)) = member.targets.remove(target) {
+                at_home.entry(home).or_default().push(target.clone());
+            }
+        }
+        for (home, targets) in at_home {
+            self.tell(&home, Wish::Part { id, targets }).await;
+        }
+        self.close_unused();
+    }
+
+    /// Somebody has left, or has made room in a queue that blocks.
+    fn handle_doorbell(&mut self) {
+        let leaving = self.doorbell.take();
+        for (hub, _) in self.hubs.values() {
+            leaving.iter().for_each(|id| hub.doorbell.leave(*id));
+            hub.doorbell.notify.notify_one();
+        }
+        leaving.iter().for_each(|id| drop(self.members.remove(id)));
+        self.close_unused();
+    }
+
+    /// Gives every target to the connection that should have it.
+    async fn find_homes(&mut self) {
+        let map = self.cluster.map();
+        let mut moves: HashMap<(u64, Home), (Vec<Target>, Option<Instant>)> = HashMap::new();
+        let mut partings: HashMap<(u64, Home), Vec<Target>> = HashMap::new();
+        let mut is_homeless = false;
+        for (id, member) in &mut self.members {
+            for (target, home) in &mut member.targets {
+                let right = match target.kind {
+                    Kind::Channel | Kind::Pattern => Some(Home::Any),
+                    Kind::Shard => map.owner(slot(&target.name)).cloned().map(Home::Node),
+                };
+                let Some(right) = right else {
+                    is_homeless |= home.is_none();
+                    continue;
+                };
+                if home.as_ref() == Some(&right) {
+                    continue;
+                }
+                let mut since = None;
+                if let Some(old) = home.take() {
+                    since = self.hubs.get(&old).map(|(_, status)| status.last_read());
+                    partings.entry((*id, old)).or_default().push(target.clone());
+                }
+                let (targets, earliest) = moves.entry((*id, right.clone())).or_default();
+                targets.push(target.clone());
+                *earliest = earliest.take().into_iter().chain(since).min();
+                *home = Some(right);
+            }
+        }
+        for ((id, home), targets) in partings {
+            self.tell(&home, Wish::Part { id, targets }).await;
+        }
+        for ((id, home), (targets, since)) in moves {
+            self.join(id, home, targets, since).await;
+        }
+        if is_homeless {
+            self.cluster.look_again();
+            self.look_again_in(HOMELESS_FOR);
+        }
+        self.close_unused();
+    }
+
+    /// Gives targets to a connection. If they come from another one, what was published since that
+    /// one last delivered anything may be lost.
+    async fn join(&mut self, id: u64, home: Home, targets: Vec<Target>, since: Option<Instant>) {
+        let Some(member) = self.members.get(&id) else { return };
+        let (ready, confirmed) = oneshot::channel();
+        let queue = member.queue.clone();
+        if let Some(since) = since {
+            let outage = Outage::new(wall_clock(since), now().saturating_duration_since(since));
+            queue.push_outage(Gap { n_dropped: 0, outage: Some(outage) });
+            queue.wake();
+        }
+        let wish = Wish::Join { id, queue, targets: targets.clone(), ready };
+        if !self.hubs.contains_key(&home) {
+            let connected = self.connect(&home);
+            self.hubs.insert(home.clone(), connected);
+        }
+        self.tell(&home, wish).await;
+        self.asked.push(Box::pin(async move {
+            let result = confirmed.await.unwrap_or_else(|_| Err(Error::closed()));
+            Answer { id, home, targets, since, result }
+        }));
+    }
+
+    fn connect(&self, home: &Home) -> (Hub, Arc<Status>) {
+        let wanted = match home {
+            Home::Any => Wanted::Any,
+            Home::Node(address) => Wanted::Node(address.clone()),
+        };
+        let (hub, status) = self.wiring.subscriber(Locator::Cluster(self.cluster.clone(), wanted));
+        self.health.add(status.clone());
+        (hub, status)
+    }
+
+    async fn handle_answer(&mut self, answer: Answer) {
+        let Answer { id, home, targets, since, result } = answer;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        // What has moved on since is another answer's matter.
+        let is_here = |target: &Target| member.targets.get(target) == Some(&Some(home.clone()));
+        let targets: Vec<Target> = targets.into_iter().filter(is_here).collect();
+        let Err(error) = result else {
+            for waiting in &mut member.waiting {
+                waiting.unconfirmed.retain(|target| !targets.contains(target));
+            }
+            for done in member.waiting.extract_if(.., |it| it.unconfirmed.is_empty()) {
+                // Whoever asked may have gone.
+                let _ = done.ready.send(Ok(()));
+            }
+            if let Some(since) = since.filter(|_| !targets.is_empty()) {
+                self.wiring.announcer.announce(Event::Resubscribed {
+                    since: wall_clock(since),
+                    gap: now().saturating_duration_since(since),
+                    may_have_lost: true,
+                });
+            }
+            return;
+        };
+        // Whoever refuses has forgotten them.
+        for target in &targets {
+            member.targets.insert(target.clone(), None);
+        }
+        if matches!(error.server_code(), Some("MOVED" | "CLUSTERDOWN" | "TRYAGAIN")) {
+            self.cluster.look_again();
+            self.look_again_in(HOMELESS_FOR);
+            return;
+        }
+        let is_refused =
+            |it: &Waiting| targets.iter().any(|target| it.unconfirmed.contains(target));
+        let refused: Vec<Waiting> =
+            member.waiting.extract_if(.., |waiting| is_refused(waiting)).collect();
+        if refused.is_empty() && !targets.is_empty() {
+            for target in targets {
+                let (channel, error) = (target.name, error.clone());
+                self.wiring.announcer.announce(Event::Refused { channel, error });
+            }
+            self.look_again_in(REFUSED_REST);
+        }
+        for waiting in refused {
+            self.part(id, &waiting.asked).await;
+            let _ = waiting.ready.send(Err(error.clone()));
+        }
+    }
+
+    fn look_again_in(&mut self, pause: Duration) {
+        let at = now() + pause;
+        self.look_at = Some(self.look_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Hands a wish to a connection, whose task never leaves it waiting for long.
+    async fn tell(&mut self, home: &Home, wish: Wish) {
+        if let Some((hub, _)) = self.hubs.get(home) {
+            // If its task has ended, the link is being closed.
+            let _ = hub.wishes.send(wish).await;
+        }
+    }
+
+    /// Closes the connections that nobody needs.
+    fn close_unused(&mut self) {
+        let members = self.members.values();
+        let used: HashSet<&Home> =
+            members.flat_map(|member| member.targets.values().flatten()).collect();
+        for (_, (hub, status)) in self.hubs.extract_if(|home, _| !used.contains(home)) {
+            // Those who had something there go on.
+            self.members.keys().for_each(|id| hub.doorbell.leave(*id));
+            self.health.remove(&status);
+        }
+    }
+}

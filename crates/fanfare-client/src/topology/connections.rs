@@ -1,0 +1,250 @@
+//! The connections of a link: for commands (one, or one for each node of a cluster), one that
+//! subscriptions share, and one for each subscription that may stop reading and each stream that is
+//! followed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use crate::{
+    Error, Options, Pipeline, Role,
+    connection::{
+        commands::{Call, Caller, Commands},
+        core::{Replies, Request},
+        dial::Dialer,
+        driver::{Context, Status},
+        subscriber::{Doorbell, Subscriber, Wish},
+        tail::{self, Pushing, Tailing},
+    },
+    event::Announcer,
+    net::Connector,
+    request::Answers,
+    stream::{self, Position, queue::Bounds, reader::Reader},
+    topology::{
+        cluster::{Cluster, Wanted, router::Router, shards::Shards},
+        health::Health,
+        locator::Locator,
+        sentinel::Sentinels,
+    },
+    url::Topology,
+};
+
+/// The connections of a link. Their tasks end when this is closed or dropped.
+pub(crate) struct Connections {
+    pub(crate) wiring: Wiring,
+    commands: CommandPath,
+    /// For whatever is not about one key.
+    locator: Locator,
+    /// Made with the first subscription.
+    shared: Mutex<Option<Hub>>,
+}
+
+/// What every connection of a link is made from.
+#[derive(Clone)]
+pub(crate) struct Wiring {
+    pub(crate) options: Arc<Options>,
+    pub(crate) announcer: Announcer,
+    pub(crate) closed: watch::Sender<bool>,
+    connector: Connector,
+}
+
+/// How commands reach the server that is to run them.
+enum CommandPath {
+    One { calls: mpsc::Sender<Call>, status: Arc<Status> },
+    Cluster(Arc<Router>),
+}
+
+/// A subscription connection, or several that seem one, seen from a subscription.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    pub(crate) wishes: mpsc::Sender<Wish>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) health: Arc<Health>,
+}
+
+/// A connection that follows a stream, seen from its tail.
+pub(crate) struct Follower {
+    pub(crate) queue: Arc<stream::queue::Queue>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) pushing: Pushing,
+    /// Answered once entries can come, or why not.
+    pub(crate) confirmed: oneshot::Receiver<Result<(), Error>>,
+}
+
+/// Wishes that may wait for a connection's task; beyond them, those who wish wait.
+const WISHES_MAX: usize = 256;
+
+impl Connections {
+    /// Makes the command connection. If `wait`, it must succeed at once; otherwise it is made in
+    /// the background.
+    pub(crate) async fn connect(options: Options, wait: bool) -> Result<Self, Error> {
+        options.check()?;
+        let connector = Connector::new(&options)?;
+        let wiring = Wiring {
+            options: Arc::new(options),
+            announcer: Announcer::new(),
+            closed: watch::Sender::new(false),
+            connector,
+        };
+        let options = Options::clone(&wiring.options);
+        let closed = wiring.closed.subscribe();
+        let (locator, commands) = match options.url.topology.clone() {
+            Topology::Standalone(address) => {
+                let locator = Locator::Fixed(address);
+                let commands = wiring.commands(locator.clone(), wait).await?;
+                (locator, commands)
+            }
+            Topology::Sentinel(place) => {
+                let sentinels = Sentinels::new(place, options, wiring.connector.clone());
+                let sentinels = Arc::new(sentinels);
+                let locator = Locator::Sentinel(sentinels.clone());
+                let commands = wiring.commands(locator.clone(), wait).await?;
+                tokio::spawn(sentinels.watch(closed));
+                (locator, commands)
+            }
+            Topology::Cluster(seeds) => {
+                let deadline = Instant::now() + options.connect_timeout;
+                let cluster = Arc::new(Cluster::new(seeds, options, wiring.connector.clone()));
+                let router = Arc::new(Router::new(cluster.clone(), wiring.clone()));
+                if wait {
+                    router.connect(deadline).await?;
+                }
+                tokio::spawn(cluster.clone().watch(closed));
+                (Locator::Cluster(cluster, Wanted::Any), CommandPath::Cluster(router))
+            }
+        };
+        Ok(Self { wiring, commands, locator, shared: Mutex::new(None) })
+    }
+
+    /// Sends a pipeline; `permit` is its share of what may be in flight.
+    pub(crate) async fn send(
+        &self,
+        pipeline: Pipeline,
+        deadline: std::time::Instant,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Answers, Error> {
+        let n_commands = pipeline.len();
+        let bytes = Bytes::from(pipeline.into_bytes());
+        if n_commands == 0 {
+            return Ok(Answers::routed(0, std::future::ready(Replies::new())));
+        }
+        match &self.commands {
+            CommandPath::One { calls, .. } => {
+                let (reply, replies) = oneshot::channel();
+                let token = Caller { reply, _permit: Some(permit) };
+                let request = Request { bytes, n_commands, deadline, token };
+                calls.send(request).await.map_err(|_| Error::closed())?;
+                Ok(Answers::direct(n_commands, replies))
+            }
+            CommandPath::Cluster(_) if self.is_closed() => Err(Error::closed()),
+            CommandPath::Cluster(router) => {
+                Ok(Answers::routed(n_commands, router.send(bytes, deadline, permit).await))
+            }
+        }
+    }
+
+    /// How the command connections are.
+    pub(crate) fn command_health(&self) -> Health {
+        match &self.commands {
+            CommandPath::One { status, .. } => Health::of(status.clone()),
+            CommandPath::Cluster(router) => {
+                let health = Health::default();
+                router.statuses().into_iter().for_each(|status| health.add(status));
+                health
+            }
+        }
+    }
+
+    /// The subscription connection that all share.
+    pub(crate) fn shared(&self) -> Hub {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get_or_insert_with(|| self.own()).clone()
+    }
+
+    /// How the shared subscription connection is, if there is one.
+    pub(crate) fn shared_health(&self) -> Option<Arc<Health>> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.as_ref().map(|hub| hub.health.clone())
+    }
+
+    /// A new subscription connection. It ends when the returned value and its clones are dropped.
+    pub(crate) fn own(&self) -> Hub {
+        match &self.locator {
+            Locator::Fixed(_) | Locator::Sentinel(_) => {
+                self.wiring.subscriber(self.locator.clone()).0
+            }
+            Locator::Cluster(cluster, _) => {
+                Shards::spawn(cluster.clone(), self.wiring.clone(), WISHES_MAX)
+            }
+        }
+    }
+
+    /// A new connection that follows a stream. It ends when the queue is abandoned.
+    pub(crate) fn tail(&self, key: Bytes, start: Position, bounds: Bounds) -> Follower {
+        let queue = Arc::new(stream::queue::Queue::new(bounds));
+        let (status, pushing) = (Arc::new(Status::new()), Pushing::default());
+        let (ready, confirmed) = oneshot::channel();
+        let locator = self.locator.for_key(&key);
+        let reader = Reader::new(key, start, tail::block(&self.wiring.options));
+        let context = self.wiring.context(Role::Streams, status.clone(), locator);
+        let tailing = Tailing::new(context, reader, queue.clone(), pushing.clone(), ready);
+        tokio::spawn(tailing.run());
+        Follower { queue, status, pushing, confirmed }
+    }
+
+    /// Closes all connections and returns when their tasks have ended.
+    pub(crate) async fn close(&self) {
+        self.wiring.closed.send_replace(true);
+        self.wiring.closed.closed().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.wiring.closed.borrow()
+    }
+}
+
+impl Wiring {
+    /// The same with other options.
+    pub(crate) fn with(&self, change: impl FnOnce(Options) -> Options) -> Self {
+        let options = Arc::new(change(Options::clone(&self.options)));
+        Self { options, ..self.clone() }
+    }
+
+    /// A command connection. If `wait`, it must be there at once.
+    async fn commands(&self, locator: Locator, wait: bool) -> Result<CommandPath, Error> {
+        let status = Arc::new(Status::new());
+        let (calls, receiver) = mpsc::channel(self.options.in_flight_max);
+        let context = self.context(Role::Commands, status.clone(), locator);
+        let connection = if wait { Some(context.dialer.establish().await?) } else { None };
+        // Nobody can listen to events yet, so the first connection announces nothing.
+        status.set_up(wait);
+        tokio::spawn(Commands::new(context, receiver).run(connection));
+        Ok(CommandPath::One { calls, status })
+    }
+
+    /// A subscription connection.
+    pub(crate) fn subscriber(&self, locator: Locator) -> (Hub, Arc<Status>) {
+        let (wishes, receiver) = mpsc::channel(WISHES_MAX);
+        let status = Arc::new(Status::new());
+        let health = Arc::new(Health::of(status.clone()));
+        let hub = Hub { wishes, doorbell: Arc::default(), health };
+        let context = self.context(Role::Subscriptions, status.clone(), locator);
+        tokio::spawn(Subscriber::new(context, receiver, hub.doorbell.clone()).run());
+        (hub, status)
+    }
+
+    pub(crate) fn context(&self, role: Role, status: Arc<Status>, locator: Locator) -> Context {
+        let dialer = Dialer {
+            role,
+            status,
+            locator,
+            options: self.options.clone(),
+            connector: self.connector.clone(),
+        };
+        Context { dialer, announcer: self.announcer.clone(), closed: self.closed.subscribe() }
+    }
+}
