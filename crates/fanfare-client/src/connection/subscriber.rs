@@ -99,7 +99,10 @@ impl Subscriber {
         while let Ok(wish) = self.wishes.try_recv() {
             self.handle_wish(wish, true);
         }
-        // Who has left before the end goes on elsewhere.
+        // What waits for room has been received; who has left before the end goes on elsewhere.
+        for (queue, message) in self.held.drain(..) {
+            queue.push_over(message);
+        }
         self.handle_leaving();
         self.registry.close(&Error::closed());
     }
