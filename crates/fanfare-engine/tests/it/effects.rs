@@ -10,9 +10,7 @@ fn effects(world: &mut World, lines: &[&str]) -> Vec<String> {
     for line in lines {
         world.line(line);
     }
-    let effects = world.host.effects.drain(..);
-    let shown = effects.map(|it| it.args.iter().map(|it| it.escape_ascii().to_string()).collect());
-    shown.map(|it: Vec<_>| it.join(" ")).collect()
+    world.recorded()
 }
 
 /// Recorded by a line, after these lines.

@@ -84,8 +84,7 @@ fn an_eviction_is_told() {
     assert_eq!(world.line("PING"), "+PONG", "any command is a reason");
     world.keyspace.tuning().set_memory_max(0);
     assert_eq!(world.line("EXISTS a"), ":0");
-    let effects: Vec<Vec<u8>> = world.host.effects.iter().map(|it| it.args.join(&b' ')).collect();
-    assert_eq!(effects, [b"DEL a".to_vec()]);
+    assert_eq!(world.recorded(), ["DEL a"]);
     world.call(2, &[b"MULTI".to_vec()]);
     assert_eq!(world.call(2, &[b"EXEC".to_vec()]), b"*-1\r\n");
 }

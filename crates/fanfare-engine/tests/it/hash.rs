@@ -420,11 +420,7 @@ fn effects_lead_to_the_same_fields_at_another_time() {
         let mut copy = World::new(Version::Resp2);
         // Long before anything is due.
         copy.now_ms = 1;
-        for effect in std::mem::take(&mut world.host.effects) {
-            let args: Vec<Vec<u8>> = effect.args.iter().map(|it| it.to_vec()).collect();
-            let wire = copy.call(0, &args);
-            assert!(!wire.starts_with(b"-"), "{:?}: {}", effect.args, wire.escape_ascii());
-        }
+        copy.follow(&mut world);
         assert_eq!(contents(&mut copy), contents(&mut world), "walk {walk}");
     }
 }
@@ -444,14 +440,11 @@ fn told(lines: &str) -> (String, String) {
             world.line(line);
         }
     }
-    let shown = |args: &[Box<[u8]>]| -> String {
-        args.iter().map(|it| format!("{} ", it.escape_ascii())).collect::<String>()
-    };
-    let effects: Vec<_> = world.host.effects.iter().map(|it| shown(&it.args)).collect();
+    let effects = world.recorded();
     let events = world.host.published.iter();
     let events: Vec<_> =
         events.map(|it| it.split(' ').next().expect("a word").to_owned()).collect();
-    (effects.join("\n").replace(" \n", "\n").trim_end().into(), events.join(" "))
+    (effects.join("\n"), events.join(" "))
 }
 
 #[track_caller]

@@ -8,21 +8,9 @@ use crate::world::World;
 fn run(lines: &[&str]) -> (Vec<String>, Vec<String>) {
     let mut world = World::new(Version::Resp2);
     for line in lines {
-        let (who, command) = line.split_once("> ").expect("a client before `>`");
-        let client_idx = who.parse::<usize>().expect("a client's number") - 1;
-        let args: Vec<Vec<u8>> = command.split_whitespace().map(Into::into).collect();
-        world.call(client_idx, &args);
+        world.line(line);
     }
-    let words = |args: &[Box<[u8]>]| {
-        args.iter().map(|it| String::from_utf8_lossy(it).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let effects = world.host.effects.iter().map(|it| words(&it.args)).collect();
-    let served = world.host.served.iter().map(|(id, reply)| {
-        let mut wire = Vec::new();
-        reply.write(&mut fanfare_resp::Writer::new(&mut wire, Version::Resp2));
-        format!("{id}: {}", crate::world::shown(&wire))
-    });
-    (effects, served.collect())
+    (world.recorded(), world.served())
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod sorted_set;
 mod spec;
 mod stream_group;
 mod string;
+mod told;
 mod txn;
 mod walk;
 mod world;

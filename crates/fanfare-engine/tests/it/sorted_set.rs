@@ -1,9 +1,9 @@
 //! Sorted sets: what transcripts beside redis-server 7.0 can not show.
 
-use fanfare_engine::notify::Classes;
-use fanfare_engine::{Reply, Version};
+use fanfare_engine::Version;
 
 use crate::check::check;
+use crate::told::check_published;
 use crate::world::World;
 
 /// <https://redis.io/docs/latest/commands/zrank/>: `WITHSCORE` came with Redis 7.2.
@@ -35,15 +35,6 @@ fn a_rank_comes_with_its_score() {
     );
 }
 
-fn effects(world: &mut World) -> Vec<String> {
-    let effects = std::mem::take(&mut world.host.effects);
-    let line = |args: Vec<Box<[u8]>>| {
-        let words: Vec<_> = args.iter().map(|it| it.escape_ascii().to_string()).collect();
-        words.join(" ")
-    };
-    effects.into_iter().map(|it| line(it.args)).collect()
-}
-
 #[test]
 fn what_is_recorded_does_the_same_again() {
     let mut world = World::new(Version::Resp2);
@@ -69,54 +60,27 @@ fn what_is_recorded_does_the_same_again() {
         ("ZREMRANGEBYRANK k 0 -1", &[]),
     ] {
         world.line(line);
-        assert_eq!(effects(&mut world), expected, "{line}");
+        assert_eq!(world.recorded(), expected, "{line}");
     }
 }
 
 #[test]
 fn who_waits_is_served_in_order() {
-    let mut world = World::new(Version::Resp2);
-    let call = |world: &mut World, client: usize, line: &str| {
-        let args: Vec<Vec<u8>> = line.split_whitespace().map(Into::into).collect();
-        world.call(client, &args)
-    };
-    assert_eq!(call(&mut world, 1, "BZPOPMAX j k 0"), b"");
-    assert_eq!(call(&mut world, 2, "BZMPOP 0 2 k j MIN COUNT 10"), b"");
-    assert_eq!(call(&mut world, 0, "ZADD k 1 a 2 b 3 c"), b":3\r\n");
-    let member = |name: &'static str, score: f64| [Reply::bulk(name), Reply::Double(score)];
-    let [(first, first_reply), (second, second_reply)] = &world.host.served[..] else {
-        panic!("two are served: {:?}", world.host.served);
-    };
-    assert_eq!((*first, *second), (2, 3));
-    let [name, score] = member("c", 3.0);
-    assert_eq!(shown(first_reply), shown(&Reply::Array(vec![Reply::bulk("k"), name, score])));
-    let pairs = [("a", 1.0), ("b", 2.0)].map(|(name, score)| member(name, score).to_vec());
-    let pairs = pairs.into_iter().map(Reply::Array).collect();
-    let expected = Reply::Array(vec![Reply::bulk("k"), Reply::Array(pairs)]);
-    assert_eq!(shown(second_reply), shown(&expected));
+    let mut world = World::new(Version::Resp3);
+    assert_eq!(world.line("2> BZPOPMAX j k 0"), "");
+    assert_eq!(world.line("3> BZMPOP 0 2 k j MIN COUNT 10"), "");
+    assert_eq!(world.line("ZADD k 1 a 2 b 3 c"), ":3");
+    assert_eq!(world.served(), ["2: *3 $1 k $1 c ,3", "3: *2 $1 k *2 *2 $1 a ,1 *2 $1 b ,2"]);
     assert_eq!(world.line("EXISTS k"), ":0");
-    let expected = ["ZADD k 1 a 2 b 3 c", "ZPOPMAX k", "ZPOPMIN k 2"];
-    assert_eq!(effects(&mut world), expected);
-}
-
-/// As bytes: how a name is held makes no difference.
-fn shown(reply: &Reply) -> Vec<u8> {
-    let mut wire = Vec::new();
-    reply.write(&mut fanfare_resp::Writer::new(&mut wire, Version::Resp3));
-    wire
+    assert_eq!(world.recorded(), ["ZADD k 1 a 2 b 3 c", "ZPOPMAX k", "ZPOPMIN k 2"]);
 }
 
 #[test]
 fn what_is_no_sorted_set_serves_nobody() {
     let mut world = World::new(Version::Resp2);
-    let wait: Vec<Vec<u8>> = ["BZPOPMIN", "k", "0"].map(Into::into).into();
-    world.call(1, &wait);
-    world.line("SET k v");
-    world.line("DEL k");
-    world.line("MULTI");
-    world.line("ZADD k 1 a");
-    world.line("ZREM k a");
-    world.line("EXEC");
+    for line in ["2> BZPOPMIN k 0", "SET k v", "DEL k", "MULTI", "ZADD k 1 a", "ZREM k a", "EXEC"] {
+        world.line(line);
+    }
     assert!(world.host.served.is_empty());
     world.line("ZADD k 1 b");
     assert_eq!(world.host.served.len(), 1);
@@ -125,47 +89,42 @@ fn what_is_no_sorted_set_serves_nobody() {
 /// The events and their order are those that redis-server 7.0.15 published for these commands.
 #[test]
 fn changes_are_published_as_by_redis() {
-    let mut world = World::new(Version::Resp2);
-    let classes = [Classes::SORTED_SET, Classes::GENERIC, Classes::KEYEVENT];
-    let classes = classes.into_iter().fold(Classes::NONE, Classes::with);
-    world.keyspace.tuning().set_notify(classes);
-    for (line, expected) in [
-        ("ZADD k 1 a", &["zadd k"][..]),
-        ("ZADD k 1 a", &[]),
-        ("ZADD k CH 2 a", &["zadd k"]),
-        ("ZADD k NX 3 a", &[]),
-        ("ZADD k INCR 1 a", &["zincr k"]),
-        ("ZADD k INCR 0 a", &[]),
-        ("ZINCRBY k 1 a", &["zincr k"]),
-        ("ZINCRBY k 0 a", &[]),
-        ("ZREM k nope", &[]),
-        ("ZREM k a", &["zrem k", "del k"]),
-        ("ZADD k 1 a 2 b 3 c", &["zadd k"]),
-        ("ZREMRANGEBYRANK k 0 0", &["zremrangebyrank k"]),
-        ("ZREMRANGEBYRANK k 5 5", &[]),
-        ("ZREMRANGEBYSCORE k 2 2", &["zremrangebyscore k"]),
-        ("ZREMRANGEBYLEX k - +", &["zremrangebylex k", "del k"]),
-        ("ZADD k 1 a 2 b 3 c 4 d", &["zadd k"]),
-        ("ZPOPMIN k", &["zpopmin k"]),
-        ("ZPOPMAX k 2", &["zpopmax k"]),
-        ("ZMPOP 1 k MIN COUNT 5", &["zpopmin k", "del k"]),
-        ("ZMPOP 1 k MIN", &[]),
-        ("ZADD k 1 a 2 b", &["zadd k"]),
-        ("ZUNIONSTORE d 1 k", &["zunionstore d"]),
-        ("ZINTERSTORE d 1 k", &["zinterstore d"]),
-        ("ZDIFFSTORE d 1 k", &["zdiffstore d"]),
-        ("ZRANGESTORE d k 0 -1", &["zrangestore d"]),
-        ("ZRANGESTORE d k 5 5", &["del d"]),
-        ("ZRANGESTORE d k 5 5", &[]),
-        ("ZINTERSTORE k 2 k nokey", &["del k"]),
-        ("BZPOPMIN k 0", &[]),
-        ("ZADD k 1 a 2 b", &["zadd k", "zpopmin k"]),
-        ("BZPOPMAX k 0", &["zpopmax k", "del k"]),
-    ] {
-        world.host.published.clear();
-        world.line(line);
-        assert_eq!(world.host.published, expected, "{line}");
-    }
+    check_published(
+        "Egz",
+        &[
+            ("ZADD k 1 a", &["zadd k"]),
+            ("ZADD k 1 a", &[]),
+            ("ZADD k CH 2 a", &["zadd k"]),
+            ("ZADD k NX 3 a", &[]),
+            ("ZADD k INCR 1 a", &["zincr k"]),
+            ("ZADD k INCR 0 a", &[]),
+            ("ZINCRBY k 1 a", &["zincr k"]),
+            ("ZINCRBY k 0 a", &[]),
+            ("ZREM k nope", &[]),
+            ("ZREM k a", &["zrem k", "del k"]),
+            ("ZADD k 1 a 2 b 3 c", &["zadd k"]),
+            ("ZREMRANGEBYRANK k 0 0", &["zremrangebyrank k"]),
+            ("ZREMRANGEBYRANK k 5 5", &[]),
+            ("ZREMRANGEBYSCORE k 2 2", &["zremrangebyscore k"]),
+            ("ZREMRANGEBYLEX k - +", &["zremrangebylex k", "del k"]),
+            ("ZADD k 1 a 2 b 3 c 4 d", &["zadd k"]),
+            ("ZPOPMIN k", &["zpopmin k"]),
+            ("ZPOPMAX k 2", &["zpopmax k"]),
+            ("ZMPOP 1 k MIN COUNT 5", &["zpopmin k", "del k"]),
+            ("ZMPOP 1 k MIN", &[]),
+            ("ZADD k 1 a 2 b", &["zadd k"]),
+            ("ZUNIONSTORE d 1 k", &["zunionstore d"]),
+            ("ZINTERSTORE d 1 k", &["zinterstore d"]),
+            ("ZDIFFSTORE d 1 k", &["zdiffstore d"]),
+            ("ZRANGESTORE d k 0 -1", &["zrangestore d"]),
+            ("ZRANGESTORE d k 5 5", &["del d"]),
+            ("ZRANGESTORE d k 5 5", &[]),
+            ("ZINTERSTORE k 2 k nokey", &["del k"]),
+            ("BZPOPMIN k 0", &[]),
+            ("ZADD k 1 a 2 b", &["zadd k", "zpopmin k"]),
+            ("BZPOPMAX k 0", &["zpopmax k", "del k"]),
+        ],
+    );
 }
 
 /// A random choice is one of those that there are, and none comes twice unless that is allowed.

@@ -62,10 +62,16 @@ impl World {
         wire
     }
 
-    /// Runs a line of the first client, words separated by spaces; returns what it would receive on one line.
+    /// Runs a line, words separated by spaces; returns what its client would receive on one line. `2> GET k` is the
+    /// second client's, `GET k` the first one's.
     pub(crate) fn line(&mut self, line: &str) -> String {
-        let args: Vec<_> = line.split_whitespace().map(Into::into).collect();
-        shown(&self.call(0, &args))
+        let marked = line.split_once("> ").and_then(|(who, command)| {
+            let number: usize = who.parse().ok()?;
+            Some((number - 1, command))
+        });
+        let (client_idx, command) = marked.unwrap_or((0, line));
+        let args: Vec<_> = command.split_whitespace().map(Into::into).collect();
+        shown(&self.call(client_idx, &args))
     }
 
     /// Removes what is due, as the server does in the background.

@@ -1,0 +1,32 @@
+//! Clients that wait.
+
+use fanfare_engine::Version;
+
+use crate::world::World;
+
+#[test]
+fn who_waits_to_claim_is_served_with_what_is_given_back() {
+    let mut world = World::new(Version::Resp2);
+    for line in
+        ["XADD k 1-0 n 1", "XGROUP CREATE k g 0", "XCLAIM k g c 0 1-0 FORCE JUSTID LASTID 1"]
+    {
+        world.line(line);
+    }
+    assert_eq!(world.line("2> XREADGROUP GROUP g d CLAIM 60000 BLOCK 0 STREAMS k >"), "");
+    assert_eq!(world.line("XNACK k g FAIL IDS 1 9-0"), ":0");
+    assert!(world.host.served.is_empty());
+    assert_eq!(world.line("XNACK k g FAIL IDS 1 1-0"), ":1");
+    let since_1970 = world.now_ms;
+    let expected = format!("2: *1 *2 $1 k *1 *4 $3 1-0 *2 $1 n $1 1 :{since_1970} :1");
+    assert_eq!(world.served(), [expected]);
+}
+
+#[test]
+fn who_waits_for_a_group_hears_that_it_is_destroyed() {
+    let mut world = World::new(Version::Resp2);
+    world.line("XGROUP CREATE k g $ MKSTREAM");
+    assert_eq!(world.line("2> XREADGROUP GROUP g d BLOCK 0 STREAMS k >"), "");
+    assert_eq!(world.line("XGROUP DESTROY k g"), ":1");
+    let [told] = &world.served()[..] else { panic!("one is served") };
+    assert!(told.starts_with("2: -NOGROUP "), "{told}");
+}
