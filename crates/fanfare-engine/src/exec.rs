@@ -366,7 +366,7 @@ impl Line {
 }
 
 /// Looks again whether there is something for a client that waits, since time has passed; what it is told, if there is.
-/// Then its wait is over. Otherwise [`Blocked::retry_unix_ms`] tells when to look again.
+/// Then its wait is over. Otherwise [`Blocked::retry_unix_ms`] tells when to look again; nothing else changes that time.
 ///
 /// # Errors
 /// A script that holds everything runs on: nothing was done.
@@ -460,6 +460,7 @@ fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, serving: Serving) -> Option<Reply
     let ctx = &mut *stead.ctx;
     let command = ctx.command;
     let ready = ctx.serving.insert(serving);
+    let by_time = matches!(ready, Serving::AnyKey);
     let list = match ready {
         Serving::Key(key) if blocked.awaits(Awaited::List) => Some(key.clone()),
         Serving::Key(_) | Serving::AnyKey => None,
@@ -475,7 +476,10 @@ fn serve(ctx: &mut Ctx<'_>, blocked: &Blocked, serving: Serving) -> Option<Reply
     ctx.command = command;
     match std::mem::take(&mut ctx.waits) {
         Waits::Still { retry_unix_ms } => {
-            blocked.set_retry(retry_unix_ms);
+            // Otherwise only one of its keys was looked at, and its reactor comes back when it was told to.
+            if by_time {
+                blocked.set_retry(retry_unix_ms);
+            }
             None
         }
         Waits::No | Waits::Blocked(_) => Some(result.unwrap_or_else(Reply::Error)),
