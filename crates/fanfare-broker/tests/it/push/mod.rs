@@ -1,6 +1,7 @@
 //! Streams that are pushed: XSUBSCRIBE and what becomes of it.
 
 mod gone;
+mod replaced;
 mod seam;
 mod slow;
 mod walk;

@@ -7,7 +7,7 @@
 
 use std::iter::FusedIterator;
 
-use super::trimming::{Cut, REFERENCES, TRIM_ARGS, Trimming};
+use super::trimming::{Cut, CutOff, REFERENCES, TRIM_ARGS, Trimming};
 use super::{id_reply, limits, new_stream, one_key, spec};
 use crate::notify::Classes;
 use crate::push::{self, Cursor};
@@ -86,8 +86,7 @@ enum Outcome {
         /// The last ID before.
         after: StreamId,
         id: StreamId,
-        n_cut: u64,
-        cut_words: Option<[Vec<u8>; 4]>,
+        cut_off: Option<CutOff>,
     },
     /// It was there already.
     Duplicate(StreamId),
@@ -110,24 +109,19 @@ fn xadd(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
             outcome
         }
     };
-    let (after, id, n_cut, cut_words) = match outcome {
-        Outcome::Added { after, id, n_cut, cut_words } => (after, id, n_cut, cut_words),
+    let (after, id, cut_off) = match outcome {
+        Outcome::Added { after, id, cut_off } => (after, id, cut_off),
         Outcome::Duplicate(id) => return Ok(id_reply(id)),
     };
     if ctx.keyspace.pushed().any() {
         push(ctx, key, (after, id), addition.fields);
     }
     ctx.changed(Classes::STREAM, "xadd", key);
-    if n_cut != 0 {
+    if cut_off.is_some() {
         ctx.notify(Classes::STREAM, "xtrim", key);
     }
     if ctx.records() {
-        addition.record(
-            ctx,
-            key,
-            id,
-            cut_words.filter(|_| n_cut != 0 || addition.producer.is_none()),
-        );
+        addition.record(ctx, key, id, cut_off);
     }
     ctx.wake_readers(key);
     Ok(id_reply(id))
@@ -211,16 +205,15 @@ impl<'a> Addition<'a> {
         if let Some((pid, iid)) = &self.producer {
             stream.edit_producers(|it| it.add((pid, iid.bytes()), id));
         }
-        let n_cut = self.cut.map_or(0, |it| it.apply(stream));
-        let cut_words = self.cut.map(|it| it.words(stream));
-        Ok(Outcome::Added { after, id, n_cut, cut_words })
+        let cut_off = self.cut.and_then(|it| it.apply(stream));
+        Ok(Outcome::Added { after, id, cut_off })
     }
 
-    /// Records that it was added, and cut off what `cut_words` say.
-    fn record(&self, ctx: &mut Ctx<'_>, key: &[u8], id: StreamId, cut_words: Option<[Vec<u8>; 4]>) {
+    /// Records that it was added, and what was cut off because of it.
+    fn record(&self, ctx: &mut Ctx<'_>, key: &[u8], id: StreamId, cut_off: Option<CutOff>) {
         let id = id.spelled();
         let fields = self.fields.flat_map(<[_; 2]>::from);
-        let cut_words = || cut_words.iter().flatten().map(|it| &**it);
+        let cut_words = || cut_off.iter().flat_map(|it| &it.words).map(|it| &**it);
         let Some((pid, iid)) = &self.producer else {
             ctx.record([b"XADD", key].into_iter().chain(cut_words()).chain([&*id]).chain(fields));
             return;
@@ -228,7 +221,7 @@ impl<'a> Addition<'a> {
         ctx.record([b"XADD", key, &*id].into_iter().chain(fields));
         ctx.record([&b"XIDMPRECORD"[..], key, pid, iid.bytes(), &id]);
         // Only now: the entry itself may go, which must be there to be named.
-        if cut_words().next().is_some() {
+        if cut_off.is_some() {
             ctx.record([&b"XTRIM"[..], key].into_iter().chain(cut_words()));
         }
     }

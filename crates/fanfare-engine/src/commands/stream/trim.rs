@@ -2,7 +2,7 @@
 //!
 //! Source: <https://redis.io/docs/latest/commands/xtrim/>.
 
-use super::trimming::{REFERENCES, TRIM_ARGS, Trimming};
+use super::trimming::{CutOff, REFERENCES, TRIM_ARGS, Trimming};
 use super::{one_key, spec};
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag};
@@ -37,11 +37,8 @@ fn xtrim(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         at += trimming.parse(request, at)?.ok_or(wire_error::SYNTAX)?;
     }
     let cut = trimming.finish(true, ctx.tuning())?.ok_or(wire_error::SYNTAX)?;
-    let trimmed = ctx.edit(key, |stream: &mut Stream| {
-        let n = cut.apply(stream);
-        (n, cut.words(stream))
-    })?;
-    let Some((n @ 1.., words)) = trimmed else { return Ok(Reply::Int(0)) };
+    let trimmed = ctx.edit(key, |stream: &mut Stream| cut.apply(stream))?;
+    let Some(CutOff { n, words }) = trimmed.flatten() else { return Ok(Reply::Int(0)) };
     ctx.changed(Classes::STREAM, "xtrim", key);
     let words = words.iter().map(|it| &**it);
     ctx.record([&b"XTRIM"[..], key].into_iter().chain(words));

@@ -122,41 +122,58 @@ fn default_limit(tuning: &Tuning) -> u64 {
     }
 }
 
-/// What is cut off a stream.
+/// What is to be cut off a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     trim: Trim,
     references: References,
 }
 
+/// What was cut off a stream.
+#[derive(Debug)]
+pub(super) struct CutOff {
+    pub(super) n: u64,
+    /// The options that cut the same off a stream that is as this one was, in whatever blocks its entries lie: what was
+    /// cut approximately is cut exactly.
+    pub(super) words: [Vec<u8>; 4],
+}
+
 impl Cut {
-    /// Cuts; returns how many entries went.
-    pub(super) fn apply(self, stream: &mut Stream) -> u64 {
-        let ids = match self.references {
-            References::Keep => return stream.trim(self.trim),
+    /// Cuts; `None`: nothing went.
+    pub(super) fn apply(self, stream: &mut Stream) -> Option<CutOff> {
+        let removed = match self.references {
+            References::Keep => {
+                let n = stream.trim(self.trim);
+                return (n != 0).then(|| CutOff { n, words: self.words(self.exactly(stream)) });
+            }
             References::Delete => {
-                let ids = stream.trim_unless(self.trim, |_, _| false);
-                for &id in &ids {
+                let removed = stream.trim_unless(self.trim, |_, _| false);
+                for &id in &removed {
                     stream.forget_pending(id);
                 }
-                ids
+                removed
             }
             References::Acked => stream.trim_unless(self.trim, Stream::is_wanted),
         };
-        ids.len() as u64
+        // Of those that groups still want some are left, which count, and one may be the first; those that nobody wants
+        // are gone up to the last one.
+        let keep = removed.last()?.next().map_or(Keep::Last(0), Keep::From);
+        Some(CutOff { n: removed.len() as u64, words: self.words(keep) })
     }
 
-    /// The options that cut the same off a stream that has become this one: what was cut approximately is cut exactly.
-    pub(super) fn words(self, stream: &Stream) -> [Vec<u8>; 4] {
-        let (option, threshold) = match self.trim.keep {
-            Keep::Last(_) if self.trim.approximately => {
-                ("MAXLEN", itoa::Buffer::new().format(stream.len()).as_bytes().to_vec())
-            }
+    /// What was cut of entries that nobody is asked about: `stream` is what is left.
+    fn exactly(self, stream: &Stream) -> Keep {
+        match self.trim.keep {
+            keep if !self.trim.approximately => keep,
+            Keep::Last(_) => Keep::Last(stream.len() as u64),
+            Keep::From(_) if stream.is_empty() => Keep::From(StreamId::MAX),
+            Keep::From(_) => Keep::From(stream.first_id()),
+        }
+    }
+
+    fn words(self, keep: Keep) -> [Vec<u8>; 4] {
+        let (option, threshold) = match keep {
             Keep::Last(n) => ("MAXLEN", itoa::Buffer::new().format(n).as_bytes().to_vec()),
-            Keep::From(_) if self.trim.approximately => {
-                let first = if stream.is_empty() { StreamId::MAX } else { stream.first_id() };
-                ("MINID", first.spelled().to_vec())
-            }
             Keep::From(id) => ("MINID", id.spelled().to_vec()),
         };
         [option.into(), b"=".to_vec(), threshold, self.references.word().into()]

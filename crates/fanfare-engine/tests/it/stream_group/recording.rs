@@ -231,3 +231,30 @@ fn groups_are_not_watched() {
         assert_eq!(is_change, !was_nothing, "{line}");
     }
 }
+
+/// What stays because somebody wants it may be the first entry, or in a block with others that go.
+#[test]
+fn what_is_cut_off_between_wanted_entries_is_cut_off_again() {
+    for (cut, recorded) in [
+        ("MINID ~ 6", "MINID = 5-1"),
+        ("MAXLEN ~ 0", "MINID = 6-1"),
+        ("MAXLEN ~ 0 LIMIT 2", "MINID = 2-1"),
+        // In larger blocks 5-0 would go, too.
+        ("MAXLEN 4", "MINID = 2-1"),
+    ] {
+        let (mut world, mut copy) = (World::new(Version::Resp2), World::new(Version::Resp2));
+        world.keyspace.tuning().set_stream_entries_max(2);
+        for id in 1..=6 {
+            world.line(&format!("XADD s {id}-0 n 1"));
+        }
+        for line in ["XGROUP CREATE s g 0", "XREADGROUP GROUP g c STREAMS s >", "XACK s g 2 5 6"] {
+            world.line(line);
+        }
+        copy.follow(&mut world);
+        world.line(&format!("XTRIM s {cut} ACKED"));
+        let effects = world.recorded();
+        assert_eq!(effects, [format!("XTRIM s {recorded} ACKED")]);
+        copy.line(&effects[0]);
+        assert_eq!(copy.line("XRANGE s - +"), world.line("XRANGE s - +"), "{cut}");
+    }
+}

@@ -31,9 +31,9 @@ impl Model {
             "HGET" => Wire::Bulk(hash.get(&args[2]).map(|it| it.value.clone())),
             "HLEN" => Wire::count(hash.len()),
             "HGETALL" => {
-                let pairs =
-                    hash.iter().flat_map(|(name, field)| [name.clone(), field.value.clone()]);
-                Wire::Array(pairs.map(|it| Wire::Bulk(Some(it))).collect())
+                let bulk = |it: &Vec<u8>| Wire::Bulk(Some(it.clone()));
+                let pairs = hash.iter().map(|(name, field)| (bulk(name), bulk(&field.value)));
+                Wire::Map(pairs.collect())
             }
             "HINCRBY" => {
                 let before = hash.get(&args[2]).cloned();

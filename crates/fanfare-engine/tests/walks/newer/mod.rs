@@ -26,13 +26,14 @@ const N_STEPS: usize = 2000;
 fn newer_commands_answer_as_the_model() {
     let seed = seed();
     for nth in 0..N_WALKS {
-        walk(seed.wrapping_add(nth));
+        let version = if nth % 2 == 0 { Version::Resp2 } else { Version::Resp3 };
+        walk(seed.wrapping_add(nth), version);
     }
 }
 
-fn walk(seed: u64) {
+fn walk(seed: u64, version: Version) {
     let mut draw = Draw::new(seed, true);
-    let mut world = World::new(Version::Resp2);
+    let mut world = World::new(version);
     let mut model = Model::default();
     let mut replica = Replica::new();
     let mut diary = Diary::default();
@@ -43,7 +44,7 @@ fn walk(seed: u64) {
         let words = grammar::whole_command(&mut draw, patterns);
         diary.note((0, 0), &words);
         let args: Vec<_> = words.iter().map(|it| words::bytes(it)).collect();
-        let expected = model.call(&words[0].to_ascii_uppercase(), &args).encoded();
+        let expected = model.call(&words[0].to_ascii_uppercase(), &args).encoded(version);
         let got = world.call(0, &args);
         let defined = Defined::of(&words);
         assert!(

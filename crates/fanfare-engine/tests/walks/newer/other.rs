@@ -45,8 +45,7 @@ impl Model {
         let Some(rank) = members.iter().position(|it| *it.1 == args[2]) else {
             return Wire::NullArray;
         };
-        let score = members[rank].0.to_string().into_bytes();
-        Wire::Array(vec![Wire::count(rank), Wire::Bulk(Some(score))])
+        Wire::Array(vec![Wire::count(rank), Wire::Double(members[rank].0)])
     }
 }
 

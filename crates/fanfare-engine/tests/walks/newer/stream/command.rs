@@ -9,7 +9,7 @@ const CONSUMERS: [Name; 4] = ["ann", "bob", "cid", "dan"];
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Keep {
-    Last(u64),
+    Last(usize),
     From(Id),
 }
 
@@ -17,6 +17,8 @@ pub(super) enum Keep {
 pub(super) struct Cut {
     pub(super) keep: Keep,
     pub(super) refs: Refs,
+    /// `~`, and its `LIMIT`.
+    pub(super) limit: Option<Option<usize>>,
 }
 
 /// How much is read.
@@ -68,11 +70,13 @@ pub(super) enum Command {
         consumer: Name,
         amount: Amount,
         claim_ms: Option<u64>,
+        block_ms: Option<u64>,
         noack: bool,
         streams: Vec<(Name, Option<Id>)>,
     },
     Read {
         amount: Amount,
+        block_ms: Option<u64>,
         streams: Vec<(Name, Id)>,
     },
     Summary(Name, Name),
@@ -91,6 +95,7 @@ pub(super) enum Command {
     Consumers(Name, Name),
     Range(Name),
     Configure(Name, Option<u64>, Option<u64>),
+    Gone(Name),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +117,10 @@ impl Draw {
 
     fn span_ms(&mut self) -> u64 {
         [0, 0, 5, 60, 500, 2000][self.below(6)]
+    }
+
+    fn block_ms(&mut self) -> Option<u64> {
+        self.maybe(2, |it| [0, 0, 5, 100, 1000, 5000][it.below(6)])
     }
 
     fn refs(&mut self) -> Refs {
@@ -143,25 +152,24 @@ fn ids(draw: &mut Draw, model: &Model, key: Name) -> Vec<Id> {
     (0..=draw.below(4)).map(|_| id(draw, model, key)).collect()
 }
 
-fn cut(draw: &mut Draw, model: &Model, key: Name, by_length: bool) -> Cut {
-    let refs = draw.refs();
-    // How many of those that stay are acknowledged depends on the blocks they are in.
-    let keep = if draw.below(2) == 0 && (by_length || refs != Refs::Acked) {
-        Keep::Last(draw.below(30) as u64)
+fn cut(draw: &mut Draw, model: &Model, key: Name) -> Cut {
+    let keep = if draw.below(2) == 0 {
+        Keep::Last(draw.below(30))
     } else {
         Keep::From(id(draw, model, key))
     };
-    Cut { keep, refs }
+    let limit = draw.maybe(2, |it| it.maybe(2, |it| it.below(12)));
+    Cut { keep, refs: draw.refs(), limit }
 }
 
 impl Command {
-    pub(super) fn draw(draw: &mut Draw, model: &Model, by_length: bool) -> Self {
+    pub(super) fn draw(draw: &mut Draw, model: &Model) -> Self {
         let key = draw.name(&KEYS);
         let place = (key, draw.name(&GROUPS));
         let consumer = draw.name(&CONSUMERS);
-        match draw.below(42) {
-            0..10 => Self::addition(draw, model, key, by_length),
-            10 => Self::Trim(key, cut(draw, model, key, by_length)),
+        match draw.below(43) {
+            0..10 => Self::addition(draw, model, key),
+            10 => Self::Trim(key, cut(draw, model, key)),
             11 => Self::Del(key, ids(draw, model, key)),
             12 => Self::DelEx(key, draw.refs(), ids(draw, model, key)),
             13 => Self::AckDel(key, place.1, draw.refs(), ids(draw, model, key)),
@@ -193,13 +201,13 @@ impl Command {
                 }
                 let with_id = |it: Name| (it, draw.maybe(6, |draw| id(draw, model, it)));
                 let streams = streams.into_iter().map(with_id).collect();
-                let noack = draw.once_in(8);
-                Self::ReadGroup { group: place.1, consumer, amount, claim_ms, noack, streams }
+                let (group, noack, block_ms) = (place.1, draw.once_in(8), draw.block_ms());
+                Self::ReadGroup { group, consumer, amount, claim_ms, block_ms, noack, streams }
             }
             32 => {
                 let amount = draw.amount();
                 let streams = KEYS.map(|it| (it, id(draw, model, it)));
-                Self::Read { amount, streams: streams.to_vec() }
+                Self::Read { amount, block_ms: draw.block_ms(), streams: streams.to_vec() }
             }
             33 => Self::Summary(key, place.1),
             34 => {
@@ -219,8 +227,25 @@ impl Command {
                 let seconds = draw.maybe(2, |it| 1 + it.below(3) as u64);
                 Self::Configure(key, seconds, Some(1 + draw.below(5) as u64))
             }
+            42 if draw.once_in(8) => Self::Gone(key),
             _ => Self::Groups(key),
         }
+    }
+
+    /// Whether its client may wait, and for how long; 0: for ever.
+    pub(super) fn block_ms(&self) -> Option<u64> {
+        match self {
+            Self::Read { block_ms, .. } | Self::ReadGroup { block_ms, .. } => *block_ms,
+            _ => None,
+        }
+    }
+
+    /// The same for a client that does not wait.
+    pub(super) fn without_wait(mut self) -> Self {
+        if let Self::Read { block_ms, .. } | Self::ReadGroup { block_ms, .. } = &mut self {
+            *block_ms = None;
+        }
+        self
     }
 
     fn claim(draw: &mut Draw, model: &Model, (place, consumer): ((Name, Name), Name)) -> Self {
@@ -234,7 +259,7 @@ impl Command {
         Self::Claim { place, consumer, idle_ms, ids: ids(draw, model, place.0), options }
     }
 
-    fn addition(draw: &mut Draw, model: &Model, key: Name, by_length: bool) -> Self {
+    fn addition(draw: &mut Draw, model: &Model, key: Name) -> Self {
         let producer = draw.maybe(3, |it| {
             let pid = it.name(&["p", "q"]);
             (pid, it.maybe(2, |it| it.name(&["i", "j", "k", "l", "m", "n", "o"])))
@@ -246,7 +271,7 @@ impl Command {
                 fields.reverse();
             }
         }
-        let cut = draw.maybe(4, |it| cut(it, model, key, by_length));
+        let cut = draw.maybe(4, |it| cut(it, model, key));
         Self::Add { makes_stream: !draw.once_in(8), cut, producer, key, fields }
     }
 
@@ -286,21 +311,22 @@ impl Command {
                     "XAUTOCLAIM {key} {group} {consumer} {idle_ms} {start} COUNT {count}{just_ids}"
                 )
             }
-            Self::ReadGroup { group, consumer, amount, claim_ms, noack, streams } => {
+            Self::ReadGroup { group, consumer, amount, claim_ms, block_ms, noack, streams } => {
                 let claim = claim_ms.map(|it| format!(" CLAIM {it}")).unwrap_or_default();
                 let noack = if *noack { " NOACK" } else { "" };
                 let keys: String = streams.iter().map(|it| format!(" {}", it.0)).collect();
                 let id = |it: &(Name, Option<Id>)| format!(" {}", it.1.map_or(">".into(), id_text));
                 let ids: String = streams.iter().map(id).collect();
-                let amount = amount.text();
+                let (amount, block) = (amount.text(), block_text(*block_ms));
                 format!(
-                    "XREADGROUP GROUP {group} {consumer}{amount}{claim}{noack} STREAMS{keys}{ids}"
+                    "XREADGROUP GROUP {group} {consumer}{amount}{block}{claim}{noack} STREAMS{keys}{ids}"
                 )
             }
-            Self::Read { amount, streams } => {
+            Self::Read { amount, block_ms, streams } => {
                 let keys: String = streams.iter().map(|it| format!(" {}", it.0)).collect();
                 let ids: Vec<_> = streams.iter().map(|it| it.1).collect();
-                format!("XREAD{} STREAMS{keys}{}", amount.text(), ids_text(&ids))
+                let (amount, block) = (amount.text(), block_text(*block_ms));
+                format!("XREAD{amount}{block} STREAMS{keys}{}", ids_text(&ids))
             }
             other => other.small_text(),
         };
@@ -327,6 +353,7 @@ impl Command {
             Self::Groups(key) => format!("XINFO GROUPS {key}"),
             Self::Consumers(key, group) => format!("XINFO CONSUMERS {key} {group}"),
             Self::Range(key) => format!("XRANGE {key} - +"),
+            Self::Gone(key) => format!("DEL {key}"),
             Self::Configure(key, seconds, n) => {
                 let seconds = seconds.map(|it| format!(" IDMP-DURATION {it}")).unwrap_or_default();
                 let n = n.map(|it| format!(" IDMP-MAXSIZE {it}")).unwrap_or_default();
@@ -335,6 +362,10 @@ impl Command {
             other => panic!("{other:?} is not small"),
         }
     }
+}
+
+fn block_text(block_ms: Option<u64>) -> String {
+    block_ms.map(|it| format!(" BLOCK {it}")).unwrap_or_default()
 }
 
 fn ids_text(ids: &[Id]) -> String {
@@ -355,9 +386,11 @@ fn refs_text(refs: Refs, ids: &[Id]) -> String {
 
 fn cut_text(cut: Cut) -> String {
     let refs = refs_word(cut.refs);
+    let operator = if cut.limit.is_some() { "~" } else { "=" };
+    let limit = cut.limit.flatten().map(|it| format!(" LIMIT {it}")).unwrap_or_default();
     match cut.keep {
-        Keep::Last(n) => format!(" {refs} MAXLEN {n}"),
-        Keep::From(id) => format!(" MINID = {} {refs}", id_text(id)),
+        Keep::Last(n) => format!(" {refs} MAXLEN {operator} {n}{limit}"),
+        Keep::From(id) => format!("{limit} MINID {operator} {} {refs}", id_text(id)),
     }
 }
 

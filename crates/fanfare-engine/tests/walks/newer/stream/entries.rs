@@ -1,6 +1,7 @@
 //! What the model does to entries.
 
 use super::command::{Command, Cut, Keep};
+use super::reading::Trial;
 use super::{Group, Id, Model, Name, Refs, Stream, Wire, bulk, id_wire};
 
 /// An entry as it is shown.
@@ -24,14 +25,41 @@ impl Stream {
         1
     }
 
-    fn cut(&mut self, cut: Cut) -> usize {
+    /// Block by block, as Redis does: with `~` and `KEEPREF` whole ones only, and none that passes the limit. The first
+    /// one that does not go wholly is the last one that is looked at.
+    fn cut(&mut self, cut: Cut, block_len_max: usize) -> usize {
         let n_before = self.entries.len();
-        for id in self.entries.keys().copied().collect::<Vec<_>>() {
-            let is_over = match cut.keep {
-                Keep::Last(n) => self.entries.len() as u64 <= n,
-                Keep::From(first) => first <= id,
+        let n_max = match cut.limit {
+            None => 0,
+            Some(None) => 100 * block_len_max,
+            Some(Some(n)) => n,
+        };
+        self.forget_blocks();
+        for block in self.blocks.clone() {
+            let live: Vec<_> =
+                block.iter().copied().filter(|it| self.entries.contains_key(it)).collect();
+            let len = self.entries.len();
+            if cut.is_done(len, (0, 0)) || n_max != 0 && n_max < n_before - len + live.len() {
+                break;
+            }
+            let goes_wholly = match cut.keep {
+                Keep::Last(n) => n <= len - live.len(),
+                Keep::From(first) => block.last().is_some_and(|it| *it < first),
             };
-            if is_over {
+            if !goes_wholly && cut.limit.is_some() && cut.refs == Refs::Keep {
+                break;
+            }
+            self.cut_block(cut, live);
+            if !goes_wholly {
+                break;
+            }
+        }
+        n_before - self.entries.len()
+    }
+
+    fn cut_block(&mut self, cut: Cut, live: Vec<Id>) {
+        for id in live {
+            if cut.is_done(self.entries.len(), id) {
                 break;
             }
             if cut.refs == Refs::Acked && self.is_wanted(id) {
@@ -42,12 +70,17 @@ impl Stream {
                 self.forget(id);
             }
         }
-        n_before - self.entries.len()
+    }
+
+    /// Blocks in which nothing is left are no more.
+    fn forget_blocks(&mut self) {
+        let entries = &self.entries;
+        self.blocks.retain(|it| it.iter().any(|id| entries.contains_key(id)));
     }
 
     fn add(
         &mut self,
-        now_ms: u64,
+        (now_ms, block_len_max): (u64, usize),
         fields: &[(Name, Name)],
         producer: Option<(Name, String)>,
     ) -> (Id, bool) {
@@ -60,6 +93,11 @@ impl Stream {
             }
         }
         let id = if self.last.0 < now_ms { (now_ms, 0) } else { (self.last.0, self.last.1 + 1) };
+        self.forget_blocks();
+        match self.blocks.last_mut().filter(|it| it.len() < block_len_max) {
+            Some(block) => block.push(id),
+            None => self.blocks.push(vec![id]),
+        }
         self.entries.insert(id, fields.to_vec());
         (self.last, self.n_added) = (id, self.n_added + 1);
         if let Some((pid, iid)) = producer {
@@ -73,7 +111,18 @@ impl Stream {
     }
 }
 
+impl Cut {
+    /// Whether an entry stays because of its place.
+    fn is_done(self, len: usize, id: Id) -> bool {
+        match self.keep {
+            Keep::Last(n) => len <= n,
+            Keep::From(first) => first <= id,
+        }
+    }
+}
+
 impl Model {
+    /// Answers a command; nothing, if its client would have to wait.
     pub(super) fn run(&mut self, command: &Command) -> Wire {
         match command {
             Command::Add { makes_stream, cut, producer, key, fields } => {
@@ -85,10 +134,12 @@ impl Model {
                 sorted.sort_unstable();
                 let iid = |it: Option<Name>| it.map_or_else(|| format!("{sorted:?}"), Into::into);
                 let producer = producer.map(|(pid, it)| (pid, iid(it)));
-                let (id, is_new) = stream.add(self.now_ms, fields, producer);
+                let place = (self.now_ms, self.block_len_max);
+                let (id, is_new) = stream.add(place, fields, producer);
                 if let (true, Some(cut)) = (is_new, cut) {
-                    stream.cut(*cut);
+                    stream.cut(*cut, self.block_len_max);
                 }
+                self.ready = Some(*key).filter(|_| is_new);
                 id_wire(id)
             }
             Command::Create(key, group, id) => {
@@ -104,9 +155,9 @@ impl Model {
                 None => Wire::Array(Vec::new()),
                 Some(it) => Wire::Array(it.entries.iter().map(|(id, it)| entry(*id, it)).collect()),
             },
-            Command::Trim(key, cut) => {
-                Wire::count(self.streams.get_mut(key).map_or(0, |it| it.cut(*cut)))
-            }
+            Command::Trim(key, cut) => Wire::count(
+                self.streams.get_mut(key).map_or(0, |it| it.cut(*cut, self.block_len_max)),
+            ),
             Command::Del(key, ids) => {
                 let Some(stream) = self.streams.get_mut(key) else { return Wire::Int(0) };
                 Wire::count(ids.iter().filter(|it| stream.delete(**it, Refs::Keep) == 1).count())
@@ -129,8 +180,16 @@ impl Model {
                 }
                 Wire::Ok
             }
-            Command::Read { amount, streams } => self.read(*amount, streams),
-            Command::ReadGroup { group, .. } => self.read_group(group, command),
+            Command::Gone(key) => {
+                self.ready = self.streams.remove(key).map(|_| *key);
+                Wire::count(usize::from(self.ready.is_some()))
+            }
+            Command::Read { amount, streams, block_ms } => {
+                self.read(*amount, streams, Trial { waits: block_ms.is_some(), only: None })
+            }
+            Command::ReadGroup { block_ms, .. } => {
+                self.read_group(command, Trial { waits: block_ms.is_some(), only: None })
+            }
             other => self.group_command(other),
         }
     }

@@ -49,7 +49,9 @@ impl Model {
                 }
                 let stream = self.streams.get_mut(key).expect("it is there");
                 let give_back = |id: &&Id| stream.give_back(group, **id, (*mode, *n, *force));
-                Wire::count(ids.iter().filter(give_back).count())
+                let n_given_back = ids.iter().filter(give_back).count();
+                self.ready = Some(*key).filter(|_| n_given_back != 0);
+                Wire::count(n_given_back)
             }
             Command::Claim { place: (key, group), consumer, idle_ms, ids, options } => {
                 if self.group_mut(key, group).is_none() {
@@ -112,7 +114,9 @@ impl Model {
                 );
             }
             Command::Destroy(..) => {
-                return Wire::count(usize::from(stream.groups.remove(name).is_some()));
+                let gone = stream.groups.remove(name);
+                self.ready = gone.map(|_| key);
+                return Wire::count(usize::from(self.ready.is_some()));
             }
             _ => {}
         }
@@ -145,7 +149,7 @@ impl Model {
 }
 
 fn map<const N: usize>(fields: [(Name, Wire); N]) -> Wire {
-    Wire::Array(fields.into_iter().flat_map(|(name, value)| [bulk(name), value]).collect())
+    Wire::Map(fields.into_iter().map(|(name, value)| (bulk(name), value)).collect())
 }
 
 fn consumers(now_ms: u64, group: &Group) -> Wire {

@@ -5,22 +5,28 @@ mod command;
 mod entries;
 mod groups;
 mod reading;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fanfare_engine::Version;
+use fanfare_engine::{Reply, Version};
+use fanfare_resp::Writer;
 use fanfare_testkit::{escape, seed};
 
 use self::command::Command;
+use self::waiting::{Served, Waiter};
 use super::wire::Wire;
 use crate::contents::args;
 use crate::diary::Diary;
 use crate::draw::Draw;
 use crate::replay::Replica;
-use crate::world::World;
+use crate::world::{N_CLIENTS, World};
 
 const N_WALKS: u64 = 4;
 const N_STEPS: usize = 1500;
+
+/// Clients that may wait.
+const N_WAITERS: usize = 5;
 
 pub(super) type Id = (u64, u64);
 type Name = &'static str;
@@ -33,15 +39,23 @@ pub(super) enum Refs {
     Acked,
 }
 
-#[derive(Default)]
 struct Model {
+    version: Version,
     now_ms: u64,
+    /// Entries that go into a block.
+    block_len_max: usize,
     streams: BTreeMap<Name, Stream>,
+    /// In the order in which they came.
+    waiting: Vec<Waiter>,
+    /// The key to which the present command did what others may wait for.
+    ready: Option<Name>,
 }
 
 #[derive(Default)]
 struct Stream {
     entries: BTreeMap<Id, Vec<(Name, Name)>>,
+    /// What was added to each block, whether it is there or not.
+    blocks: Vec<Vec<Id>>,
     last: Id,
     max_deleted: Id,
     n_added: u64,
@@ -197,44 +211,103 @@ fn streams_answer_as_the_model_and_lose_nothing() {
     let seed = seed();
     let n_walks = if std::env::var_os("FANFARE_FULL").is_some() { 200 } else { N_WALKS };
     for nth in 0..n_walks {
-        walk(seed.wrapping_add(nth));
+        let version = if nth % 2 == 0 { Version::Resp2 } else { Version::Resp3 };
+        Walk::new(seed.wrapping_add(nth), version).run();
     }
 }
 
-fn walk(seed: u64) {
-    let mut draw = Draw::new(seed, true);
-    let mut world = World::new(Version::Resp2);
-    let mut replica = Replica::new();
-    let entries_max = [1, 1, 2, 100][draw.below(4)];
-    for tuning in [world.keyspace.tuning(), replica.tuning()] {
-        tuning.set_stream_entries_max(entries_max);
+struct Walk {
+    draw: Draw,
+    world: World,
+    model: Model,
+    replica: Replica,
+    diary: Diary,
+}
+
+impl Walk {
+    fn new(seed: u64, version: Version) -> Self {
+        let mut draw = Draw::new(seed, true);
+        let world = World::with_clients(version, N_CLIENTS + N_WAITERS);
+        let replica = Replica::new();
+        let block_len_max = [1, 2, 3, 100][draw.below(4)];
+        for tuning in [world.keyspace.tuning(), replica.tuning()] {
+            tuning.set_stream_entries_max(block_len_max);
+        }
+        let model = Model {
+            version,
+            now_ms: 0,
+            block_len_max: usize::try_from(block_len_max).expect("small"),
+            streams: BTreeMap::new(),
+            waiting: Vec::new(),
+            ready: None,
+        };
+        Self { draw, world, model, replica, diary: Diary::default() }
     }
-    let mut model = Model::default();
-    let mut diary = Diary::default();
-    for _ in 0..N_STEPS {
-        world.now_ms += [0, 0, 0, 1, 9, 60, 900][draw.below(7)];
-        model.now_ms = world.now_ms;
-        let command = Command::draw(&mut draw, &model, entries_max == 1);
+
+    fn run(mut self) {
+        for _ in 0..N_STEPS {
+            self.world.now_ms += [0, 0, 0, 1, 9, 60, 900][self.draw.below(7)];
+            self.model.now_ms = self.world.now_ms;
+            self.diary.note((0, 0), &[format!("(at {})", self.world.now_ms)]);
+            let served = self.model.end_late_waits();
+            self.world.end_late_waits();
+            self.compare_served(served, &["(time)".to_owned()]);
+            self.step();
+            let effects = std::mem::take(&mut self.world.host.effects);
+            self.replica.apply(effects, self.world.now_ms, &mut self.diary);
+            if self.draw.once_in(30) {
+                compare(&mut self.world, &self.model, &self.diary);
+                self.replica.compare(&mut self.world, &mut self.diary);
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let mut command = Command::draw(&mut self.draw, &self.model);
+        let mut client_idx = 0;
+        if command.block_ms().is_some() {
+            let clients = self.world.clients.iter().enumerate().skip(N_CLIENTS);
+            let idle: Vec<_> = clients.filter(|it| !self.model.is_waiting(it.1.id)).collect();
+            if idle.is_empty() {
+                command = command.without_wait();
+            } else {
+                client_idx = idle[self.draw.below(idle.len())].0;
+            }
+        }
         let words = command.words();
-        diary.note((0, 0), &words);
-        let expected = model.run(&command).encoded();
+        self.diary.note((client_idx, 0), &words);
+        let (expected, served) = self.model.call(self.world.clients[client_idx].id, command);
         let line: Vec<Vec<u8>> = words.iter().map(|it| it.as_bytes().to_vec()).collect();
-        let got = world.call(0, &line);
+        let got = self.world.call(client_idx, &line);
+        self.assert_same(&words, &got, &expected.encoded(self.model.version));
+        self.compare_served(served, &words);
+    }
+
+    /// Whether the same clients were served the same, in the same order.
+    fn compare_served(&mut self, expected: Served, words: &[String]) {
+        let version = self.model.version;
+        let told = |id: u64, wire: &[u8]| [format!("client {id} ").as_bytes(), wire].concat();
+        let encoded = |reply: Reply| {
+            let mut wire = Vec::new();
+            reply.write(&mut Writer::new(&mut wire, version));
+            wire
+        };
+        let got = self.world.host.served.drain(..).map(|(id, it)| told(id, &encoded(it)));
+        let got: Vec<u8> = got.collect::<Vec<_>>().concat();
+        let expected = expected.iter().map(|(id, it)| told(*id, &it.encoded(version)));
+        self.assert_same(words, &got, &expected.collect::<Vec<_>>().concat());
+    }
+
+    fn assert_same(&self, words: &[String], got: &[u8], expected: &[u8]) {
         assert!(
             got == expected,
             "{} at {}\ngot      {}\nexpected {}\nafter\n{}",
             words.join(" "),
-            world.now_ms,
-            escape(&got),
-            escape(&expected),
-            diary.tail(&words)
+            self.world.now_ms,
+            escape(got),
+            escape(expected),
+            self.diary.tail(words)
         );
-        let effects = std::mem::take(&mut world.host.effects);
-        replica.apply(effects, world.now_ms, &mut diary);
-        if draw.once_in(30) {
-            compare(&mut world, &model, &diary);
-            replica.compare(&mut world, &mut diary);
-        }
     }
 }
 
@@ -252,7 +325,7 @@ fn compare(world: &mut World, model: &Model, diary: &Diary) {
                 );
             }
             let rows = group.pending.iter().map(|(id, it)| groups::row(model.now_ms, *id, it));
-            let expected = Wire::Array(rows.collect()).encoded();
+            let expected = Wire::Array(rows.collect()).encoded(model.version);
             let got = world.call(1, &args(&["XPENDING", key, name, "-", "+", "100000"]));
             assert_eq!(escape(&got), escape(&expected), "{key} {name}");
         }

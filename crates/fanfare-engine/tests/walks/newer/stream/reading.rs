@@ -2,10 +2,34 @@
 
 use super::command::{Amount, Command};
 use super::entries::entry;
-use super::{Id, Model, Name, Stream, Wire, bulk, id_wire, int};
+use super::{Id, Model, Name, Stream, Version, Wire, bulk, id_wire, int};
+
+/// How a command is tried.
+#[derive(Clone, Copy)]
+pub(super) struct Trial {
+    /// Its client waits if it finds nothing.
+    pub(super) waits: bool,
+    /// Its client has waited, and only this key is looked at, because something happened to it.
+    pub(super) only: Option<Name>,
+}
+
+impl Trial {
+    fn looks_at(self, key: Name) -> bool {
+        self.only.is_none_or(|it| it == key)
+    }
+
+    fn answer(self, found: Vec<(Name, Vec<Wire>)>) -> Wire {
+        if found.is_empty() {
+            return if self.waits { Wire::Nothing } else { Wire::NullArray };
+        }
+        let streams = found.into_iter();
+        Wire::Pairs(streams.map(|(key, it)| (bulk(key), Wire::Array(it))).collect())
+    }
+}
 
 /// How much of an answer there is.
 struct Answer {
+    version: Version,
     amount: Amount,
     n: u64,
     n_bytes: usize,
@@ -14,6 +38,10 @@ struct Answer {
 }
 
 impl Answer {
+    fn new(version: Version, amount: Amount) -> Self {
+        Self { version, amount, n: 0, n_bytes: 0, n_here: 0 }
+    }
+
     fn is_large(&self) -> bool {
         self.n != 0 && self.amount.bytes_max.is_some_and(|it| it <= self.n_bytes as u64)
     }
@@ -24,7 +52,8 @@ impl Answer {
 
     fn begin(&mut self, key: Name) {
         self.n_here = 0;
-        self.n_bytes += 4 + bulk(key).encoded().len();
+        let n_bytes_around = if self.version == Version::Resp2 { "*2\r\n".len() } else { 0 };
+        self.n_bytes += n_bytes_around + bulk(key).encoded(self.version).len();
     }
 
     /// Takes one more, if there is room.
@@ -34,17 +63,9 @@ impl Answer {
         }
         self.n += 1;
         self.n_here += 1;
-        self.n_bytes += shown.encoded().len();
+        self.n_bytes += shown.encoded(self.version).len();
         true
     }
-}
-
-fn answer(found: Vec<(Name, Vec<Wire>)>) -> Wire {
-    if found.is_empty() {
-        return Wire::NullArray;
-    }
-    let streams = found.into_iter();
-    Wire::Array(streams.map(|(key, it)| Wire::Array(vec![bulk(key), Wire::Array(it)])).collect())
 }
 
 /// An entry with what is told of its last delivery.
@@ -55,10 +76,10 @@ fn told(id: Id, fields: &[(Name, Name)], (idle_ms, n): (u64, u64)) -> Wire {
 }
 
 impl Model {
-    pub(super) fn read(&self, amount: Amount, streams: &[(Name, Id)]) -> Wire {
-        let mut out = Answer { amount, n: 0, n_bytes: 0, n_here: 0 };
+    pub(super) fn read(&self, amount: Amount, streams: &[(Name, Id)], trial: Trial) -> Wire {
+        let mut out = Answer::new(self.version, amount);
         let mut found = Vec::new();
-        for (key, after) in streams {
+        for (key, after) in streams.iter().filter(|it| trial.looks_at(it.0)) {
             if out.is_full() {
                 break;
             }
@@ -78,30 +99,32 @@ impl Model {
                 found.push((*key, shown));
             }
         }
-        answer(found)
+        trial.answer(found)
     }
 
-    pub(super) fn read_group(&mut self, group: Name, command: &Command) -> Wire {
-        let Command::ReadGroup { consumer, amount, claim_ms, noack, streams, .. } = command else {
+    pub(super) fn read_group(&mut self, command: &Command, trial: Trial) -> Wire {
+        let Command::ReadGroup { group, consumer, amount, claim_ms, noack, streams, .. } = command
+        else {
             panic!("it is another command")
         };
-        for (key, _) in streams {
+        let streams = || streams.iter().filter(|it| trial.looks_at(it.0));
+        for (key, _) in streams() {
             if !self.streams.get(key).is_some_and(|it| it.groups.contains_key(group)) {
                 return Wire::Error(
                     format!("NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option").leak(),
                 );
             }
         }
-        let mut out = Answer { amount: *amount, n: 0, n_bytes: 0, n_here: 0 };
+        let mut out = Answer::new(self.version, *amount);
         let (mut found, mut claim_ms) = (Vec::new(), *claim_ms);
-        for (key, id) in streams {
+        for (key, id) in streams() {
             let stream = self.streams.get_mut(key).expect("it is there");
             if out.is_full() {
                 break;
             }
             let its = stream.groups.get_mut(group).expect("it is there");
             its.consumers.entry(consumer).or_insert((0, None)).0 = self.now_ms;
-            let who = (group, *consumer, self.now_ms);
+            let who = (*group, *consumer, self.now_ms);
             let shown = match id {
                 Some(after) => {
                     claim_ms = None;
@@ -114,7 +137,7 @@ impl Model {
                 found.push((*key, shown));
             }
         }
-        answer(found)
+        trial.answer(found)
     }
 }
 
