@@ -21,6 +21,8 @@ const N_WRITES_PER_STEP: u64 = 200;
 /// Counts the writes of others.
 pub(crate) struct Pace<'a> {
     n_writes: &'a AtomicU64,
+    /// Nobody writes any more: a writer has failed.
+    is_over: &'a AtomicBool,
     n_items: u64,
     n_read: u64,
     n_steps: u64,
@@ -36,7 +38,8 @@ impl Pace<'_> {
         }
         self.n_steps += 1;
         let wanted = self.n_writes.load(Ordering::Relaxed) + N_WRITES_PER_STEP;
-        while self.n_writes.load(Ordering::Relaxed) < wanted {
+        let is_over = || self.is_over.load(Ordering::Relaxed);
+        while self.n_writes.load(Ordering::Relaxed) < wanted && !is_over() {
             thread::yield_now();
         }
         Some(self.n_steps)
@@ -51,7 +54,8 @@ pub(crate) fn while_writing(
     write: impl Fn(&mut Session<'_>, &mut Rng) + Sync,
     read: impl FnOnce(&mut Pace<'_>),
 ) {
-    /// Ends the others also if the reader fails.
+    /// Whoever ends ends the others, also by failing: writers go on as long as it takes to read, and the reader waits for
+    /// writes.
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {
         fn drop(&mut self) {
@@ -72,11 +76,9 @@ pub(crate) fn while_writing(
                     write(&mut session, &mut rng);
                     n_writes.fetch_add(1, Ordering::Relaxed);
                 }
-                // Nobody waits for writes that do not come.
-                n_writes.fetch_add(u64::MAX / 4, Ordering::Relaxed);
             });
         }
-        read(&mut Pace { n_writes: &n_writes, n_items, n_read: 0, n_steps: 0 });
+        read(&mut Pace { n_writes: &n_writes, is_over: &is_over, n_items, n_read: 0, n_steps: 0 });
     });
 }
 
@@ -158,4 +160,16 @@ pub(crate) fn collect(
         let args: Vec<_> = args.iter().map(|it| &it[..]).collect();
         session.call(&args);
     }
+}
+
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn who_reads_does_not_wait_for_writers_that_fail() {
+    let server = Server::new(seed());
+    let fail = |_: &mut Session<'_>, _: &mut Rng| panic!("as asked");
+    while_writing((&server, 1), N_STEPS, fail, |pace| {
+        for _ in 0..N_STEPS {
+            pace.read();
+        }
+    });
 }
