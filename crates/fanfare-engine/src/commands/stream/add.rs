@@ -198,7 +198,7 @@ impl<'a> Addition<'a> {
                 return Ok(Outcome::Duplicate(id));
             }
         }
-        let id = stream.next_id(self.id, now_ms).ok_or_else(|| self.no_id(stream))?;
+        let id = stream.next_id(self.id, now_ms).ok_or_else(|| Self::no_id(stream))?;
         let after = stream.marks().last_id;
         let pushed = stream.push(id, self.fields, limits);
         pushed.map_err(|_| wire_error::ELEMENTS_TOO_LARGE)?;
@@ -227,13 +227,11 @@ impl<'a> Addition<'a> {
     }
 
     #[cold]
-    fn no_id(&self, stream: &Stream) -> WireError {
-        let last = stream.marks().last_id;
-        match self.id {
-            _ if last == StreamId::MAX => wire_error::STREAM_IDS_EXHAUSTED,
-            // Odd, but what Redis says.
-            NewId::AutoSeq(ms) if ms == last.ms => wire_error::ELEMENTS_TOO_LARGE,
-            NewId::Auto | NewId::AutoSeq(_) | NewId::Explicit(_) => wire_error::STREAM_ID_TOO_SMALL,
+    fn no_id(stream: &Stream) -> WireError {
+        if stream.marks().last_id == StreamId::MAX {
+            wire_error::STREAM_IDS_EXHAUSTED
+        } else {
+            wire_error::STREAM_ID_TOO_SMALL
         }
     }
 }
