@@ -43,6 +43,7 @@ mod link;
 mod message;
 mod net;
 mod options;
+mod outlet;
 mod queue;
 mod registry;
 mod request;

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     Delivery, Error, ErrorKind, Gap, Message, Overflow, Queue as Bounds, SubscriptionStats,
+    outlet::Outlet,
 };
 
 /// What became of a message.
@@ -44,9 +45,8 @@ struct State {
     entries: VecDeque<Delivery>,
     n_messages: usize,
     n_bytes: usize,
-    consumer: Option<Waker>,
+    outlet: Outlet,
     is_producer_waiting: bool,
-    end: Option<Error>,
     received: u64,
     delivered: u64,
     dropped: u64,
@@ -62,7 +62,7 @@ impl Queue {
     /// Adds a message. Wakes nobody: see [`wake`](Self::wake).
     pub(crate) fn push(&self, message: Message) -> Pushed {
         let mut state = self.lock();
-        if state.end.is_some() {
+        if state.outlet.has_ended() {
             return Pushed::Ended;
         }
         let cost = message.cost();
@@ -87,7 +87,7 @@ impl Queue {
                     state.received += 1;
                     state.dropped += 1;
                     state.push_gap(Gap::dropped(1));
-                    state.end = Some(self.slow_consumer());
+                    state.outlet.end(self.slow_consumer());
                     return Pushed::Ended;
                 }
             }
@@ -100,7 +100,7 @@ impl Queue {
     pub(crate) fn push_over(&self, message: Message) {
         let mut state = self.lock();
         state.is_producer_waiting = false;
-        if state.end.is_none() {
+        if !state.outlet.has_ended() {
             state.add(message);
         }
     }
@@ -108,7 +108,7 @@ impl Queue {
     /// Marks that the connection was lost and is back.
     pub(crate) fn push_outage(&self, gap: Gap) {
         let mut state = self.lock();
-        if state.end.is_none() {
+        if !state.outlet.has_ended() {
             state.reconnects += 1;
             state.push_gap(gap);
         }
@@ -116,14 +116,14 @@ impl Queue {
 
     /// Ends the queue: what is in it can still be taken, then comes the end. The first end counts.
     pub(crate) fn end(&self, error: Error) {
-        self.lock().end.get_or_insert(error);
+        self.lock().outlet.end(error);
         self.wake();
     }
 
     /// The consumer goes away: nothing is kept and the producer is told.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
-        state.end.get_or_insert_with(Error::closed);
+        state.outlet.end(Error::closed());
         state.entries = VecDeque::new();
         state.n_messages = 0;
         state.n_bytes = 0;
@@ -133,27 +133,19 @@ impl Queue {
 
     /// Wakes the consumer if it waits for something that is there.
     pub(crate) fn wake(&self) {
-        let mut state = self.lock();
-        if (!state.entries.is_empty() || state.end.is_some())
-            && let Some(waker) = state.consumer.take()
-        {
-            drop(state);
-            waker.wake();
-        }
+        let waiting = {
+            let mut state = self.lock();
+            let is_empty = state.entries.is_empty();
+            state.outlet.take_waiting(is_empty)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// The next entry, or `None` at the end.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         let mut state = self.lock();
         let Some(entry) = state.pop() else {
-            if state.end.is_some() {
-                return Poll::Ready(None);
-            }
-            match &mut state.consumer {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-            return Poll::Pending;
+            return state.outlet.poll_empty(cx);
         };
         if state.is_producer_waiting && state.is_half_empty(&self.bounds) {
             state.is_producer_waiting = false;
@@ -165,17 +157,17 @@ impl Queue {
 
     /// Why the queue ended, if it has.
     pub(crate) fn error(&self) -> Option<Error> {
-        self.lock().end.clone()
+        self.lock().outlet.error().cloned()
     }
 
     /// Whether a blocked producer has to wait.
     pub(crate) fn is_full(&self) -> bool {
         let state = self.lock();
-        state.is_producer_waiting && state.end.is_none()
+        state.is_producer_waiting && !state.outlet.has_ended()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end.is_some()
+        self.lock().outlet.has_ended()
     }
 
     pub(crate) fn n_dropped(&self) -> u64 {

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     Error, ErrorKind, Outage,
+    outlet::Outlet,
     stream::{Delivery, StreamId, TailStats},
 };
 
@@ -48,11 +49,10 @@ pub(crate) struct Queue {
 struct State {
     items: VecDeque<Delivery>,
     n_bytes: usize,
-    consumer: Option<Waker>,
+    outlet: Outlet,
     /// Set when the queue is full, until it is half empty: so that a producer does not ask for
     /// every entry alone.
     is_held_back: bool,
-    end: Option<Error>,
     last_id: Option<StreamId>,
     stats: TailStats,
 }
@@ -80,7 +80,7 @@ impl Queue {
     /// reads. Wakes nobody: see [`wake`](Self::wake).
     pub(crate) fn push(&self, item: Delivery) {
         let mut state = self.lock();
-        if state.end.is_some() {
+        if state.outlet.has_ended() {
             return;
         }
         match &item {
@@ -126,14 +126,14 @@ impl Queue {
 
     /// Ends the queue: what is in it can still be taken, then comes the end. The first end counts.
     pub(crate) fn end(&self, error: Error) {
-        self.lock().end.get_or_insert(error);
+        self.lock().outlet.end(error);
         self.wake();
     }
 
     /// The consumer goes away: nothing is kept and the producer is told.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
-        state.end.get_or_insert_with(Error::closed);
+        state.outlet.end(Error::closed());
         state.items = VecDeque::new();
         drop(state);
         self.producer.notify_one();
@@ -141,27 +141,19 @@ impl Queue {
 
     /// Wakes the consumer if it waits for something that is there.
     pub(crate) fn wake(&self) {
-        let mut state = self.lock();
-        if (!state.items.is_empty() || state.end.is_some())
-            && let Some(waker) = state.consumer.take()
-        {
-            drop(state);
-            waker.wake();
-        }
+        let waiting = {
+            let mut state = self.lock();
+            let is_empty = state.items.is_empty();
+            state.outlet.take_waiting(is_empty)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// The next item, or `None` at the end.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         let mut state = self.lock();
         let Some(item) = state.items.pop_front() else {
-            if state.end.is_some() {
-                return Poll::Ready(None);
-            }
-            match &mut state.consumer {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-            return Poll::Pending;
+            return state.outlet.poll_empty(cx);
         };
         match &item {
             Delivery::Entry(entry) => {
@@ -184,11 +176,11 @@ impl Queue {
 
     /// Why the queue ended, if it has.
     pub(crate) fn error(&self) -> Option<Error> {
-        self.lock().end.clone()
+        self.lock().outlet.error().cloned()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end.is_some()
+        self.lock().outlet.has_ended()
     }
 
     /// The entry of the present stream that was handed out last.
