@@ -35,6 +35,13 @@ pub(super) enum Frames {
     Parts { head: Slice, payload: std::sync::Arc<[u8]>, start: usize, tail: Option<Slice> },
 }
 
+/// The same for subscribers of both wire forms, as far as there are any.
+#[derive(Default)]
+pub(super) struct EachFrames {
+    resp2: Option<Frames>,
+    resp3: Option<Frames>,
+}
+
 impl<'a> Message<'a> {
     pub(super) fn at(queue: &'a Queue, index: usize) -> Option<Self> {
         match queue.items.get(index)? {
@@ -73,6 +80,30 @@ impl<'a> Message<'a> {
             Payload::Small(bytes) => Some(bytes),
             Payload::Large(_) => None,
         }
+    }
+}
+
+impl EachFrames {
+    /// What subscribers of this version get, if it was encoded.
+    pub(super) fn of(&self, version: Version) -> Option<&Frames> {
+        match version {
+            Version::Resp2 => self.resp2.as_ref(),
+            Version::Resp3 => self.resp3.as_ref(),
+        }
+    }
+
+    /// What subscribers of this version get, encoded for the first of them.
+    #[inline]
+    pub(super) fn get_or_encode(
+        &mut self,
+        version: Version,
+        encode: impl FnOnce() -> Frames,
+    ) -> &Frames {
+        let frames = match version {
+            Version::Resp2 => &mut self.resp2,
+            Version::Resp3 => &mut self.resp3,
+        };
+        frames.get_or_insert_with(encode)
     }
 }
 
@@ -145,18 +176,14 @@ impl Reactor {
         let pattern = is_pattern.then(|| index.name(list));
         let n_messages = messages.len() as u64;
         let mut n_delivered = 0;
-        let mut frames: [Option<Frames>; 2] = [None, None];
-        let [resp2, resp3] = &mut frames;
+        let mut each = EachFrames::default();
         for &slot in index.subscribers(list) {
             let Some(conn) = conns.get_mut(slot as usize).filter(|it| it.socket.is_some()) else {
                 continue;
             };
-            let (frames, version) = match conn.version {
-                Version::Resp2 => (&mut *resp2, Version::Resp2),
-                Version::Resp3 => (&mut *resp3, Version::Resp3),
-            };
-            let frames = frames
-                .get_or_insert_with(|| encode(press, version, pattern, queue, messages.clone()));
+            let version = conn.version;
+            let encode = || encode(press, version, pattern, queue, messages.clone());
+            let frames = each.get_or_encode(version, encode);
             frames.hand_to(&mut conn.outbox, pool);
             n_delivered += n_messages;
             if !conn.dirty {

@@ -16,7 +16,7 @@ use fanfare_engine::push::{self, Cursor, ENTRY_AT};
 use fanfare_resp::Writer;
 use smallvec::SmallVec;
 
-use super::fanout::{Frames, Message, Payload, batch_end};
+use super::fanout::{EachFrames, Frames, Message, Payload, batch_end};
 use super::host::Turn;
 use super::mailbox::Queue;
 use super::state::Reactor;
@@ -62,18 +62,14 @@ impl Reactor {
     ) {
         let Self { index, conns, press, pool, dirty, push_bytes_max, .. } = self;
         let mut late: SmallVec<[u32; 8]> = SmallVec::new();
-        let mut frames: [Option<Frames>; 2] = [None, None];
-        let [resp2, resp3] = &mut frames;
+        let mut each = EachFrames::default();
         for &slot in index.subscribers(list) {
             let Some(conn) = conns.get_mut(slot as usize).filter(|it| it.socket.is_some()) else {
                 continue;
             };
-            let (frames, version) = match conn.version {
-                Version::Resp2 => (&mut *resp2, Version::Resp2),
-                Version::Resp3 => (&mut *resp3, Version::Resp3),
-            };
-            let frames = frames
-                .get_or_insert_with(|| encode_entries(press, version, queue, messages.clone()));
+            let version = conn.version;
+            let encode = || encode_entries(press, version, queue, messages.clone());
+            let frames = each.get_or_encode(version, encode);
             if *push_bytes_max < conn.outbox.n_bytes() + frames.len() {
                 late.push(slot);
                 continue;
@@ -85,27 +81,19 @@ impl Reactor {
             }
         }
         for slot in late {
-            self.deliver_late(slot, &frames, (list, first));
+            self.deliver_late(slot, &each, (list, first));
         }
     }
 
     /// Hands entries to a subscriber for whom much waits: the socket may take that, or else they are read from history.
-    fn deliver_late(
-        &mut self,
-        slot: u32,
-        [resp2, resp3]: &[Option<Frames>; 2],
-        (list, first): (ListId, Message<'_>),
-    ) {
+    fn deliver_late(&mut self, slot: u32, each: &EachFrames, (list, first): (ListId, Message<'_>)) {
         if self.may_flush && self.conn(slot).is_some_and(|it| !it.blocked) {
             self.flush(slot);
         }
         let push_bytes_max = self.push_bytes_max;
         let Some(conn) = self.conns.get_mut(slot as usize) else { return };
-        let frames = match conn.version {
-            Version::Resp2 => resp2,
-            Version::Resp3 => resp3,
-        };
-        let Some(frames) = frames.as_ref().filter(|_| conn.socket.is_some()) else { return };
+        let frames = each.of(conn.version).filter(|_| conn.socket.is_some());
+        let Some(frames) = frames else { return };
         if conn.outbox.n_bytes() + frames.len() <= push_bytes_max {
             frames.hand_to(&mut conn.outbox, &mut self.pool);
             self.mark_dirty(slot);
