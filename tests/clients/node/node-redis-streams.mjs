@@ -1,8 +1,7 @@
 // Streams and consumer groups with node-redis, in RESP2 and RESP3.
 
-import { createClient } from 'redis';
-
-import { check, equal, eventually, fails, host, port, runAll, skip } from './checks.mjs';
+import { check, equal, eventually, fails, runAll, skip } from './checks.mjs';
+import { withClients } from './node-redis-clients.mjs';
 
 const LONG_MS = 10_000;
 
@@ -23,22 +22,6 @@ async function nBlocked(client, wanted) {
 for (const RESP of [2, 3]) {
   const name = (text) => `node-redis RESP${RESP}: ${text}`;
 
-  const withClients = async (n, use) => {
-    const clients = [];
-    try {
-      for (let count = 0; count < n; count++) {
-        const client = createClient({ RESP, socket: { host, port } });
-        client.on('error', () => {});
-        await client.connect();
-        clients.push(client);
-      }
-      await clients[0].flushAll();
-      await use(...clients);
-    } finally {
-      clients.forEach((it) => it.destroy());
-    }
-  };
-
   const twoGroups = async (client, ...ids) => {
     await addEntries(client, 's', ...ids);
     for (const group of ['g', 'h']) {
@@ -48,7 +31,7 @@ for (const RESP of [2, 3]) {
   };
 
   check(name('add, range, delete, trim'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await addEntries(client, 's', '1-1', '1-2', '2-0', '3-0');
       equal(await client.xAdd('s', '3-*', { n: '3-1', m: 'x' }), '3-1');
       equal(await client.xLen('s'), 5);
@@ -73,7 +56,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('read'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await addEntries(client, 'a', '1-0', '2-0', '3-0');
       await addEntries(client, 'b', '1-5');
       const streams = [{ key: 'a', id: '1-0' }, { key: 'b', id: '0' }];
@@ -86,7 +69,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('blocking read'), () =>
-    withClients(3, async (client, one, two) => {
+    withClients(RESP, 3, async (client, one, two) => {
       await addEntries(client, 's', '1-0');
       const streams = [{ key: 's', id: '$' }, { key: 'other', id: '0' }];
       const waiting = [one, two].map((it) => it.xRead(streams, { BLOCK: LONG_MS }));
@@ -102,7 +85,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('groups'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       equal(await client.xGroupCreate('s', 'g', '0', { MKSTREAM: true }), 'OK');
       await fails('BUSYGROUP', client.xGroupCreate('s', 'g', '0'));
       equal(await client.xGroupCreateConsumer('s', 'g', 'idle'), 1);
@@ -135,7 +118,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('claims'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await twoGroups(client, '1-0', '2-0', '3-0', '4-0');
       equal(await client.xClaim('s', 'g', 'bob', 3_600_000, '1-0'), []);
       equal(plain(await client.xClaim('s', 'g', 'bob', 0, '1-0', { IDLE: 9000 })), entries('1-0'));
@@ -154,7 +137,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('XINFO'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await client.xGroupCreate('s', 'g', '0', { MKSTREAM: true, ENTRIESREAD: 0 });
       await addEntries(client, 's', '1-0', '2-0', '3-0');
       await client.xReadGroup('g', 'ann', { key: 's', id: '>' }, { COUNT: 2 });
@@ -170,7 +153,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('workers share a stream'), () =>
-    withClients(4, async (client, ...workers) => {
+    withClients(RESP, 4, async (client, ...workers) => {
       const nEntries = 2000;
       await client.xGroupCreate('jobs', 'g', '$', { MKSTREAM: true });
       const done = [];
@@ -199,7 +182,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('commands of Redis 8.2'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await need(client, 'XACKDEL');
       await twoGroups(client, '1-0', '2-0', '3-0', '4-0');
       equal(await client.xAckDel('s', 'g', ['1-0', '9-0'], 'DELREF'), [1, -1]);
@@ -211,7 +194,7 @@ for (const RESP of [2, 3]) {
     }));
 
   check(name('commands of Redis 8.8'), () =>
-    withClients(1, async (client) => {
+    withClients(RESP, 1, async (client) => {
       await need(client, 'XNACK');
       await twoGroups(client, '1-0', '2-0');
       equal(await client.xNack('s', 'g', 'FAIL', ['1-0', '9-0']), 1);

@@ -3,22 +3,7 @@
 import { createClient } from 'redis';
 
 import { Inbox, check, equal, eventually, host, port, runAll } from './checks.mjs';
-
-async function withClients(RESP, n, use) {
-  const clients = [];
-  try {
-    for (let count = 0; count < n; count++) {
-      const client = createClient({ RESP, socket: { host, port } });
-      client.on('error', () => {});
-      await client.connect();
-      clients.push(client);
-    }
-    await clients[0].flushAll();
-    await use(...clients);
-  } finally {
-    clients.forEach((it) => it.destroy());
-  }
-}
+import { withClients } from './node-redis-clients.mjs';
 
 for (const RESP of [2, 3]) {
   const name = (text) => `node-redis RESP${RESP}: ${text}`;
