@@ -18,6 +18,7 @@ mod txn;
 mod unit;
 
 use crate::Spec;
+use crate::spec::Keys;
 
 /// All commands, sorted by name. Dispatch, `COMMAND`, ACL categories and the generated docs read this list.
 pub static COMMANDS: &[&Spec] = &[
@@ -245,6 +246,11 @@ pub static COMMANDS: &[&Spec] = &[
     &sorted_set::combine::ZUNION,
     &sorted_set::combine::ZUNIONSTORE,
 ];
+
+/// The first argument is the key.
+const fn one_key(flags: &'static [&'static str]) -> Keys {
+    Keys::Range { first: 1, last: 1, step: 1, flags }
+}
 
 #[cfg(test)]
 mod tests {

@@ -143,6 +143,20 @@ impl Flag {
     }
 }
 
+impl Spec {
+    /// A command of which there is nothing more to say.
+    pub(crate) const fn plain(
+        (group, name): (Group, &'static str),
+        arity: Arity,
+        (flags, keys): (&'static [Flag], Keys),
+        docs: Docs,
+        run: Run,
+    ) -> Self {
+        let (categories, tips, subcommands): (&[_], &[_], &[_]) = (&[], &[], &[]);
+        Self { name, arity, flags, keys, group, categories, tips, docs, subcommands, run }
+    }
+}
+
 /// Of what every container has.
 impl Spec {
     /// A command that only has subcommands.

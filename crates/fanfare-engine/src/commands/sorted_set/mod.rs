@@ -16,6 +16,7 @@ mod store;
 
 use fanfare_resp::Version;
 
+use super::one_key;
 use crate::spec::{Arg, Arity, Begin, Docs, Find, Flag, Group, KeySpec, Keys, Run};
 use crate::value::sorted_set::Member;
 use crate::{Reply, Spec};
@@ -24,18 +25,11 @@ use crate::{Reply, Spec};
 const fn spec(
     name: &'static str,
     arity: Arity,
-    (flags, keys): (&'static [Flag], Keys),
+    shape: (&'static [Flag], Keys),
     docs: Docs,
     run: Run,
 ) -> Spec {
-    let (group, categories, tips, subcommands): (_, &[_], &[_], &[_]) =
-        (Group::SortedSet, &[], &[], &[]);
-    Spec { name, arity, flags, keys, group, categories, tips, docs, subcommands, run }
-}
-
-/// The first argument is the key.
-const fn one_key(flags: &'static [&'static str]) -> Keys {
-    Keys::Range { first: 1, last: 1, step: 1, flags }
+    Spec::plain((Group::SortedSet, name), arity, shape, docs, run)
 }
 
 /// A number of keys and then the keys, from an argument on.

@@ -21,6 +21,7 @@ pub(super) mod subscribe;
 pub(super) mod trim;
 mod trimming;
 
+use super::one_key;
 use crate::spec::{Arity, Docs, Flag, Group, Keys, Run};
 use crate::tree::Name;
 use crate::tuning::Tuning;
@@ -32,22 +33,15 @@ use crate::{Ctx, Reply, Spec, WireError, wire_error};
 const fn spec(
     name: &'static str,
     arity: Arity,
-    (flags, keys): (&'static [Flag], Keys),
+    shape: (&'static [Flag], Keys),
     docs: Docs,
     run: Run,
 ) -> Spec {
-    let (group, categories, tips, subcommands): (_, &[_], &[_], &[_]) =
-        (Group::Stream, &[], &[], &[]);
-    Spec { name, arity, flags, keys, group, categories, tips, docs, subcommands, run }
+    Spec::plain((Group::Stream, name), arity, shape, docs, run)
 }
 
 /// Answers differ although nothing changed: they tell how long something was idle.
 const TIMES_TELL: &[&str] = &["nondeterministic_output"];
-
-/// The first argument is the key.
-const fn one_key(flags: &'static [&'static str]) -> Keys {
-    Keys::Range { first: 1, last: 1, step: 1, flags }
-}
 
 /// The first argument of a subcommand is the key.
 const fn key_of_subcommand(flags: &'static [&'static str]) -> Keys {

@@ -2,7 +2,7 @@
 
 use fanfare_resp::Writer;
 
-use super::block::{Block, Entry};
+use super::block::{Block, Entry, Found};
 use super::chain::Chain;
 use super::id::StreamId;
 use crate::packed::Position;
@@ -67,34 +67,43 @@ impl Slice {
         match order {
             Order::Forward => {
                 for (block, entries) in chain.parts_from(first) {
-                    let Some(at) = entries.position() else { break };
-                    let mut n = 0;
-                    let is_end = entries.map(|it| is_taken(&it.entry)).any(|it| {
-                        n += usize::from(it);
-                        !it
-                    });
-                    slice.add_run(block, (at, n), order);
-                    if is_end {
+                    let at = entries.position();
+                    if !slice.add_while((block, at), entries, order, &mut is_taken) {
                         break;
                     }
                 }
             }
             Order::Backward => {
                 for (block, entries) in chain.parts_back_from(last) {
-                    let Some(at) = entries.position() else { break };
-                    let mut n = 0;
-                    let is_end = entries.map(|it| is_taken(&it.entry)).any(|it| {
-                        n += usize::from(it);
-                        !it
-                    });
-                    slice.add_run(block, (at, n), order);
-                    if is_end {
+                    let at = entries.position();
+                    if !slice.add_while((block, at), entries, order, &mut is_taken) {
                         break;
                     }
                 }
             }
         }
         slice
+    }
+
+    /// Adds entries of a block, the first of which is at a position, as long as `is_taken` is true; whether it was for
+    /// all of them.
+    #[inline]
+    fn add_while<'a>(
+        &mut self,
+        (block, at): (&Block, Option<Position>),
+        mut entries: impl Iterator<Item = Found<'a>>,
+        order: Order,
+        is_taken: &mut impl FnMut(&Entry<'_>) -> bool,
+    ) -> bool {
+        let Some(at) = at else { return false };
+        let mut n = 0;
+        let were_all = entries.all(|it| {
+            let is_taken = is_taken(&it.entry);
+            n += usize::from(is_taken);
+            is_taken
+        });
+        self.add_run(block, (at, n), order);
+        were_all
     }
 
     fn add_run(&mut self, block: &Block, (at, n): (Position, usize), order: Order) {
