@@ -153,8 +153,9 @@ fn ids(draw: &mut Draw, model: &Model, key: Name) -> Vec<Id> {
 }
 
 fn cut(draw: &mut Draw, model: &Model, key: Name) -> Cut {
+    let len = model.streams.get(key).map_or(0, |it| it.entries.len());
     let keep = if draw.below(2) == 0 {
-        Keep::Last(draw.below(30))
+        Keep::Last(if draw.once_in(2) { draw.below(30) } else { len - draw.below(6).min(len) })
     } else {
         Keep::From(id(draw, model, key))
     };
@@ -167,6 +168,9 @@ impl Command {
         let key = draw.name(&KEYS);
         let place = (key, draw.name(&GROUPS));
         let consumer = draw.name(&CONSUMERS);
+        if model.is_crowded && draw.once_in(2) {
+            return Self::wait(draw, place, consumer);
+        }
         match draw.below(43) {
             0..10 => Self::addition(draw, model, key),
             10 => Self::Trim(key, cut(draw, model, key)),
@@ -246,6 +250,24 @@ impl Command {
             *block_ms = None;
         }
         self
+    }
+
+    /// A read that mostly finds nothing, because those before it took everything.
+    fn wait(draw: &mut Draw, (key, group): (Name, Name), consumer: Name) -> Self {
+        let mut streams = vec![(key, None)];
+        if draw.once_in(3) {
+            streams.extend(KEYS.iter().filter(|it| **it != key).map(|it| (*it, None)));
+        }
+        let amount = if draw.once_in(6) { draw.amount() } else { Amount::default() };
+        Self::ReadGroup {
+            group,
+            consumer,
+            amount,
+            claim_ms: draw.maybe(2, |it| [5, 100, 500, 2000][it.below(4)]),
+            block_ms: Some([0, 0, 0, 100, 5000][draw.below(5)]),
+            noack: draw.once_in(8),
+            streams,
+        }
     }
 
     fn claim(draw: &mut Draw, model: &Model, (place, consumer): ((Name, Name), Name)) -> Self {

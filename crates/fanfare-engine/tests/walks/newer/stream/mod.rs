@@ -22,7 +22,7 @@ use crate::draw::Draw;
 use crate::replay::Replica;
 use crate::world::{N_CLIENTS, World};
 
-const N_WALKS: u64 = 4;
+const N_WALKS: u64 = 8;
 const N_STEPS: usize = 1500;
 
 /// Clients that may wait.
@@ -45,6 +45,8 @@ struct Model {
     /// Entries that go into a block.
     block_len_max: usize,
     streams: BTreeMap<Name, Stream>,
+    /// Whether nearly everybody waits.
+    is_crowded: bool,
     /// In the order in which they came.
     waiting: Vec<Waiter>,
     /// The key to which the present command did what others may wait for.
@@ -238,6 +240,7 @@ impl Walk {
             now_ms: 0,
             block_len_max: usize::try_from(block_len_max).expect("small"),
             streams: BTreeMap::new(),
+            is_crowded: draw.once_in(2),
             waiting: Vec::new(),
             ready: None,
         };
