@@ -158,8 +158,9 @@ impl Node {
         }
         self.remove_field("radix-tree-nodes");
         if look == Look::AtValues {
-            // What was sent twice is not recorded, and what is forgotten with time neither.
-            ["pids-tracked", "iids-tracked", "iids-duplicates"]
+            // What was sent twice is not recorded, and what is forgotten with time neither; nor is a cut that takes a block
+            // away in which nothing was left.
+            ["pids-tracked", "iids-tracked", "iids-duplicates", "radix-tree-keys"]
                 .iter()
                 .for_each(|it| self.remove_field(it));
         }
