@@ -35,7 +35,7 @@ impl Part {
     /// When it is due of this entry; 0: never.
     fn at_ms(self, entry: &Entry) -> u64 {
         match self {
-            Self::Key => entry.expires_at_ms,
+            Self::Key => entry.expires_at_ms().unwrap_or(0),
             Self::Fields => entry.soonest_ms(),
         }
     }

@@ -196,21 +196,21 @@ impl StripeGuard<'_> {
             return None;
         };
         entry.note_access(new.0);
-        let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
+        let n_before = entry.n_content_bytes();
+        let before_ms = entry.set_expires_at_ms(expires_at_ms);
         // Its memory goes while the stripe is locked, or is used again: not if that takes long.
-        if let Value::Text(text) = &mut entry.value
-            && let n_before = text.n_bytes()
+        if let Value::Text(text) = entry.value_mut()
             && is_freed_quickly(n_before)
         {
             text.assign(bytes);
-            let n_after = text.n_bytes();
+            let n_after = entry.n_content_bytes();
             self.counters.n_bytes.moved(n_before, n_after);
             self.account_expiry(key.hash, before_ms, expires_at_ms);
             return None;
         }
-        let (n_before, soonest_before_ms) = (entry.value.n_bytes(), entry.soonest_ms());
-        let replaced = std::mem::replace(&mut entry.value, Value::Text(Text::new(bytes)));
-        let n_after = entry.value.n_bytes();
+        let soonest_before_ms = entry.soonest_ms();
+        let replaced = std::mem::replace(entry.value_mut(), Value::Text(Text::new(bytes)));
+        let n_after = entry.n_content_bytes();
         self.counters.n_bytes.moved(n_before, n_after);
         self.account_expiry(key.hash, before_ms, expires_at_ms);
         self.account_fields(key.hash, soonest_before_ms, 0);
@@ -232,19 +232,18 @@ impl StripeGuard<'_> {
             return None;
         };
         entry.set_access(Access::new(new.0));
-        let before_ms = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-        let soonest_before_ms = entry.soonest_ms();
-        let n_after = value.n_bytes();
-        let before = std::mem::replace(&mut entry.value, value);
+        let (n_before, soonest_before_ms) = (entry.n_content_bytes(), entry.soonest_ms());
+        let before_ms = entry.set_expires_at_ms(expires_at_ms);
+        let before = std::mem::replace(entry.value_mut(), value);
         let soonest_ms = entry.soonest_ms();
-        self.counters.n_bytes.moved(before.n_bytes(), n_after);
+        self.counters.n_bytes.moved(n_before, entry.n_content_bytes());
         self.account_expiry(key.hash, before_ms, expires_at_ms);
         self.account_fields(key.hash, soonest_before_ms, soonest_ms);
         Some(before)
     }
 
     fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&Entry) -> u64) {
-        let (expires_at_ms, soonest_ms) = (entry.expires_at_ms, entry.soonest_ms());
+        let (expires_at_ms, soonest_ms) = (entry.expires_at_ms().unwrap_or(0), entry.soonest_ms());
         let n_bytes = entry.n_bytes();
         let table = &mut self.stripe.table;
         let n_before = table.n_bytes();
@@ -267,10 +266,10 @@ impl StripeGuard<'_> {
         if let Some(clock) = clock {
             entry.note_access(clock);
         }
-        let (n_before, soonest_before_ms) = (entry.value.n_bytes(), entry.soonest_ms());
-        let result = edit(&mut entry.value);
+        let (n_before, soonest_before_ms) = (entry.n_content_bytes(), entry.soonest_ms());
+        let result = edit(entry.value_mut());
         let soonest_ms = entry.soonest_ms();
-        self.counters.n_bytes.moved(n_before, entry.value.n_bytes());
+        self.counters.n_bytes.moved(n_before, entry.n_content_bytes());
         self.account_fields(key.hash, soonest_before_ms, soonest_ms);
         Some(result)
     }
@@ -281,17 +280,19 @@ impl StripeGuard<'_> {
         let entry = table.remove(key.hash, |it| *it.key == *key.name)?;
         self.counters.n_bytes.moved(n_before + entry.n_bytes(), table.n_bytes());
         self.counters.n_keys.sub(1);
-        self.account_expiry(key.hash, entry.expires_at_ms, 0);
+        self.account_expiry(key.hash, entry.expires_at_ms().unwrap_or(0), 0);
         self.account_fields(key.hash, entry.soonest_ms(), 0);
-        Some(entry.value)
+        Some(entry.into_value())
     }
 
     /// Changes when `key` expires (0: never); returns whether the key is there.
     pub(crate) fn set_expiry(&mut self, key: Key<'_>, expires_at_ms: u64) -> bool {
         let found = self.stripe.table.find_mut(key.hash, |it| *it.key == *key.name);
         let Some(entry) = found else { return false };
-        let before = std::mem::replace(&mut entry.expires_at_ms, expires_at_ms);
-        self.account_expiry(key.hash, before, expires_at_ms);
+        let n_before = entry.n_content_bytes();
+        let before_ms = entry.set_expires_at_ms(expires_at_ms);
+        self.counters.n_bytes.moved(n_before, entry.n_content_bytes());
+        self.account_expiry(key.hash, before_ms, expires_at_ms);
         true
     }
 
@@ -475,7 +476,7 @@ impl StripeGuard<'_> {
         let table = &self.stripe.table;
         let is_stream = |hash, key: &Name| {
             let found = table.find(hash, |it| it.key == *key);
-            found.is_some_and(|it| matches!(it.value, Value::Stream(_)))
+            found.is_some_and(|it| matches!(it.value(), Value::Stream(_)))
         };
         read.filter(|(hash, key)| is_stream(*hash, key)).map(|it| it.1.clone()).collect()
     }
@@ -485,7 +486,7 @@ impl StripeGuard<'_> {
         let blocking = self.stripe.interests.iter().flat_map(|it| it.blocking());
         let table = &self.stripe.table;
         let is_ready = |hash, key: &Name| {
-            table.find(hash, |it| it.key == *key).is_some_and(|it| is_awaited(&it.value))
+            table.find(hash, |it| it.key == *key).is_some_and(|it| is_awaited(it.value()))
         };
         blocking.filter(|(hash, key)| is_ready(*hash, key)).map(|it| it.1.clone()).collect()
     }
