@@ -13,6 +13,7 @@
 mod block;
 mod chain;
 mod consumer;
+mod finder;
 mod group;
 mod id;
 mod position;
@@ -25,6 +26,7 @@ pub(crate) use block::Block;
 pub use block::{Entry, Limits};
 pub use chain::{Keep, Trim};
 pub use consumer::Consumer;
+pub use finder::Finder;
 pub use group::{Group, Owner, Pending};
 pub use id::{NewId, Spelled, StreamId};
 pub use position::Extent;
@@ -230,20 +232,6 @@ impl Stream {
         take: impl FnMut(&Entry<'_>) -> bool,
     ) -> Slice {
         Slice::new(&self.0.chain, bounds, order, take)
-    }
-
-    /// Adds one entry to a slice, as it is there or no longer there; returns whether it is there. If it was `delivered`
-    /// before, the reader is told so.
-    pub fn add_to(&self, slice: &mut Slice, id: StreamId, delivered: Option<Delivery>) -> bool {
-        match (self.0.chain.find(id), delivered) {
-            (None, _) => {
-                slice.add_gone(id);
-                return false;
-            }
-            (Some(found), None) => slice.add_entry(found),
-            (Some(found), Some(delivery)) => slice.add_again(found, delivery),
-        }
-        true
     }
 
     /// Removes an entry; false if it is not there.

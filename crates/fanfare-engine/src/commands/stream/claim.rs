@@ -8,7 +8,7 @@ use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag};
 use crate::tree::Name;
 use crate::value::Stream;
-use crate::value::stream::{Pending, Slice, StreamId};
+use crate::value::stream::{Finder, Pending, Slice, StreamId};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static XCLAIM: Spec = Spec {
@@ -70,6 +70,7 @@ pub(super) enum Fate {
 /// What was claimed so far.
 pub(super) struct Claims<'a> {
     claim: Claim<'a>,
+    finder: Finder,
     claimed: Listed,
     n_claimed: usize,
     made_consumer: bool,
@@ -97,14 +98,15 @@ impl<'a> Claims<'a> {
             Listed::Entries(Slice::default())
         };
         let (changes, made_consumer) = (Vec::new(), false);
-        Self { claim, claimed, n_claimed: 0, made_consumer, changes, notes_changes }
+        let finder = Finder::default();
+        Self { claim, finder, claimed, n_claimed: 0, made_consumer, changes, notes_changes }
     }
 
     /// Claims an entry.
     pub(super) fn add(&mut self, stream: &mut Stream, id: StreamId) -> Fate {
         let claim = self.claim;
         let before = stream.group(claim.group).and_then(|it| it.pending(id));
-        if stream.get(id).is_none() {
+        if !self.finder.find(stream, id) {
             let Some(pending) = before else { return Fate::Left };
             self.note(stream, pending);
             stream.edit_group(claim.group, |it| it.remove_pending(id));
@@ -135,9 +137,7 @@ impl<'a> Claims<'a> {
         self.n_claimed += 1;
         match &mut self.claimed {
             Listed::Ids(ids) => ids.push(id_reply(id)),
-            Listed::Entries(slice) => {
-                stream.add_to(slice, id, None);
-            }
+            Listed::Entries(slice) => self.finder.add_to(slice, None),
         }
         Fate::Claimed
     }

@@ -11,7 +11,7 @@ use crate::block::{Awaited, Wait};
 use crate::notify::Classes;
 use crate::spec::{Arg, Arity, Docs, Flag, Keys, Lock};
 use crate::value::Stream;
-use crate::value::stream::{Delivery, Group, Order, Owner, Pending, Slice, StreamId};
+use crate::value::stream::{Delivery, Finder, Group, Order, Owner, Pending, Slice, StreamId};
 use crate::{Ctx, Reply, Request, Spec, WireError, wire_error};
 
 pub(crate) static XREADGROUP: Spec = spec(
@@ -233,10 +233,11 @@ fn give_own(
     let Some(group) = stream.group(reader.group) else { return };
     let first = after.next().unwrap_or(StreamId::MAX);
     let last_id = group.last_id();
+    let mut finder = Finder::default();
     for pending in group.pending_of(owner, first) {
-        let entry = stream.get(pending.id);
-        let is_taken = match &entry {
-            Some(entry) => budget.take_entry(entry),
+        let is_there = finder.find(stream, pending.id);
+        let is_taken = match finder.found() {
+            Some(entry) => budget.take_entry(&entry),
             None => budget.take(|out| {
                 out.array(2);
                 out.bulk(&pending.id.spelled());
@@ -246,8 +247,11 @@ fn give_own(
         if !is_taken {
             break;
         }
-        if stream.add_to(&mut given.slice, pending.id, None) {
+        if is_there {
+            finder.add_to(&mut given.slice, None);
             given.pending.push((delivered_again(pending, (owner, reader.now_ms)), last_id));
+        } else {
+            given.slice.add_gone(pending.id);
         }
     }
     set_pending(stream, reader, given);
@@ -272,8 +276,10 @@ fn claim(
     let Some(group) = stream.group(reader.group) else { return };
     let Some(delivered_ms_max) = reader.now_ms.checked_sub(idle_ms) else { return };
     let last_id = group.last_id();
+    let mut finder = Finder::default();
     for id in group.idle(delivered_ms_max) {
-        let (Some(pending), Some(entry)) = (group.pending(id), stream.get(id)) else { continue };
+        finder.find(stream, id);
+        let (Some(pending), Some(entry)) = (group.pending(id), finder.found()) else { continue };
         let delivery = Delivery {
             idle_ms: reader.now_ms.saturating_sub(pending.delivered_ms),
             n: pending.n_deliveries,
@@ -281,7 +287,7 @@ fn claim(
         if !budget.take(|out| entry.write_again(delivery, out)) {
             break;
         }
-        stream.add_to(&mut given.slice, id, Some(delivery));
+        finder.add_to(&mut given.slice, Some(delivery));
         given.pending.push((delivered_again(pending, (owner, reader.now_ms)), last_id));
     }
     set_pending(stream, reader, given);
@@ -319,8 +325,10 @@ fn give_new(
         is_taken
     });
     if with_delivery {
+        let mut finder = Finder::default();
         for &id in &ids {
-            stream.add_to(&mut given.slice, id, Some(none_before));
+            finder.find(stream, id);
+            finder.add_to(&mut given.slice, Some(none_before));
         }
     } else {
         given.slice = slice;

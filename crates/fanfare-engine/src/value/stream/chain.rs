@@ -143,12 +143,6 @@ impl Chain {
         self.get_block(self.block_of(id))?.find(id).map(|it| it.entry)
     }
 
-    /// The block that holds the entry with this ID, and the entry's part of it.
-    pub(super) fn find(&self, id: StreamId) -> Option<(&Block, crate::packed::Position)> {
-        let block = self.get_block(self.block_of(id))?;
-        block.find(id).map(|it| (block, it.start))
-    }
-
     /// Blocks from the one in which an entry with this ID would be, each with its entries from there on.
     pub(super) fn parts_from(
         &self,

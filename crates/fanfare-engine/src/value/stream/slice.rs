@@ -125,7 +125,7 @@ impl Slice {
     }
 
     /// Adds one entry that is no longer there.
-    pub(super) fn add_gone(&mut self, id: StreamId) {
+    pub fn add_gone(&mut self, id: StreamId) {
         self.n += 1;
         self.parts.push(Part::Gone(id));
     }

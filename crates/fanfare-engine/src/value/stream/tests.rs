@@ -5,7 +5,7 @@ mod groups;
 use fanfare_testkit::{Rng, seed};
 
 use super::slice::Shown;
-use super::{Entry, Keep, Limits, Marks, Order, Stream, StreamId, Trim};
+use super::{Entry, Finder, Keep, Limits, Marks, Order, Slice, Stream, StreamId, Trim};
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -185,8 +185,36 @@ fn assert_same(stream: &Stream, model: &Model) {
     assert!(n_tree_bytes <= 4 * (fresh.n_bytes() - n_block_bytes) + 4096, "{n_tree_bytes}");
 }
 
+/// Finds many with one finder: mostly in order, some that are not there, now and then one from before.
+fn assert_finds(stream: &Stream, model: &Model, rng: &mut Rng) {
+    let (mut finder, mut slice) = (Finder::default(), Slice::default());
+    let (mut at, mut expected) = (pick(rng, model.entries.len() + 1), Vec::new());
+    for _ in 0..100 {
+        let next = model.entries.get(at).map_or(StreamId::MAX, |it| it.0);
+        let id = match rng.below(10) {
+            0 => any_id(rng, model),
+            1 => next.next().unwrap_or_default(),
+            _ => next,
+        };
+        at += pick(rng, 3);
+        let known = model.entries.binary_search_by_key(&id, |it| it.0).ok();
+        let known = known.and_then(|at| model.entries.get(at));
+        assert_eq!(finder.find(stream, id), known.is_some(), "{id}");
+        assert_eq!(finder.found().map(|it| owned(&it)).as_ref(), known, "{id}");
+        finder.add_to(&mut slice, None);
+        expected.extend(known.cloned());
+    }
+    let mut found = Vec::new();
+    slice.for_each(|shown| match shown {
+        Shown::Entry(entry) => found.push(owned(&entry)),
+        other => panic!("nothing was added but entries: {other:?}"),
+    });
+    assert_eq!(found, expected);
+}
+
 /// Searches from random places, alone and in slices.
 fn assert_found(stream: &Stream, model: &Model, rng: &mut Rng) {
+    assert_finds(stream, model, rng);
     for _ in 0..4 {
         let (id, n) = (any_id(rng, model), 1 + pick(rng, 150));
         let at = model.entries.partition_point(|it| it.0 < id);
