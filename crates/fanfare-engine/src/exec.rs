@@ -243,9 +243,11 @@ pub fn call<'a>(
 /// What comes after a command while its stripes are locked, and unlocks them.
 #[inline]
 fn finish(ctx: &mut Ctx<'_>) {
-    settle_stale(ctx);
-    serve_blocked(ctx);
-    ctx.settle_streams();
+    if ctx.keys.has_more() {
+        settle_stale(ctx);
+        serve_blocked(ctx);
+        ctx.settle_streams();
+    }
     if !ctx.effects.list.is_empty() {
         ctx.host.record(std::mem::take(&mut ctx.effects.list));
     }
@@ -291,8 +293,10 @@ fn run_uncounted(
     let n_before = ctx.keys.n_changes();
     let outer = std::mem::take(&mut ctx.effects.replaced);
     let result = (command.spec.run)(ctx, request);
-    ctx.settle_expired();
-    ctx.settle_streams();
+    if ctx.keys.has_more() {
+        ctx.settle_expired();
+        ctx.settle_streams();
+    }
     let is_effect = !ctx.effects.replaced && command.has(Flag::Write);
     if is_effect && ctx.keys.n_changes() != n_before {
         ctx.effects.push(ctx.client.db, request.iter());

@@ -116,13 +116,19 @@ impl<'a> Turn<'a> {
         }
     }
 
+    #[inline]
     fn note_latency(&self, event: &'static str, nanos: u64) {
         let threshold_ms = self.reactor.live.latency_threshold_ms;
         let ms = nanos / 1_000_000;
         if threshold_ms != 0 && threshold_ms <= ms {
-            let ms = u32::try_from(ms).unwrap_or(u32::MAX);
-            self.shared.latency.lock().add(event, unix_us() / 1_000_000, ms);
+            self.add_latency(event, ms);
         }
+    }
+
+    #[cold]
+    fn add_latency(&self, event: &'static str, ms: u64) {
+        let ms = u32::try_from(ms).unwrap_or(u32::MAX);
+        self.shared.latency.lock().add(event, unix_us() / 1_000_000, ms);
     }
 
     /// A client that was blocked is told something at last, which took so long.

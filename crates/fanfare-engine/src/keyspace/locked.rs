@@ -254,6 +254,13 @@ impl<'a> Locked<'a> {
         Some(())
     }
 
+    /// Whether there is anything but one stripe: other stripes, or something to tell, serve or free. Most commands leave
+    /// nothing behind, and need not be asked for each of these.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.rest.is_some()
+    }
+
     fn rest_mut(&mut self) -> &mut Rest<'a> {
         let keyspace = self.keyspace;
         self.rest.get_or_insert_with(|| Box::new(Rest::new(keyspace)))
