@@ -197,7 +197,7 @@ impl Reactor {
         if self.live.query_bytes_max < session.input.len() {
             self.refuse_input(slot, session.input.len());
         }
-        let (uptime_ms, last_command) = (self.shared.uptime_ms(), self.last_command.take());
+        let (uptime_ms, last_command) = (self.uptime_ms(), self.last_command.take());
         if let Some(conn) = self.conns.get_mut(slot as usize) {
             note(&conn.facts, &session, last_command, uptime_ms);
             note_subscriptions(conn);

@@ -52,6 +52,8 @@ pub(crate) struct Reactor {
     /// When the last command ended: the next one's start. Read from the processor's counter where that is steady: a
     /// system clock would be a tenth of a small command's cost.
     pub(super) clock: quanta::Instant,
+    /// [`Self::clock`] and the uptime in milliseconds at the last tick: see [`Self::uptime_ms`].
+    ticked: (quanta::Instant, u64),
     pub(super) inbox: Inbox,
     /// Connections to flush, to close because they are over a limit, to close because somebody said so.
     pub(super) dirty: Vec<u32>,
@@ -143,6 +145,7 @@ impl Reactor {
             scratch: vec![0; READ_LEN],
             now: Now { unix_us: unix_us() },
             clock: quanta::Instant::now(),
+            ticked: (quanta::Instant::now(), shared.uptime_ms()),
             inbox: Inbox::default(),
             dirty: Vec::new(),
             overflowing: Vec::new(),
@@ -192,6 +195,19 @@ impl Reactor {
         self.now = Now { unix_us: unix_us() };
         self.clock = quanta::Instant::now();
         self.refresh_live();
+    }
+
+    /// Sets [`Self::clock`] beside the system's.
+    pub(super) fn note_tick(&mut self) {
+        self.ticked = (self.clock, self.shared.uptime_ms());
+    }
+
+    /// The uptime when the last command ended. The system's clock is not read for it.
+    #[inline]
+    pub(super) fn uptime_ms(&self) -> u64 {
+        let (ticked, uptime_ms) = self.ticked;
+        let since_ms = self.clock.saturating_duration_since(ticked).as_millis();
+        uptime_ms.saturating_add(u64::try_from(since_ms).unwrap_or(u64::MAX))
     }
 
     #[inline]

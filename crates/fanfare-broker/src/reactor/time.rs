@@ -25,6 +25,7 @@ impl Reactor {
     pub(super) fn tick(&mut self) {
         self.rest_if_quiet();
         self.refresh();
+        self.note_tick();
         // Whoever waits for room or for other reactors is told by them.
         if self.paused && self.shared.pause.until(self.now.unix_ms()).is_none() {
             self.paused = false;
