@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::{Value as Reply, Version};
+use foldhash::quality::RandomState;
 use mlua::{Error, HookTriggers, Lua, Result, Table, Value, VmState};
 use smallvec::SmallVec;
 
@@ -165,7 +166,7 @@ pub struct Runtime<C: Caller> {
     pub(crate) libraries: Libraries,
     scripts: HashMap<Sha1, Rc<Compiled>>,
     /// The same by their texts, since naming a text takes as long as running it.
-    by_body: HashMap<Bytes, Script>,
+    by_body: HashMap<Bytes, Script, RandomState>,
     n_runs: u32,
 }
 
@@ -194,7 +195,7 @@ impl<C: Caller> Runtime<C> {
             sandbox,
             libraries: Libraries::default(),
             scripts: HashMap::new(),
-            by_body: HashMap::new(),
+            by_body: HashMap::default(),
             n_runs: 0,
         })
     }
