@@ -116,6 +116,7 @@ pub(super) struct Encoded<'a> {
 
 impl<'a> Encoded<'a> {
     /// The shortest way to write an element: a string that is an integer becomes one.
+    #[inline]
     pub(super) fn new(element: Element<'a>) -> Result<Self, Full> {
         let (head, body): (_, &[u8]) = match element {
             Element::Int(number) => (int_head(number), &[]),
@@ -143,12 +144,10 @@ impl<'a> Encoded<'a> {
 
     /// Writes it over the first bytes of `out`, which is long enough.
     pub(super) fn write_over(&self, out: &mut [u8]) {
-        let parts = [self.head.bytes(), self.body, self.back.bytes()];
-        let mut rest = out;
-        for part in parts {
-            let Some((to, after)) = rest.split_at_mut_checked(part.len()) else { return };
-            to.copy_from_slice(part);
-            rest = after;
+        let rest = self.head.write_over(out);
+        if let Some((to, rest)) = rest.split_at_mut_checked(self.body.len()) {
+            to.copy_from_slice(self.body);
+            self.back.write_over(rest);
         }
     }
 }
@@ -170,6 +169,17 @@ impl<const N: usize> Short<N> {
 
     fn bytes(&self) -> &[u8] {
         self.data.get(..self.len).unwrap_or_default()
+    }
+
+    /// Writes it over the first bytes of `out`; returns those behind. One by one: they are mostly one or two, for which a
+    /// call that copies them would take longer.
+    #[inline]
+    fn write_over<'o>(&self, out: &'o mut [u8]) -> &'o mut [u8] {
+        let (to, rest) = out.split_at_mut(self.len.min(out.len()));
+        for (to, from) in to.iter_mut().zip(self.data) {
+            *to = from;
+        }
+        rest
     }
 }
 
@@ -254,6 +264,47 @@ pub(super) fn read_back(bytes: &[u8], end: usize) -> Option<usize> {
 pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     let (element, len) = decode_first(bytes.get(at..)?)?;
     Some((element, at.checked_add(len)?.checked_add(back_len(len))?))
+}
+
+/// Whether the element at `at` spells `wanted`, which is `number` if it is one, and where the next one begins. `None` at
+/// the end, or if there is no element.
+#[inline]
+pub(super) fn spells(
+    bytes: &[u8],
+    at: usize,
+    (wanted, number): (&[u8], Option<i64>),
+) -> Option<(bool, usize)> {
+    // Most are short strings.
+    if let Some(&first @ 0x80..=0xBF) = bytes.get(at) {
+        let (len, start) = (usize::from(first & 0x3F), at + 1);
+        let end = start + len;
+        let is_wanted = len == wanted.len() && {
+            let spelled = bytes.get(start..end)?;
+            // Names of the same length differ at their ends, most likely.
+            spelled.last() == wanted.last() && spelled == wanted
+        };
+        return Some((is_wanted, end + 1));
+    }
+    let (element, next) = decode(bytes, at)?;
+    let is_wanted = match element {
+        Element::Int(it) => number == Some(it),
+        Element::Bytes(it) => it == wanted,
+    };
+    Some((is_wanted, next))
+}
+
+/// Where the element after that at `at` begins, without reading it. `None` at the end, or if there is no element.
+#[inline]
+pub(super) fn skip(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let (&first, behind) = rest.split_first()?;
+    let len = match first {
+        0..=0x7F => 1,
+        0x80..=0xBF => 1 + usize::from(first & 0x3F),
+        0xE0..=0xEF => 2 + usize::from(u16::from_be_bytes([first & 0x0F, *behind.first()?])),
+        0xC0..=0xDF | 0xF0..=END => decode_long(first, rest, behind)?.1,
+    };
+    at.checked_add(len)?.checked_add(back_len(len))
 }
 
 /// The element at the start of `bytes` and the length of its encoding.

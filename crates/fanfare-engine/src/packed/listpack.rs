@@ -152,7 +152,7 @@ impl Listpack {
     /// Where the element after that at `position` begins, which may be the end; `None` at the end.
     #[must_use]
     pub fn next(&self, position: Position) -> Option<Position> {
-        element::decode(&self.bytes, position.0).map(|(_, next)| Position(next))
+        element::skip(&self.bytes, position.0).map(Position)
     }
 
     /// Where the element before `position` begins; `None` at the start.
@@ -162,6 +162,7 @@ impl Listpack {
     }
 
     /// Where the element number `index` begins. Found from the nearer end.
+    #[inline]
     #[must_use]
     pub fn seek(&self, index: usize) -> Option<Position> {
         let n_after = self.n_elements.checked_sub(index).filter(|it| *it != 0)?;
@@ -184,16 +185,14 @@ impl Listpack {
     pub fn find(&self, wanted: &[u8], from: Position, n_skipped: usize) -> Option<Position> {
         let number = element::parse_int(wanted);
         let mut at = from.0;
-        while let Some((element, next)) = element::decode(&self.bytes, at) {
-            let is_wanted = match element {
-                Element::Int(it) => number == Some(it),
-                Element::Bytes(it) => it == wanted,
-            };
+        while let Some((is_wanted, next)) = element::spells(&self.bytes, at, (wanted, number)) {
             if is_wanted {
                 return Some(Position(at));
             }
-            at =
-                (0..n_skipped).try_fold(next, |it, _| Some(element::decode(&self.bytes, it)?.1))?;
+            at = next;
+            for _ in 0..n_skipped {
+                at = element::skip(&self.bytes, at)?;
+            }
         }
         None
     }
@@ -260,9 +259,13 @@ impl Listpack {
     /// Removes `n` elements from `position` on, or as many as there are, and says how many those were. Then `position`
     /// is where the element after them begins.
     pub fn remove(&mut self, position: Position, n: usize) -> usize {
-        let mut iter = self.range(position, self.end());
-        let n_removed = iter.by_ref().take(n).count();
-        let n_bytes = iter.position().saturating_sub(position.0);
+        let (mut n_removed, mut end) = (0, position.0);
+        while n_removed < n
+            && let Some(next) = element::skip(&self.bytes, end)
+        {
+            (n_removed, end) = (n_removed + 1, next);
+        }
+        let n_bytes = end.saturating_sub(position.0);
         if n_removed != 0 && make_room(&mut self.bytes, position.0, n_bytes, 0) {
             self.set_header(self.n_elements.saturating_sub(n_removed));
         }

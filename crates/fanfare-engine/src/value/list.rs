@@ -100,8 +100,13 @@ impl List {
 fn blob(chunk: &Chunk, element: Element<'_>) -> Blob {
     match chunk {
         Chunk::Plain(bytes) => Blob::Shared(std::sync::Arc::clone(bytes)),
-        Chunk::Packed(_) => Blob::Name(Name::from(element.spelled(&mut itoa::Buffer::new()))),
+        Chunk::Packed(_) => short_blob(element),
     }
+}
+
+/// An element of a packed chunk as a reply has it.
+fn short_blob(element: Element<'_>) -> Blob {
+    Blob::Name(Name::from(element.spelled(&mut itoa::Buffer::new())))
 }
 
 /// A chunk with one element.
@@ -130,12 +135,22 @@ impl List {
     #[inline]
     pub fn pop(&mut self, side: Side) -> Option<Blob> {
         let chunk = self.0.end_mut(side);
-        let index = match side {
-            Side::Left => 0,
-            Side::Right => chunk.len().checked_sub(1)?,
+        let element = match chunk {
+            Chunk::Packed(packed) => {
+                let position = match side {
+                    Side::Left => packed.start(),
+                    Side::Right => packed.prev(packed.end())?,
+                };
+                let element = short_blob(packed.at(position)?);
+                packed.remove(position, 1);
+                element
+            }
+            Chunk::Plain(bytes) => {
+                let element = Blob::Shared(std::sync::Arc::clone(bytes));
+                chunk.remove_range(0, 1);
+                element
+            }
         };
-        let element = blob(chunk, chunk.get(index)?);
-        chunk.remove_range(index, 1);
         if chunk.is_empty() {
             let at = match side {
                 Side::Left => 0,

@@ -17,11 +17,6 @@ impl<'a> Iter<'a> {
     pub(super) fn new(bytes: &'a [u8], front: usize, back: usize) -> Self {
         Self { bytes, front, back }
     }
-
-    /// Where the next element begins.
-    pub(super) fn position(&self) -> usize {
-        self.front
-    }
 }
 
 impl<'a> Iterator for Iter<'a> {
