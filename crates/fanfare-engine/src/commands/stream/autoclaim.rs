@@ -6,7 +6,7 @@ use super::claim::{Claim, Claims, Fate};
 use super::{TIMES_TELL, id_reply, one_key, range, spec};
 use crate::spec::{Arg, Arity, Docs, Flag};
 use crate::value::Stream;
-use crate::value::stream::StreamId;
+use crate::value::stream::{Pending, StreamId};
 use crate::{Ctx, Reply, Request, Spec, WireError, number, wire_error};
 
 pub(crate) static XAUTOCLAIM: Spec = Spec {
@@ -42,6 +42,8 @@ const COUNT_DEFAULT: u64 = 100;
 const COUNT_MAX: i64 = i64::MAX / 16;
 /// Entries that are looked at for each that is asked for.
 const TRIES_PER_ENTRY: u64 = 10;
+/// So many are taken out of the list at once: what becomes of one changes nothing about the others.
+const PENDING_AT_ONCE: usize = 128;
 
 struct Options {
     min_idle_ms: u64,
@@ -126,24 +128,26 @@ fn search(
     let (mut n_left, mut n_tries_left) = (options.count, options.count * TRIES_PER_ENTRY);
     let mut from = Some(options.start);
     while let Some(start) = from {
-        let next = stream.group(group).and_then(|it| it.pending_from(start).next());
-        let Some(id) = next.map(|it| it.id) else { break };
-        if n_left == 0 || n_tries_left == 0 {
-            found.next = id;
-            break;
-        }
-        n_tries_left -= 1;
-        match claims.add(stream, id) {
-            Fate::Left => {}
-            fate @ (Fate::Gone | Fate::Claimed) => {
-                n_left -= 1;
-                is_changed = true;
-                if matches!(fate, Fate::Gone) {
-                    found.gone.push(id_reply(id));
+        let pending = stream.group(group).map(|it| it.pending_from(start).take(PENDING_AT_ONCE));
+        let pending: Vec<Pending> = pending.into_iter().flatten().collect();
+        from = pending.last().and_then(|it| it.id.next());
+        for before in pending {
+            if n_left == 0 || n_tries_left == 0 {
+                found.next = before.id;
+                return (found, is_changed);
+            }
+            n_tries_left -= 1;
+            match claims.add(stream, before.id, Some(before)) {
+                Fate::Left => {}
+                fate @ (Fate::Gone | Fate::Claimed) => {
+                    n_left -= 1;
+                    is_changed = true;
+                    if matches!(fate, Fate::Gone) {
+                        found.gone.push(id_reply(before.id));
+                    }
                 }
             }
         }
-        from = id.next();
     }
     (found, is_changed)
 }

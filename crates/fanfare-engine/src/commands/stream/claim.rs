@@ -102,10 +102,14 @@ impl<'a> Claims<'a> {
         Self { claim, finder, claimed, n_claimed: 0, made_consumer, changes, notes_changes }
     }
 
-    /// Claims an entry.
-    pub(super) fn add(&mut self, stream: &mut Stream, id: StreamId) -> Fate {
+    /// Claims an entry, of which this is pending.
+    pub(super) fn add(
+        &mut self,
+        stream: &mut Stream,
+        id: StreamId,
+        before: Option<Pending>,
+    ) -> Fate {
         let claim = self.claim;
-        let before = stream.group(claim.group).and_then(|it| it.pending(id));
         if !self.finder.find(stream, id) {
             let Some(pending) = before else { return Fate::Left };
             self.note(stream, pending);
@@ -266,7 +270,8 @@ fn xclaim(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         let is_raised = raise(stream, group, options.last_id);
         let mut is_changed = is_raised;
         for id in ids {
-            is_changed |= !matches!(claims.add(stream, id), Fate::Left);
+            let before = stream.group(group).and_then(|it| it.pending(id));
+            is_changed |= !matches!(claims.add(stream, id, before), Fate::Left);
         }
         claims.note_attempt(stream);
         let position = stream.group(group).map(|it| (it.last_id(), it.entries_read()));
