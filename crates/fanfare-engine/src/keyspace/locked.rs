@@ -415,6 +415,7 @@ impl Locked<'_> {
             self.stripe(db, key).put_text(key, bytes, expires_at_ms.unwrap_or(0), (clock, rehash));
         if let Some(value) = replaced {
             if let Value::Stream(_) = value {
+                self.wake_readers_of_gone(db, key);
                 self.note_restarted(db, key);
             }
             self.discard(value);
