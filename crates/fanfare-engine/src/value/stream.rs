@@ -259,10 +259,10 @@ impl Stream {
     }
 
     /// Cuts entries off the beginning one by one, whether it is exact or not, but for those that `keeps` is true for;
-    /// returns the IDs of those that went.
+    /// returns the IDs of those that went. None behind `last` goes.
     pub fn trim_unless(
         &mut self,
-        trim: Trim,
+        (trim, last): (Trim, StreamId),
         keeps: impl Fn(&Self, StreamId) -> bool,
     ) -> Vec<StreamId> {
         let mut removed = Vec::new();
@@ -283,7 +283,7 @@ impl Stream {
                     Keep::Last(n) => n < len - n_removed,
                     Keep::From(first) => id < first,
                 };
-                if !is_wanted {
+                if !is_wanted || last < id {
                     break 'blocks;
                 }
                 if !keeps(self, id) {
@@ -377,6 +377,12 @@ impl Stream {
             }
         }
         was_pending
+    }
+
+    /// The last ID up to which every group was given entries; the largest one, if there are no groups.
+    #[must_use]
+    pub fn given_to_all(&self) -> StreamId {
+        self.groups().map(Group::last_id).min().unwrap_or(StreamId::MAX)
     }
 
     /// Whether a group was not given an entry so far, or did not acknowledge it.

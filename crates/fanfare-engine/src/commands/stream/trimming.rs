@@ -147,13 +147,17 @@ impl Cut {
                 return (n != 0).then(|| CutOff { n, words: self.words(self.exactly(stream)) });
             }
             References::Delete => {
-                let removed = stream.trim_unless(self.trim, |_, _| false);
+                let removed = stream.trim_unless((self.trim, StreamId::MAX), |_, _| false);
                 for &id in &removed {
                     stream.forget_pending(id);
                 }
                 removed
             }
-            References::Acked => stream.trim_unless(self.trim, Stream::is_wanted),
+            References::Acked => {
+                // Where a group never reads, the rest is not looked at for each entry that is added.
+                let last = stream.given_to_all();
+                stream.trim_unless((self.trim, last), Stream::is_wanted)
+            }
         };
         // Of those that groups still want some are left, which count, and one may be the first; those that nobody wants
         // are gone up to the last one.

@@ -223,8 +223,8 @@ impl Chain {
                 continue;
             }
             if !trim.approximately {
-                let n_here;
-                (n_here, last_gone) = self.trim_first(trim.keep, len);
+                let (n_here, gone) = self.trim_first(trim.keep, len);
+                last_gone = last_gone.max(gone);
                 n_removed += n_here;
                 // What is left of it was deleted, and has IDs that were given again.
                 if self.begins_with_remains(trim.keep) {

@@ -17,6 +17,8 @@ pub struct Producers {
     settings: Settings,
     /// In the order of their names.
     list: RankTree<Producer>,
+    /// The same, whoever has the entry that is to be forgotten first being the first.
+    by_first: RankTree<First>,
     n_bytes: usize,
     n_known: usize,
     n_added: u64,
@@ -64,6 +66,21 @@ struct Known {
 struct Named {
     iid: Name,
     id: StreamId,
+}
+
+/// The entry of a producer that is to be forgotten first.
+#[derive(Clone, Debug)]
+struct First {
+    id: StreamId,
+    pid: Name,
+}
+
+impl Item for First {
+    type Hint = StreamId;
+
+    fn hint(&self) -> StreamId {
+        self.id
+    }
 }
 
 impl Item for Named {
@@ -133,7 +150,7 @@ impl Producers {
 
     /// Bytes on the heap.
     pub(super) fn n_bytes(&self) -> usize {
-        self.list.n_bytes() + self.n_bytes
+        self.list.n_bytes() + self.by_first.n_bytes() + self.n_bytes
     }
 
     pub(super) fn effort(&self) -> usize {
@@ -193,13 +210,11 @@ impl Producers {
     }
 
     fn forget_until(&mut self, ms_max: u64) {
-        let is_due = |known: &Known| known.line.first().is_none_or(|it| it.id.ms <= ms_max);
-        for at in (0..self.list.len()).rev() {
-            if !self.list.get(at).is_some_and(|it| is_due(&it.0)) {
-                continue;
-            }
+        while let Some(first) = self.by_first.first().filter(|it| it.id.ms <= ms_max).cloned() {
+            // Whoever has a first entry is there.
+            let Ok(at) = self.search(&first.pid) else { break };
             self.edit(at, |known| {
-                while known.line.first().is_some_and(|it| it.id.ms <= ms_max) {
+                while known.first_id().is_some_and(|it| it.ms <= ms_max) {
                     known.forget_first();
                 }
             });
@@ -222,15 +237,35 @@ impl Producers {
     }
 
     fn edit(&mut self, at: usize, edit: impl FnOnce(&mut Known)) {
+        let facts = |it: &Known| (it.n_bytes(), it.line.len(), it.first_id());
         let changed = self.list.update(at, |producer| {
             let known = Arc::make_mut(&mut producer.0);
-            let before = (known.n_bytes(), known.line.len());
+            let before = facts(known);
             edit(known);
-            (before, (known.n_bytes(), known.line.len()))
+            (known.pid.clone(), before, facts(known))
         });
-        let ((bytes_before, n_before), (bytes_after, n_after)) = changed.unwrap_or_default();
-        self.n_bytes = self.n_bytes + bytes_after - bytes_before;
-        self.n_known = self.n_known + n_after - n_before;
+        let Some((pid, before, after)) = changed else { return };
+        self.n_bytes = self.n_bytes + after.0 - before.0;
+        self.n_known = self.n_known + after.1 - before.1;
+        self.move_first(&pid, before.2, after.2);
+    }
+
+    /// The entry of a producer that is to be forgotten first is another one.
+    fn move_first(&mut self, pid: &Name, before: Option<StreamId>, after: Option<StreamId>) {
+        if before == after {
+            return;
+        }
+        let place = |by_first: &RankTree<First>, id| {
+            by_first.search(id, |it| (it.id, &*it.pid).cmp(&(id, pid)))
+        };
+        if let Some(Ok(at)) = before.map(|id| place(&self.by_first, id)) {
+            self.by_first.remove(at);
+        }
+        if let Some(id) = after
+            && let Err(at) = place(&self.by_first, id)
+        {
+            self.by_first.insert(at, First { id, pid: pid.clone() });
+        }
     }
 }
 
@@ -242,6 +277,11 @@ impl Known {
 
     fn n_bytes(&self) -> usize {
         size_of::<Self>() + self.by_iid.n_bytes() + self.line.n_bytes() + self.n_name_bytes
+    }
+
+    /// The entry that is to be forgotten first.
+    fn first_id(&self) -> Option<StreamId> {
+        self.line.first().map(|it| it.id)
     }
 
     fn search(&self, iid: &[u8]) -> Result<usize, usize> {

@@ -1,6 +1,7 @@
 //! Random changes of entries beside a naive list, with clones that must stay as they were.
 
 mod groups;
+mod producers;
 
 use fanfare_testkit::{Rng, seed};
 
@@ -145,7 +146,11 @@ fn trim_unless(stream: &mut Stream, model: &mut Model, rng: &mut Rng) {
     let (trim, n_wanted) = any_trim(rng, model);
     let odd = |id: StreamId| id.seq % 2 == 1;
     let n_before = stream.len();
-    let removed = stream.trim_unless(trim, |_, id| odd(id));
+    let last = if rng.below(2) == 0 { StreamId::MAX } else { any_id(rng, model) };
+    let removed = stream.trim_unless((trim, last), |_, id| {
+        assert!(id <= last, "what is behind it is not asked for");
+        odd(id)
+    });
     assert!(!removed.iter().any(|it| odd(*it)) && removed.is_sorted());
     assert_eq!(stream.len(), n_before - removed.len());
     if trim.n_max == 0 {
@@ -154,7 +159,7 @@ fn trim_unless(stream: &mut Stream, model: &mut Model, rng: &mut Rng) {
             // Those that stay make others go, up to the end.
             Keep::Last(_) => model.entries.iter().map(|it| it.0).collect(),
         };
-        let even = expected.into_iter().filter(|it| !odd(*it));
+        let even = expected.into_iter().filter(|it| !odd(*it) && *it <= last);
         let even: Vec<_> = match trim.keep {
             Keep::From(_) => even.collect(),
             Keep::Last(_) => even.take(n_wanted).collect(),
