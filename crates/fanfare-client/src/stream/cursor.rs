@@ -28,6 +28,8 @@ pub(crate) struct Facts {
 pub(crate) struct Cursor {
     /// Everything up to here was delivered, or told to be missing.
     last: StreamId,
+    /// The server told that entries up to here may be missing. Some may be left, and come.
+    told: StreamId,
     /// A number of entries that were ever added up to here; there may be more, but not fewer.
     accounted: u64,
     /// What the stream has reached, if it was ever seen.
@@ -43,7 +45,7 @@ struct Seen {
 impl Cursor {
     /// A cursor behind an entry of which nothing else is known.
     pub(crate) fn after(last: StreamId) -> Self {
-        Self { last, accounted: 0, seen: None }
+        Self { last, ..Self::default() }
     }
 
     /// A cursor behind everything that has been added; `None`: there is no stream.
@@ -133,9 +135,13 @@ impl Cursor {
         self.accounted = self.accounted.max(facts.added.unwrap_or_default());
     }
 
-    /// Nothing up to here will come any more: the server said so.
-    pub(crate) fn skip(&mut self, upto: StreamId) {
-        self.last = self.last.max(upto);
+    /// The server said that entries up to here are missing. Returns whether that is news.
+    pub(crate) fn miss(&mut self, upto: StreamId) -> bool {
+        let is_news = self.last.max(self.told) < upto;
+        self.told = self.told.max(upto);
+        let seen = self.seen.get_or_insert_default();
+        seen.last = seen.last.max(upto);
+        is_news
     }
 
     /// Another stream begins. Returns whether this one was ever seen.

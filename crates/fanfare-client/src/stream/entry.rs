@@ -93,11 +93,12 @@ pub enum Delivery {
     /// An entry.
     Entry(Entry),
     /// Entries were trimmed away before they could be read: some whose IDs are above `after` and
-    /// not above `upto`. The next entry comes after `upto`.
+    /// not above `upto`. Others of these may be left, since `XTRIM … ACKED` leaves what a group has
+    /// still to do with; they are delivered next.
     Gap {
         /// The ID up to which everything was delivered.
         after: StreamId,
-        /// The ID below which nothing will come any more.
+        /// The largest ID that is missing, or the one below the first entry that is there.
         upto: StreamId,
     },
     /// The stream was deleted or replaced by another one. Entries that had not been read are gone;

@@ -320,9 +320,7 @@ impl Reader {
             b"xgap" => {
                 let id = |at| items.get(at).and_then(Value::as_bytes).and_then(StreamId::parse);
                 let (Some(after), Some(upto)) = (id(2), id(3)) else { return Err(wrong()) };
-                let is_news = cursor.last() < upto;
-                cursor.skip(upto);
-                Ok(is_news.then_some(Delivery::Gap { after, upto }))
+                Ok(cursor.miss(upto).then_some(Delivery::Gap { after, upto }))
             }
             b"xreset" => {
                 let _ = cursor.reset();

@@ -216,6 +216,30 @@ fn pushes_wait_until_it_is_known_to_be_the_same_stream() {
     assert_eq!(script.hears([info(1, 1)]).unwrap(), ["1-0"]);
 }
 
+/// XTRIM ACKED leaves entries among those that it takes: they are told to be missing, and these come.
+#[test]
+fn what_is_left_of_a_gap_is_delivered() {
+    let mut script = Script::joining();
+    let message = |ms| vec![text("xmessage"), text("s"), entry(ms)];
+    let gap = |upto: &str| ["xgap", "s", "7-0", upto].map(text).to_vec();
+    script.pushed(vec![text("xsubscribe"), text("s"), Value::Integer(1)]);
+    script.hears([info(15, 8)]).unwrap();
+    assert_eq!(script.pushed(gap("12-0")).as_deref(), Some("gap 7-0..12-0"));
+    assert_eq!(script.pushed(message(9)).as_deref(), Some("9-0"));
+
+    // A new connection goes on from there, and is told of it again.
+    script.0.handle_connected(true);
+    script.asks(ROOM);
+    script.hears([Value::Array(vec![Value::Array(vec![])]), info(15, 8)]).unwrap();
+    assert_eq!(script.asks(ROOM), "XSUBSCRIBE FROM 9-0 s, XINFO STREAM s");
+    script.pushed(vec![text("xsubscribe"), text("s"), Value::Integer(1)]);
+    script.hears([info(15, 8)]).unwrap();
+    assert_eq!(script.pushed(gap("12-0")), None, "it was told");
+    assert_eq!(script.pushed(message(11)).as_deref(), Some("11-0"));
+    assert_eq!(script.pushed(message(13)).as_deref(), Some("13-0"));
+    assert_eq!(script.pushed(gap("14-0")).as_deref(), Some("gap 7-0..14-0"));
+}
+
 #[test]
 fn without_resp3_nothing_is_pushed() {
     let mut script = Script::new(Position::Start, false);
