@@ -244,6 +244,11 @@ impl Facts {
         out.extend_from_slice(&texts.lib_name);
         out.extend_from_slice(b" lib-ver=");
         out.extend_from_slice(&texts.lib_ver);
+        // No Redis has this field, and who is pushed no stream looks as in Redis.
+        let n_streams = load(&seen.n_streams);
+        if n_streams != 0 {
+            out.extend_from_slice(format!(" xsub={n_streams}").as_bytes());
+        }
     }
 
     fn flags(&self, texts: &Texts) -> String {

@@ -73,3 +73,20 @@ fn databases_and_types_are_apart() {
     left.sort_unstable();
     assert_eq!(left.map(|it| it.0), ["a", "b"]);
 }
+
+#[test]
+fn the_list_of_clients_tells_how_many_streams_one_is_pushed() {
+    let broker = broker(|config| config.reactors = 2);
+    let addr = addr_of(&broker);
+    let (mut admin, mut peer) = (Peer::connect(addr), connect(addr, 3));
+    let listed = |admin: &mut Peer| admin.call(&["CLIENT", "LIST", "TYPE", "pubsub"]).text();
+    admin.call(&["XADD", "a", "1-1", "f", "v"]);
+    subscribe(&mut peer, "$", "a");
+    subscribe(&mut peer, "0", "b");
+    assert!(listed(&mut admin).contains(" sub=0 psub=0 ssub=0 "));
+    assert!(listed(&mut admin).ends_with(" lib-ver= xsub=2\n"));
+    peer.send(&["XUNSUBSCRIBE", "a"]);
+    peer.read();
+    assert!(listed(&mut admin).ends_with(" xsub=1\n"));
+    assert!(!admin.call(&["CLIENT", "LIST", "TYPE", "normal"]).text().contains("xsub"));
+}
