@@ -33,7 +33,8 @@ fn every_subscriber_sees_every_entry_once_and_in_order() {
                     let rng = Rng::new(rng.next_u64());
                     let version = if n % 2 == 0 { 2 } else { 3 };
                     let key = KEYS[n % 3 % 2];
-                    scope.spawn(move || read(connect(addr, version), key, rng, n_written))
+                    let (peer, other) = (connect(addr, version), Peer::connect(addr));
+                    scope.spawn(move || read(peer, other, (key, rng), n_written))
                 })
                 .collect();
             writers.into_iter().for_each(|it| it.join().unwrap());
@@ -42,14 +43,13 @@ fn every_subscriber_sees_every_entry_once_and_in_order() {
             }
             subscribers.into_iter().map(|it| it.join().unwrap()).collect()
         });
-        for (key, after, seen) in seen {
+        for (key, begins, seen) in seen {
             let all = ids(&mut admin, key);
-            let expected = match after {
-                Some(after) => &all[all.partition_point(|it| *it <= after)..],
-                // It began with what was added next.
-                None => &all[all.len() - seen.len()..],
-            };
-            assert!(seen == expected, "{} entries, not {}", seen.len(), expected.len());
+            let expected = &all[all.len().saturating_sub(seen.len())..];
+            assert!(seen == expected, "{} entries are not the last ones", seen.len());
+            let n_behind = |id: Id| all.len() - all.partition_point(|it| *it <= id);
+            let (n_most, n_least) = (n_behind(begins.0), n_behind(begins.1));
+            assert!((n_least..=n_most).contains(&seen.len()), "{} entries", seen.len());
         }
         wait_until("nobody is subscribed", || info(&mut admin, "stream_subscriptions") == 0);
     }
@@ -66,13 +66,20 @@ fn write(mut peer: Peer, n_written: &AtomicUsize) {
     }
 }
 
-/// Subscribes at some time, from some entry, and reads to the last one.
+/// The last ID of a stream.
+fn last_id(peer: &mut Peer, key: &str) -> Id {
+    let last = peer.call(&["XREVRANGE", key, "+", "-", "COUNT", "1"]);
+    last.items().first().map_or((0, 0), |it| id(&at(it, 0).text()))
+}
+
+/// Subscribes at some time, from some entry, and reads to the last one. Returns behind which entry it begins at the earliest
+/// and at the latest, and what it was pushed.
 fn read(
     mut peer: Peer,
-    key: &'static str,
-    mut rng: Rng,
+    mut other: Peer,
+    (key, mut rng): (&'static str, Rng),
     n_written: &AtomicUsize,
-) -> (&'static str, Option<Id>, Vec<Id>) {
+) -> (&'static str, (Id, Id), Vec<Id>) {
     let begins_at = below(&mut rng, N_WRITERS * N_ENTRIES * 3 / 4);
     wait_until("enough is written", || begins_at <= n_written.load(Ordering::Relaxed));
     let after = match rng.below(4) {
@@ -84,14 +91,17 @@ fn read(
             all.items().get(index).map(|it| id(&at(it, 0).text())).or(Some((0, 0)))
         }
     };
+    // What is added before the confirmation is written may come or not, and what is added later comes.
+    let earliest = after.unwrap_or_else(|| last_id(&mut other, key));
     subscribe(&mut peer, &after.map_or("$".into(), spelled), key);
+    let latest = after.unwrap_or_else(|| last_id(&mut other, key));
     let mut seen = Vec::new();
     loop {
         match next(&mut peer, key) {
             Pushed::Entry(id, fields) => {
                 seen.push(id);
                 if is_end(&fields) {
-                    return (key, after, seen);
+                    return (key, (earliest, latest), seen);
                 }
             }
             other => panic!("{other:?}"),
