@@ -80,7 +80,8 @@ fn is_current(name: &str, text: &str) {
 fn commands() -> String {
     let mut out = format!(
         "# Commands\n\n{HEAD}\n\nEvery command of this release: how many words it takes (its name \
-         included; + means or more), since which version Redis has it, its ACL categories and what \
+         included; + means or more), since which version Redis has it \
+         (0.1.0: only Fanfare has it), its ACL categories and what \
          it does. What any client can ask for is `COMMAND DOCS name`.\n"
     );
     let mut groups: Vec<&str> = COMMANDS.iter().map(|it| it.group.as_redis()).collect();
