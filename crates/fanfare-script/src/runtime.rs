@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::{Value as Reply, Version};
-use foldhash::quality::RandomState;
 use mlua::{Error, HookTriggers, Lua, Result, Table, Value, VmState};
 use smallvec::SmallVec;
 
@@ -166,7 +165,7 @@ pub struct Runtime<C: Caller> {
     pub(crate) libraries: Libraries,
     scripts: HashMap<Sha1, Rc<Compiled>>,
     /// The same by their texts, since naming a text takes as long as running it.
-    by_body: HashMap<Bytes, Script, RandomState>,
+    by_body: HashMap<Bytes, Script>,
     n_runs: u32,
 }
 
@@ -195,7 +194,7 @@ impl<C: Caller> Runtime<C> {
             sandbox,
             libraries: Libraries::default(),
             scripts: HashMap::new(),
-            by_body: HashMap::default(),
+            by_body: HashMap::new(),
             n_runs: 0,
         })
     }
