@@ -173,7 +173,8 @@ impl ClusterGroup {
     /// # Panics
     /// If that takes more than ten seconds.
     pub fn wait_replicated(&self, key: &str) {
-        assert_eq!(ask(self.owner(key), &["WAIT", "1", "10000"]), ":1\r\n");
+        let answer = ask_for(PATIENCE, self.owner(key), &["WAIT", "1", "10000"]);
+        assert_eq!(answer, ":1\r\n");
     }
 
     /// Moves the slot of a key to another master, and its keys with it, as redis-cli does. Calls
@@ -199,7 +200,8 @@ impl ClusterGroup {
 
     fn find_owner(&self, key: &str) -> Option<&ServerProcess> {
         let running = || self.nodes.iter().filter(|node| node.pid().is_some());
-        let slot = slot(running().next()?, key);
+        // One that hangs does not tell.
+        let slot = running().map(|node| slot(node, key)).find(|slot| !slot.is_empty())?;
         let serves = |node: &&RedisServer| {
             // "myself,master" and the slots come in one line of a node's own view.
             let nodes = ask(node, &["CLUSTER", "NODES"]);
@@ -251,14 +253,19 @@ fn id(node: &ServerProcess) -> String {
 
 /// Runs a command that has to succeed.
 fn say(node: &ServerProcess, command: &[&str]) {
-    let answer = ask(node, command);
+    let answer = ask_for(Duration::from_secs(20), node, command);
     assert!(!answer.starts_with('-') && !answer.is_empty(), "{command:?}: {answer}");
 }
 
-/// The answer, or nothing from a node that is not there.
+/// The answer, or nothing from a node that is not there or hangs.
 fn ask(node: &ServerProcess, command: &[&str]) -> String {
+    ask_for(Duration::from_secs(2), node, command)
+}
+
+fn ask_for(timeout: Duration, node: &ServerProcess, command: &[&str]) -> String {
     let Ok(mut client) = RawClient::connect(node.addr()) else { return String::new() };
-    String::from_utf8_lossy(&client.call(command)).into_owned()
+    client.send_command(command);
+    String::from_utf8_lossy(&client.read_frames(1, timeout)).into_owned()
 }
 
 fn wait(what: &str, done: impl Fn() -> bool) {

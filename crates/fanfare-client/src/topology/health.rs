@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,6 +14,8 @@ use crate::connection::driver::Status;
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     statuses: Mutex<Vec<Arc<Status>>>,
+    /// Whether something has no connection at all.
+    is_incomplete: AtomicBool,
     /// Disconnects of connections that are not needed any more.
     n_disconnects_before: AtomicU64,
 }
@@ -32,10 +34,17 @@ impl Health {
         self.lock().retain(|it| !Arc::ptr_eq(it, status));
     }
 
-    /// Whether there are connections, and all of them are up.
+    /// Everything has a connection, or not everything.
+    pub(crate) fn set_whole(&self, is_whole: bool) {
+        self.is_incomplete.store(!is_whole, Ordering::Relaxed);
+    }
+
+    /// Whether everything has a connection, and all of them are up.
     pub(crate) fn is_up(&self) -> bool {
         let statuses = self.lock();
-        !statuses.is_empty() && statuses.iter().all(|it| it.is_up())
+        !statuses.is_empty()
+            && statuses.iter().all(|it| it.is_up())
+            && !self.is_incomplete.load(Ordering::Relaxed)
     }
 
     pub(crate) fn n_disconnects(&self) -> u64 {

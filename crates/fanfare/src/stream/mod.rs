@@ -58,9 +58,11 @@
 //! `XUNSUBSCRIBE` and `XINFO|STREAM`; and to `COMMAND|INFO`, without which nothing is pushed.
 
 mod add;
+mod group;
 mod handle;
 mod read;
 
 pub use add::{AddOptions, NewId, Trim};
 pub use fanfare_client::stream::{Delivery, Entry, Position, StreamId, Tail, TailStats};
+pub use group::{ConsumerInfo, Group, GroupInfo, Pending, PendingEntry};
 pub use handle::Stream;

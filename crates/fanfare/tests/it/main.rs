@@ -7,6 +7,8 @@ mod cluster;
 mod commands;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod failover;
+mod groups;
 mod handler;
 mod loss;
 mod pubsub;

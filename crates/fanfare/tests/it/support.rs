@@ -146,21 +146,27 @@ impl DerefMut for Target {
     }
 }
 
+/// After this a test is thought to hang.
+const PATIENCE: Duration = Duration::from_secs(150);
+
 /// Runs a test on a runtime of two threads, and fails it if it hangs.
 pub(crate) fn run(test: impl Future<Output = TestResult>) {
-    run_on(Builder::new_multi_thread().worker_threads(2), test);
+    run_for(PATIENCE, test);
+}
+
+/// The same with more patience.
+pub(crate) fn run_for(patience: Duration, test: impl Future<Output = TestResult>) {
+    run_on(Builder::new_multi_thread().worker_threads(2), patience, test);
 }
 
 /// Runs a test on a runtime that has only the test's own thread.
 pub(crate) fn run_on_one_thread(test: impl Future<Output = TestResult>) {
-    run_on(&mut Builder::new_current_thread(), test);
+    run_on(&mut Builder::new_current_thread(), PATIENCE, test);
 }
 
-fn run_on(builder: &mut Builder, test: impl Future<Output = TestResult>) {
+fn run_on(builder: &mut Builder, patience: Duration, test: impl Future<Output = TestResult>) {
     let result = match builder.enable_all().build() {
-        Ok(runtime) => {
-            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(150), test).await })
-        }
+        Ok(runtime) => runtime.block_on(async { tokio::time::timeout(patience, test).await }),
         Err(error) => panic!("no runtime: {error}"),
     };
     match result {

@@ -239,6 +239,7 @@ impl Shards {
         for ((id, home), (targets, since)) in moves {
             self.join(id, home, targets, since).await;
         }
+        self.health.set_whole(!is_homeless);
         if is_homeless {
             self.cluster.look_again();
             self.look_again_in(HOMELESS_FOR);
@@ -305,17 +306,19 @@ impl Shards {
         // Whoever refuses has forgotten them.
         for target in &targets {
             member.targets.insert(target.clone(), None);
+            self.health.set_whole(false);
         }
-        if matches!(error.server_code(), Some("MOVED" | "CLUSTERDOWN" | "TRYAGAIN")) {
-            self.cluster.look_again();
-            self.look_again_in(HOMELESS_FOR);
-            return;
-        }
-        let is_refused =
-            |it: &Waiting| targets.iter().any(|target| it.unconfirmed.contains(target));
+        let is_elsewhere =
+            matches!(error.server_code(), Some("MOVED" | "CLUSTERDOWN" | "TRYAGAIN"));
+        let is_refused = |it: &Waiting| {
+            !is_elsewhere && targets.iter().any(|target| it.unconfirmed.contains(target))
+        };
         let refused: Vec<Waiting> =
             member.waiting.extract_if(.., |waiting| is_refused(waiting)).collect();
-        if refused.is_empty() && !targets.is_empty() {
+        if is_elsewhere || (refused.is_empty() && error.is_retryable()) {
+            self.cluster.look_again();
+            self.look_again_in(HOMELESS_FOR);
+        } else if refused.is_empty() && !targets.is_empty() {
             for target in targets {
                 let (channel, error) = (target.name, error.clone());
                 self.wiring.announcer.announce(Event::Refused { channel, error });
