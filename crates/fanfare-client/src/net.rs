@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Address, Error, ErrorKind, Options, Topology};
+use crate::{Address, Error, ErrorKind, Options};
 
 /// A connected byte stream.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ impl Connector {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         #[cfg(feature = "tls")]
         {
+            use crate::Topology;
             let tls = options.url.tls.as_ref().map(crate::tls::Tls::new).transpose()?;
             match (&tls, &options.url.topology) {
                 (Some(_), Topology::Standalone(Address::Unix { .. })) => {

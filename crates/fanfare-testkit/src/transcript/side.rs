@@ -10,6 +10,9 @@ use super::script::{Action, RespVersion, Step};
 use crate::client::{RawClient, command};
 use crate::frame::{split_frames, tokens};
 
+/// How long a server may take to accept a connection.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Recognises the barrier's own traffic in what a MONITOR shows.
 const BARRIER_TOKEN: &str = "testkit-barrier";
 
@@ -259,11 +262,20 @@ impl Side {
             return Some(id.clone());
         }
         let addr = self.clients.get(name)?.local_addr().ok()?;
-        let list = String::from_utf8(self.control.call(&["CLIENT", "LIST"])).ok()?;
-        let line = list.lines().find(|it| it.contains(&format!(" addr={addr} ")))?;
-        let id = line.strip_prefix("id=")?.split(' ').next()?.to_owned();
-        self.ids.insert(name.to_owned(), id.clone());
-        Some(id)
+        // It may be connected and not yet accepted.
+        let deadline = Instant::now() + ACCEPTED_WITHIN;
+        loop {
+            let list = String::from_utf8(self.control.call(&["CLIENT", "LIST"])).ok()?;
+            if let Some(line) = list.lines().find(|it| it.contains(&format!(" addr={addr} "))) {
+                let id = line.strip_prefix("id=")?.split(' ').next()?.to_owned();
+                self.ids.insert(name.to_owned(), id.clone());
+                return Some(id);
+            }
+            if deadline <= Instant::now() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
