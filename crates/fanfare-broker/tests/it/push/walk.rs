@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanfare_testkit::{Rng, seed};
 
-use super::{Id, Pushed, at, below, connect, ids, is_end, next, spelled, subscribe};
+use super::{Id, Pushed, at, below, connect, ids, is_end, next, spelled};
 use crate::peer::{Frame, Peer, addr_of, broker, info, wait_until};
 
 const KEY: &str = "s";
@@ -100,7 +100,15 @@ fn in_the_end_subscribers_know_what_is_there() {
 }
 
 fn read(mut peer: Peer, mut rng: Rng) -> View {
-    subscribe(&mut peer, "0", KEY);
+    // A writer may have come before, and made something else of it for a while.
+    let confirmed = loop {
+        peer.send(&["XSUBSCRIBE", "FROM", "0", KEY]);
+        let answer = peer.read();
+        if !matches!(&answer, Frame::Error(text) if text.starts_with("WRONGTYPE")) {
+            break answer;
+        }
+    };
+    assert_eq!(confirmed.kind(), Some(&b"xsubscribe"[..]), "{confirmed:?}");
     let mut view = View::default();
     while !view.add(next(&mut peer, KEY)) {
         if rng.below(500) == 0 {
