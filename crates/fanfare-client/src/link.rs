@@ -135,7 +135,8 @@ impl Link {
 
     /// Hands a pipeline to the connection and returns what to wait for. Pipelines are run in the order
     /// in which they were handed over; in a cluster those for one slot are, unless it moves
-    /// meanwhile. Waits itself only while too much is in flight. The caller vouches for the commands: see [`call`](Self::call).
+    /// meanwhile. Waits itself only while too much is in flight. The caller vouches for the commands:
+    /// see [`call`](Self::call).
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::Overloaded`] and [`ErrorKind::Closed`]; in all three

@@ -1,4 +1,5 @@
-//! The end of a queue at which a program takes things out: who waits there, and why nothing more will come.
+//! The end of a queue at which a program takes things out: who waits there, and why nothing more
+//! will come.
 
 use std::task::{Context, Poll, Waker};
 

@@ -180,8 +180,9 @@ impl Commands {
         while let Some(output) = core.poll_output()? {
             match output {
                 Output::Replies { token, replies } => {
-                    if replies.iter().any(is_read_only) {
-                        self.context.dialer.locator.look_again();
+                    let locator = &self.context.dialer.locator;
+                    if locator.needs_master() && replies.iter().any(is_read_only) {
+                        locator.look_again();
                     }
                     // Whoever asked may have gone.
                     let _ = token.reply.send(replies);

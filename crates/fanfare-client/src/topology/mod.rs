@@ -6,3 +6,4 @@ pub(crate) mod connections;
 pub(crate) mod health;
 pub(crate) mod locator;
 pub(crate) mod sentinel;
+mod survey;

@@ -15,7 +15,6 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::Value;
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -25,14 +24,14 @@ use crate::{
     Address, Error, ErrorKind, Kind, Options, Pipeline, Role, Sentinel,
     connection::{
         core::Output,
-        dial::Dialer,
-        driver::{Alarm, Connection, Status, now},
+        driver::{Alarm, Connection, now},
     },
     net::Connector,
     subscriptions::{Ask, Batch},
     topology::{
         asked::Asked,
-        locator::{Locator, Moved},
+        locator::Moved,
+        survey::{self, Survey},
     },
 };
 
@@ -41,9 +40,6 @@ const POLL_EVERY: Duration = Duration::from_secs(10);
 
 /// How often all sentinels are asked at most because something has happened.
 const DOUBT_EVERY: Duration = Duration::from_millis(500);
-
-/// Once one sentinel has answered, how long the others may take.
-const GRACE: Duration = Duration::from_millis(250);
 
 /// Most sentinels that are remembered beside those of the URL.
 const LEARNED_MAX: usize = 32;
@@ -55,8 +51,7 @@ const SWITCHED: &[u8] = b"+switch-master";
 pub(crate) struct Sentinels {
     place: Sentinel,
     /// Those of the connections to the master, with the login for sentinels.
-    options: Options,
-    connector: Connector,
+    survey: Survey,
     /// Sentinels that others have told of.
     learned: Mutex<Vec<Address>>,
     /// The master that is believed in.
@@ -77,6 +72,7 @@ pub(crate) struct Master {
 /// What one sentinel answers.
 struct Answer {
     master: Master,
+    /// Itself and those that it knows.
     sentinels: Vec<Address>,
 }
 
@@ -87,8 +83,7 @@ impl Sentinels {
         options.url.db = 0;
         Self {
             place,
-            options,
-            connector,
+            survey: Survey { options, connector },
             learned: Mutex::default(),
             master: watch::Sender::new(None),
             asked: Asked::default(),
@@ -154,7 +149,7 @@ impl Sentinels {
                 };
                 tracing::debug!(%sentinel, %error, "a sentinel can not be listened to");
                 n_failed += 1;
-                let pause = self.options.backoff.delay(n_failed, rand::random());
+                let pause = self.survey.options.backoff.delay(n_failed, rand::random());
                 tokio::time::sleep(pause).await;
                 self.refresh().await;
             }
@@ -163,7 +158,8 @@ impl Sentinels {
 
     /// Listens to one sentinel for as long as it answers, and asks all of them from time to time.
     async fn listen(&self, sentinel: &Address, n_failed: &mut u32) -> Result<Infallible, Error> {
-        let mut connection: Connection<()> = self.dial(sentinel, Role::Subscriptions).await?;
+        let mut connection: Connection<()> =
+            self.survey.dial(sentinel, Role::Subscriptions).await?;
         let names = vec![Bytes::from_static(SWITCHED)];
         connection.core.ask(Batch { ask: Ask::Subscribe, kind: Kind::Channel, names });
         let mut alarm = Alarm::new();
@@ -206,7 +202,7 @@ impl Sentinels {
 
     /// Asks all sentinels, and believes them if what they say is not older than what is known.
     async fn refresh(&self) {
-        let deadline = Instant::now() + self.options.connect_timeout;
+        let deadline = Instant::now() + self.survey.options.connect_timeout;
         match self.locate(deadline).await {
             Ok(found) => {
                 self.master.send_if_modified(|believed| {
@@ -227,27 +223,15 @@ impl Sentinels {
     /// Asks all sentinels at once. The newest answer counts.
     async fn ask_all(&self, deadline: Instant) -> Result<Master, Error> {
         let known = self.known();
-        let mut asking: FuturesUnordered<_> =
-            known.iter().map(|sentinel| self.ask(sentinel, deadline)).collect();
-        let (mut newest, mut errors): (Option<Master>, Vec<Error>) = (None, Vec::new());
-        let mut end = deadline;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(end, asking.next()).await {
-            match answer {
-                Ok(Answer { master, sentinels }) => {
-                    self.learn(sentinels);
-                    end = end.min(Instant::now() + GRACE);
-                    if newest.as_ref().is_none_or(|it| it.epoch < master.epoch) {
-                        newest = Some(master);
-                    }
-                }
-                Err(error) => errors.push(error),
-            }
-        }
+        let questions = known.iter().map(|sentinel| self.ask(sentinel, deadline));
+        let (answers, errors) = survey::answers(questions, deadline).await;
+        self.learn(&answers);
+        let newest = answers.into_iter().map(|it| it.master).max_by_key(|it| it.epoch);
         newest.ok_or_else(|| self.nobody_knows(&errors))
     }
 
     async fn ask(&self, sentinel: &Address, deadline: Instant) -> Result<Answer, Error> {
-        let mut connection = self.dial(sentinel, Role::Commands).await?;
+        let mut connection = self.survey.dial(sentinel, Role::Commands).await?;
         let name = self.place.master.as_bytes();
         let mut pipeline = Pipeline::new();
         pipeline.push([&b"SENTINEL"[..], b"GET-MASTER-ADDR-BY-NAME", name]);
@@ -271,7 +255,8 @@ impl Sentinels {
         let epoch = facts.as_deref().and_then(|it| field(it, "config-epoch"));
         let epoch = epoch.and_then(|it| it.parse().ok()).unwrap_or(0);
         let others = replies.next().and_then(Result::ok).and_then(Value::into_array);
-        let sentinels = others.unwrap_or_default().into_iter().filter_map(address_of).collect();
+        let others = others.unwrap_or_default().into_iter().filter_map(address_of);
+        let sentinels = others.chain([sentinel.clone()]).collect();
         Ok(Answer { master: Master { address, epoch }, sentinels })
     }
 
@@ -304,27 +289,20 @@ impl Sentinels {
         self.place.sentinels.iter().chain(&*learned).cloned().collect()
     }
 
-    fn learn(&self, sentinels: Vec<Address>) {
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        for sentinel in sentinels {
-            let is_known = self.place.sentinels.contains(&sentinel) || learned.contains(&sentinel);
-            if !is_known && learned.len() < LEARNED_MAX {
-                learned.push(sentinel);
+    /// Remembers those who answered, and those whom they named: sentinels come and go, and whoever
+    /// nobody knows any more is forgotten.
+    fn learn(&self, answers: &[Answer]) {
+        if answers.is_empty() {
+            return;
+        }
+        let mut told: Vec<Address> = Vec::new();
+        for sentinel in answers.iter().flat_map(|it| &it.sentinels) {
+            if !self.place.sentinels.contains(sentinel) && !told.contains(sentinel) {
+                told.push(sentinel.clone());
             }
         }
-    }
-
-    /// Boxed, since this is a part of asking, which is a part of connecting to the master: the type
-    /// would contain itself.
-    fn dial(&self, sentinel: &Address, role: Role) -> BoxFuture<'_, Result<Connection<()>, Error>> {
-        let dialer = Dialer {
-            role,
-            options: Arc::new(self.options.clone().address(sentinel.clone())),
-            connector: self.connector.clone(),
-            locator: Locator::Fixed(sentinel.clone()),
-            status: Arc::new(Status::new()),
-        };
-        Box::pin(async move { dialer.establish().await })
+        told.truncate(LEARNED_MAX);
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 }
 

@@ -16,7 +16,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use rand::seq::{IndexedRandom, SliceRandom};
 use tokio::{
     sync::{Notify, watch},
@@ -25,15 +24,12 @@ use tokio::{
 
 use crate::{
     Address, Error, ErrorKind, Options, Pipeline, Role,
-    connection::{
-        dial::Dialer,
-        driver::{Connection, Status},
-    },
     net::Connector,
     topology::{
         asked::Asked,
         cluster::slots::SlotMap,
-        locator::{Locator, Moved},
+        locator::Moved,
+        survey::{self, Survey},
     },
 };
 
@@ -42,9 +38,6 @@ const POLL_EVERY: Duration = Duration::from_secs(15);
 
 /// How often they are read at most because something has happened.
 const DOUBT_EVERY: Duration = Duration::from_millis(200);
-
-/// Once one node has answered, how long the others may take.
-const GRACE: Duration = Duration::from_millis(250);
 
 /// Most nodes that are asked at once.
 const ASKED_MAX: usize = 5;
@@ -55,8 +48,7 @@ const FAILED_FOR: Duration = Duration::from_secs(10);
 /// What is known of a cluster.
 pub(crate) struct Cluster {
     seeds: Vec<Address>,
-    options: Options,
-    connector: Connector,
+    survey: Survey,
     map: watch::Sender<Arc<SlotMap>>,
     asked: Asked<()>,
     doubt: Notify,
@@ -88,8 +80,7 @@ impl Cluster {
     pub(crate) fn new(seeds: Vec<Address>, options: Options, connector: Connector) -> Self {
         Self {
             seeds,
-            options,
-            connector,
+            survey: Survey { options, connector },
             map: watch::Sender::default(),
             asked: Asked::default(),
             doubt: Notify::new(),
@@ -164,11 +155,14 @@ impl Cluster {
 
     /// A node could not be reached.
     pub(crate) fn handle_failed(&self, address: &Address) {
+        self.note_failed(address);
+        self.look_again();
+    }
+
+    fn note_failed(&self, address: &Address) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.retain(|_, at| at.elapsed() < FAILED_FOR);
         failed.insert(address.clone(), Instant::now());
-        drop(failed);
-        self.look_again();
     }
 
     /// Keeps the slots up to date until `closed` says that the link is closed, or is gone.
@@ -181,7 +175,7 @@ impl Cluster {
                 () = self.doubt.notified() => {}
                 _ = closed.wait_for(|closed| *closed) => return,
             }
-            let deadline = Instant::now() + self.options.connect_timeout;
+            let deadline = Instant::now() + self.survey.options.connect_timeout;
             tokio::select! {
                 result = self.refresh(deadline) => if let Err(error) = result {
                     tracing::warn!(%error, "no node tells which slots it serves");
@@ -201,21 +195,9 @@ impl Cluster {
 
     async fn ask_some(&self, deadline: Instant) -> Result<(), Error> {
         let nodes = self.to_ask();
-        let mut asking: FuturesUnordered<_> =
-            nodes.iter().map(|node| self.ask(node, deadline)).collect();
-        let (mut best, mut errors): (Option<View>, Vec<Error>) = (None, Vec::new());
-        let mut end = deadline;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(end, asking.next()).await {
-            match answer {
-                Ok(view) => {
-                    end = end.min(Instant::now() + GRACE);
-                    if best.as_ref().is_none_or(|it| it.rank < view.rank) {
-                        best = Some(view);
-                    }
-                }
-                Err(error) => errors.push(error),
-            }
-        }
+        let questions = nodes.iter().map(|node| self.ask(node, deadline));
+        let (views, errors) = survey::answers(questions, deadline).await;
+        let best = views.into_iter().max_by_key(|it| it.rank);
         let Some(View { map, .. }) = best else { return Err(nobody_knows(&errors)) };
         self.map.send_if_modified(|known| {
             let is_news = **known != map;
@@ -259,14 +241,13 @@ impl Cluster {
     async fn ask(&self, node: &Address, deadline: Instant) -> Result<View, Error> {
         let result = self.view(node, deadline).await;
         if result.is_err() {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-            failed.insert(node.clone(), Instant::now());
+            self.note_failed(node);
         }
         result
     }
 
     async fn view(&self, node: &Address, deadline: Instant) -> Result<View, Error> {
-        let mut connection = self.dial(node).await?;
+        let mut connection = self.survey.dial(node, Role::Commands).await?;
         let mut pipeline = Pipeline::new();
         pipeline.push([&b"CLUSTER"[..], b"SLOTS"]);
         pipeline.push([&b"CLUSTER"[..], b"INFO"]);
@@ -288,19 +269,6 @@ impl Cluster {
         let is_ok = fact("cluster_state:") == Some("ok");
         let rank = (is_ok, epoch, map.n_served());
         Ok(View { map, rank })
-    }
-
-    /// Boxed, since this is a part of finding out where to connect to: the type would contain
-    /// itself.
-    fn dial(&self, node: &Address) -> BoxFuture<'_, Result<Connection<()>, Error>> {
-        let dialer = Dialer {
-            role: Role::Commands,
-            options: Arc::new(self.options.clone().address(node.clone())),
-            connector: self.connector.clone(),
-            locator: Locator::Fixed(node.clone()),
-            status: Arc::new(Status::new()),
-        };
-        Box::pin(async move { dialer.establish().await })
     }
 }
 

@@ -57,20 +57,24 @@ pub(crate) fn scope(args: &[&[u8]]) -> Scope {
         (b"SCRIPT", b"EXISTS") => Scope::All(Combine::Least),
         (b"FLUSHALL" | b"FLUSHDB", _)
         | (b"SCRIPT", b"LOAD" | b"FLUSH")
-        | (b"FUNCTION", b"LOAD" | b"DELETE" | b"FLUSH" | b"RESTORE")
-        | (b"CONFIG", b"SET" | b"RESETSTAT" | b"REWRITE") => Scope::All(Combine::Same),
+        | (b"FUNCTION", b"LOAD" | b"DELETE" | b"FLUSH" | b"RESTORE") => Scope::All(Combine::Same),
         (
             b"SCAN" | b"CLUSTER" | b"READONLY" | b"READWRITE" | b"ASKING" | b"SWAPDB" | b"MOVE",
             _,
         )
         | (b"SHUTDOWN" | b"SAVE" | b"BGSAVE" | b"BGREWRITEAOF" | b"REPLICAOF" | b"SLAVEOF", _)
         | (b"FAILOVER" | b"SLOWLOG" | b"LATENCY" | b"MODULE" | b"DEBUG", _)
-        | (b"CLIENT", b"KILL" | b"LIST" | b"PAUSE" | b"UNPAUSE" | b"UNBLOCK") => Scope::One,
-        (b"PING" | b"ECHO" | b"TIME" | b"INFO" | b"ROLE" | b"LASTSAVE" | b"LOLWUT", _)
+        | (b"INFO" | b"ROLE" | b"LASTSAVE", _)
+        | (b"CLIENT", b"KILL" | b"LIST" | b"PAUSE" | b"UNPAUSE" | b"UNBLOCK")
+        // They are for replicas, too, of which one may become the master.
+        | (b"CONFIG", b"SET" | b"RESETSTAT" | b"REWRITE")
+        | (b"ACL", b"SETUSER" | b"DELUSER" | b"LOAD" | b"SAVE" | b"LOG")
+        | (b"SCRIPT" | b"FUNCTION", b"KILL")
+        | (b"FUNCTION", b"STATS")
+        | (b"MEMORY", b"DOCTOR" | b"STATS" | b"PURGE" | b"MALLOC-STATS") => Scope::One,
+        (b"PING" | b"ECHO" | b"TIME" | b"LOLWUT", _)
         | (b"COMMAND" | b"CONFIG" | b"CLIENT" | b"ACL" | b"SCRIPT" | b"FUNCTION", _)
-        | (b"RANDOMKEY" | b"PUBSUB" | b"MEMORY", b"" | b"HELP" | b"DOCTOR" | b"STATS") => {
-            Scope::Any
-        }
+        | (b"RANDOMKEY" | b"PUBSUB" | b"MEMORY", b"" | b"HELP") => Scope::Any,
         (b"XGROUP" | b"XINFO" | b"OBJECT" | b"MEMORY" | b"BITOP", _) => key_at(2),
         (b"EVAL" | b"EVALSHA" | b"EVAL_RO" | b"EVALSHA_RO" | b"FCALL" | b"FCALL_RO", _)
         | (b"BLMPOP" | b"BZMPOP", _) => counted(2),
@@ -82,8 +86,8 @@ pub(crate) fn scope(args: &[&[u8]]) -> Scope {
             let streams = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"STREAMS"));
             streams.map_or(Scope::Any, |at| key_at(at + 1))
         }
-        // Every node hands it to all subscribers; one node for each channel keeps their order.
-        (b"PUBLISH", _) => key_at(1),
+        // PUBLISH among them: every node hands it to all subscribers, and one node for each channel
+        // keeps their order.
         (_, _) => key_at(1),
     }
 }
@@ -167,13 +171,15 @@ mod tests {
         ] {
             assert_eq!(of(command), foo, "{command}");
         }
-        for command in ["PING", "EVAL return 0", "INFO", "CLIENT ID", "MEMORY DOCTOR", "RANDOMKEY"]
-        {
+        for command in ["PING", "EVAL return 0", "CLIENT ID", "CONFIG GET x", "RANDOMKEY"] {
             assert_eq!(of(command), Scope::Any, "{command}");
         }
         assert_eq!(of("DBSIZE"), Scope::All(Combine::Sum));
         assert_eq!(of("FLUSHALL ASYNC"), Scope::All(Combine::Same));
-        assert_eq!(of("SCAN 0"), Scope::One);
+        // One node's answer would pass for all, or one node alone be changed.
+        for command in ["SCAN 0", "INFO", "SCRIPT KILL", "CONFIG SET a b", "ACL SETUSER u"] {
+            assert_eq!(of(command), Scope::One, "{command}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Shards {
     wishes: mpsc::Receiver<Wish>,
     doorbell: Arc<Doorbell>,
     health: Arc<Health>,
-    hubs: HashMap<Home, (Hub, Arc<Status>)>,
+    hubs: HashMap<Home, Outpost>,
     members: HashMap<u64, Member>,
     /// What the connections were asked and have not answered.
     asked: FuturesUnordered<BoxFuture<'static, Answer>>,
@@ -62,6 +62,14 @@ enum Home {
     Any,
     /// That of this node.
     Node(Address),
+}
+
+/// A connection and how much it is needed.
+struct Outpost {
+    hub: Hub,
+    status: Arc<Status>,
+    /// Targets that it has, of all members.
+    n_targets: usize,
 }
 
 /// One subscription.
@@ -125,10 +133,10 @@ impl Shards {
                 Some(answer) = self.asked.next(), if !self.asked.is_empty() => {
                     self.handle_answer(answer).await;
                 }
-                Ok(()) = changes.changed() => self.find_homes().await,
+                Ok(()) = changes.changed() => self.find_all_homes().await,
                 () = alarm.ring() => if self.look_at.is_some_and(|at| at <= now()) {
                     self.look_at = None;
-                    self.find_homes().await;
+                    self.find_all_homes().await;
                 },
                 () = &mut closed => break,
             }
@@ -170,7 +178,7 @@ impl Shards {
                 }
                 let asked = unconfirmed.iter().cloned().collect();
                 member.waiting.push(Waiting { asked, unconfirmed, ready });
-                self.find_homes().await;
+                self.find_homes(id).await;
             }
             Wish::Part { id, targets } => self.part(id, &targets).await,
         }
@@ -187,64 +195,91 @@ impl Shards {
             }
         }
         for (home, targets) in at_home {
-            self.tell(&home, Wish::Part { id, targets }).await;
+            self.leave_home(id, home, targets).await;
         }
-        self.close_unused();
     }
 
     /// Somebody has left, or has made room in a queue that blocks.
     fn handle_doorbell(&mut self) {
         let leaving = self.doorbell.take();
-        for (hub, _) in self.hubs.values() {
-            leaving.iter().for_each(|id| hub.doorbell.leave(*id));
-            hub.doorbell.notify.notify_one();
+        for outpost in self.hubs.values() {
+            leaving.iter().for_each(|id| outpost.hub.doorbell.leave(*id));
+            outpost.hub.doorbell.notify.notify_one();
         }
-        leaving.iter().for_each(|id| drop(self.members.remove(id)));
-        self.close_unused();
+        for id in leaving {
+            let Some(member) = self.members.remove(&id) else { continue };
+            member.targets.values().flatten().for_each(|home| self.let_go(home, 1));
+        }
     }
 
-    /// Gives every target to the connection that should have it.
-    async fn find_homes(&mut self) {
+    /// Looks at all members: the slots have changed, or somebody has no home.
+    async fn find_all_homes(&mut self) {
+        self.health.set_whole(true);
+        let ids: Vec<u64> = self.members.keys().copied().collect();
+        for id in ids {
+            self.find_homes(id).await;
+        }
+    }
+
+    /// Gives every target of a member to the connection that should have it.
+    async fn find_homes(&mut self, id: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
         let map = self.cluster.map();
-        let mut moves: HashMap<(u64, Home), (Vec<Target>, Option<Instant>)> = HashMap::new();
-        let mut partings: HashMap<(u64, Home), Vec<Target>> = HashMap::new();
+        let mut moves: HashMap<Home, (Vec<Target>, Option<Instant>)> = HashMap::new();
+        let mut partings: HashMap<Home, Vec<Target>> = HashMap::new();
         let mut is_homeless = false;
-        for (id, member) in &mut self.members {
-            for (target, home) in &mut member.targets {
-                let right = match target.kind {
-                    Kind::Channel | Kind::Pattern => Some(Home::Any),
-                    Kind::Shard => map.owner(slot(&target.name)).cloned().map(Home::Node),
-                };
-                let Some(right) = right else {
-                    is_homeless |= home.is_none();
-                    continue;
-                };
-                if home.as_ref() == Some(&right) {
-                    continue;
-                }
-                let mut since = None;
-                if let Some(old) = home.take() {
-                    since = self.hubs.get(&old).map(|(_, status)| status.last_read());
-                    partings.entry((*id, old)).or_default().push(target.clone());
-                }
-                let (targets, earliest) = moves.entry((*id, right.clone())).or_default();
-                targets.push(target.clone());
-                *earliest = earliest.take().into_iter().chain(since).min();
-                *home = Some(right);
+        for (target, home) in &mut member.targets {
+            let right = match target.kind {
+                Kind::Channel | Kind::Pattern => Some(Home::Any),
+                Kind::Shard => map.owner(slot(&target.name)).cloned().map(Home::Node),
+            };
+            let Some(right) = right else {
+                is_homeless |= home.is_none();
+                continue;
+            };
+            if home.as_ref() == Some(&right) {
+                continue;
             }
+            let mut since = None;
+            if let Some(old) = home.replace(right.clone()) {
+                since = self.hubs.get(&old).map(|outpost| outpost.status.last_read());
+                partings.entry(old).or_default().push(target.clone());
+            }
+            let (targets, earliest) = moves.entry(right).or_default();
+            targets.push(target.clone());
+            *earliest = earliest.take().into_iter().chain(since).min();
         }
-        for ((id, home), targets) in partings {
-            self.tell(&home, Wish::Part { id, targets }).await;
+        for (home, targets) in partings {
+            self.leave_home(id, home, targets).await;
         }
-        for ((id, home), (targets, since)) in moves {
+        for (home, (targets, since)) in moves {
             self.join(id, home, targets, since).await;
         }
-        self.health.set_whole(!is_homeless);
         if is_homeless {
+            self.health.set_whole(false);
             self.cluster.look_again();
             self.look_again_in(HOMELESS_FOR);
         }
-        self.close_unused();
+    }
+
+    /// Takes targets of a member away from a connection.
+    async fn leave_home(&mut self, id: u64, home: Home, targets: Vec<Target>) {
+        let n_targets = targets.len();
+        self.tell(&home, Wish::Part { id, targets }).await;
+        self.let_go(&home, n_targets);
+    }
+
+    /// A connection has so many targets less, and is closed if they were its last.
+    fn let_go(&mut self, home: &Home, n_targets: usize) {
+        let Some(outpost) = self.hubs.get_mut(home) else { return };
+        outpost.n_targets = outpost.n_targets.saturating_sub(n_targets);
+        if outpost.n_targets == 0
+            && let Some(outpost) = self.hubs.remove(home)
+        {
+            // Those who had something there go on.
+            self.members.keys().for_each(|id| outpost.hub.doorbell.leave(*id));
+            self.health.remove(&outpost.status);
+        }
     }
 
     /// Gives targets to a connection. If they come from another one, what was published since that
@@ -260,8 +295,11 @@ impl Shards {
         }
         let wish = Wish::Join { id, queue, targets: targets.clone(), ready };
         if !self.hubs.contains_key(&home) {
-            let connected = self.connect(&home);
-            self.hubs.insert(home.clone(), connected);
+            let outpost = self.connect(&home);
+            self.hubs.insert(home.clone(), outpost);
+        }
+        if let Some(outpost) = self.hubs.get_mut(&home) {
+            outpost.n_targets += targets.len();
         }
         self.tell(&home, wish).await;
         self.asked.push(Box::pin(async move {
@@ -270,14 +308,14 @@ impl Shards {
         }));
     }
 
-    fn connect(&self, home: &Home) -> (Hub, Arc<Status>) {
+    fn connect(&self, home: &Home) -> Outpost {
         let wanted = match home {
             Home::Any => Wanted::Any,
             Home::Node(address) => Wanted::Node(address.clone()),
         };
         let (hub, status) = self.wiring.subscriber(Locator::Cluster(self.cluster.clone(), wanted));
         self.health.add(status.clone());
-        (hub, status)
+        Outpost { hub, status, n_targets: 0 }
     }
 
     async fn handle_answer(&mut self, answer: Answer) {
@@ -303,7 +341,6 @@ impl Shards {
             }
             return;
         };
-        // Whoever refuses has forgotten them.
         for target in &targets {
             member.targets.insert(target.clone(), None);
             self.health.set_whole(false);
@@ -315,6 +352,8 @@ impl Shards {
         };
         let refused: Vec<Waiting> =
             member.waiting.extract_if(.., |waiting| is_refused(waiting)).collect();
+        // What others have there already was not refused, and is taken away with the rest.
+        self.leave_home(id, home, targets.clone()).await;
         if is_elsewhere || (refused.is_empty() && error.is_retryable()) {
             self.cluster.look_again();
             self.look_again_in(HOMELESS_FOR);
@@ -338,21 +377,9 @@ impl Shards {
 
     /// Hands a wish to a connection, whose task never leaves it waiting for long.
     async fn tell(&mut self, home: &Home, wish: Wish) {
-        if let Some((hub, _)) = self.hubs.get(home) {
+        if let Some(outpost) = self.hubs.get(home) {
             // If its task has ended, the link is being closed.
-            let _ = hub.wishes.send(wish).await;
-        }
-    }
-
-    /// Closes the connections that nobody needs.
-    fn close_unused(&mut self) {
-        let members = self.members.values();
-        let used: HashSet<&Home> =
-            members.flat_map(|member| member.targets.values().flatten()).collect();
-        for (_, (hub, status)) in self.hubs.extract_if(|home, _| !used.contains(home)) {
-            // Those who had something there go on.
-            self.members.keys().for_each(|id| hub.doorbell.leave(*id));
-            self.health.remove(&status);
+            let _ = outpost.hub.wishes.send(wish).await;
         }
     }
 }
