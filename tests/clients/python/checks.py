@@ -49,6 +49,17 @@ def equal(actual, expected):
     assert actual == expected, f"got {actual!r}, expected {expected!r}"
 
 
+def add_entries(client, key, *ids):
+    """Adds entries of one field, which holds the ID."""
+    for id in ids:
+        equal(client.xadd(key, {"n": id}, id=id), id)
+
+
+def entries(*ids):
+    """What a range of such entries looks like."""
+    return [(id, {"n": id}) for id in ids]
+
+
 def need(client, command):
     """Skips the check if the server does not know the command."""
     if client.execute_command("COMMAND INFO", command) in ([None], {}):

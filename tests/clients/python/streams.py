@@ -6,7 +6,17 @@ import threading
 import redis
 import redis.asyncio
 
-from checks import HOST, PATIENCE_S, PORT, check, equal, eventually, run_all
+from checks import (
+    HOST,
+    PATIENCE_S,
+    PORT,
+    add_entries,
+    check,
+    entries,
+    equal,
+    eventually,
+    run_all,
+)
 
 LONG_MS = int(PATIENCE_S * 1000)
 
@@ -22,15 +32,6 @@ def connect(protocol):
     client = client_of(protocol)
     client.flushall()
     return client
-
-
-def add_entries(client, key, *ids):
-    for id in ids:
-        equal(client.xadd(key, {"n": id}, id=id), id)
-
-
-def entries(*ids):
-    return [(id, {"n": id}) for id in ids]
 
 
 def fails(word, run):

@@ -2,7 +2,7 @@
 
 import redis
 
-from checks import HOST, PORT, check, equal, need, run_all
+from checks import HOST, PORT, add_entries, check, entries, equal, need, run_all
 
 
 def connect(protocol, command):
@@ -12,15 +12,6 @@ def connect(protocol, command):
     client.flushall()
     need(client, command)
     return client
-
-
-def add_entries(client, key, *ids):
-    for id in ids:
-        equal(client.xadd(key, {"n": id}, id=id), id)
-
-
-def entries(*ids):
-    return [(id, {"n": id}) for id in ids]
 
 
 def two_groups(client, n_entries):
