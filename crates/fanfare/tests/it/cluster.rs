@@ -1,20 +1,14 @@
 //! A cluster: every command finds its node, and everything survives nodes that die and slots that
 //! move.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use fanfare::{
     Error, ErrorKind, Fanfare, Kind, Subscription,
     stream::{Position, Tail},
 };
 use fanfare_testkit::{ClusterGroup, RedisServer, ServerProcess};
+use tokio::runtime::Handle;
 
 use crate::support::{TestResult, next, run};
 
@@ -195,24 +189,16 @@ fn slots_that_move_are_followed() {
             }
             n_added += 1;
             stream.add([("n", n_added.to_string())]).await?;
-            let halfway = Arc::new(AtomicBool::new(false));
-            let asking = {
-                let (fanfare, halfway) = (fanfare.clone(), halfway.clone());
-                tokio::spawn(async move {
-                    while !halfway.load(Ordering::Relaxed) {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    // Keys that the old node does not have: it sends them on (`ASK`).
-                    fanfare.command(["SET", "{a}new", "here"]).await
-                })
-            };
+            let mut asked = None;
             tokio::task::block_in_place(|| {
                 group.move_slot("a", || {
-                    halfway.store(true, Ordering::Relaxed);
-                    std::thread::sleep(Duration::from_millis(100));
+                    // A key that the old node does not have: it sends the command on (`ASK`), and
+                    // the slot does not move on before that is done.
+                    let set = fanfare.command(["SET", "{a}new", "here"]);
+                    asked = Some(Handle::current().block_on(set));
                 });
             });
-            asking.await??;
+            asked.expect("the slot was half moved")?;
             assert_eq!(text(&fanfare, &["GET", "{a}new"]).await?, "here");
             fanfare.command(["DEL", "{a}new"]).await?;
             for n in 0..20 {
