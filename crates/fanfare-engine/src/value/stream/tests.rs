@@ -108,7 +108,9 @@ fn change(stream: &mut Stream, model: &mut Model, limits: Limits, rng: &mut Rng)
 fn any_trim(rng: &mut Rng, model: &Model) -> (Trim, usize) {
     let n_more = if rng.below(4) == 0 { model.entries.len() + 2 } else { 12 };
     let n_kept = model.entries.len().saturating_sub(pick(rng, n_more));
-    let (keep, n_wanted) = if rng.below(2) == 0 {
+    // The largest ID is below no other: if that entry was deleted, its block goes as little as in Redis.
+    let has_no_end = n_kept == 0 && model.marks.last_id == StreamId::MAX;
+    let (keep, n_wanted) = if has_no_end || rng.below(2) == 0 {
         (Keep::Last(n_kept as u64), model.entries.len() - n_kept)
     } else {
         let at = model.entries.len() - n_kept;
