@@ -36,7 +36,7 @@ pub(crate) struct Outcome {
     pub(crate) lines: Vec<String>,
 }
 
-/// Runs a program; shows and keeps what it prints. Lines of JSON are for us and not shown.
+/// Runs a program; shows and keeps what it prints.
 pub(crate) fn run(command: &mut Command) -> Result<Outcome> {
     let shown = format!("{command:?}");
     let mut child = command
@@ -60,11 +60,17 @@ pub(crate) fn run(command: &mut Command) -> Result<Outcome> {
 fn copy(from: impl Read, mut to: impl Write) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-        if !line.starts_with(b"{\"") {
+        if !is_hidden(&line) {
             // A closed terminal must not end the checks.
             let _ = to.write_all(&line).and_then(|()| to.write_all(b"\n"));
         }
         lines.push(String::from_utf8_lossy(&line).into_owned());
     }
     lines
+}
+
+/// Lines of JSON are for us; libFuzzer's dictionary is for nobody, and thousands of lines long.
+fn is_hidden(line: &[u8]) -> bool {
+    let is_word = line.starts_with(b"\"") && line.windows(10).any(|it| it == b"\" # Uses: ");
+    line.starts_with(b"{\"") || is_word
 }

@@ -38,7 +38,8 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) {
         }
         let mut command = cargo(["fuzz", "run", "--sanitizer=none"]);
         command.arg(&target).arg("--");
-        command.arg(format!("-max_total_time={}", options.seconds)).arg("-print_final_stats=1");
+        command.arg(format!("-max_total_time={}", options.seconds));
+        command.args(["-verbosity=0", "-print_final_stats=1"]);
         // A workspace of its own must not look into our target directory.
         command.current_dir(root().join("fuzz")).env_remove("CARGO_TARGET_DIR");
         steps.program(&format!("fuzz {target}"), command);

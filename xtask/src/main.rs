@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod command;
+mod failures;
 mod fuzz;
 mod setup;
 mod soak;

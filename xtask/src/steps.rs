@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::command::{self, Outcome};
+use crate::failures::{self, Failure};
 
 /// What was done so far.
 #[derive(Default)]
@@ -11,8 +12,20 @@ pub(crate) struct Steps {
     n_passed: u64,
     n_failed: u64,
     times: Vec<(String, Duration)>,
-    failures: Vec<String>,
+    failures: Vec<Failure>,
+    failed_steps: Vec<String>,
 }
+
+/// How the output of a test runner is read.
+#[derive(Clone, Copy)]
+struct Reader {
+    tally: fn(&str) -> Option<Tally>,
+    failures: fn(&[String]) -> Vec<Failure>,
+}
+
+const NO_TESTS: Reader = Reader { tally: |_| None, failures: |_| Vec::new() };
+const LIBTEST: Reader = Reader { tally: libtest, failures: failures::libtest };
+const NEXTEST: Reader = Reader { tally: nextest, failures: failures::nextest };
 
 /// Passed and failed tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,22 +37,22 @@ struct Tally {
 impl Steps {
     /// Runs a program that either succeeds or fails.
     pub(crate) fn program(&mut self, name: &str, command: Command) -> bool {
-        self.run(name, command, |_| Tally::default()).is_some_and(|it| it.is_success)
+        self.output(name, command).is_some_and(|it| it.is_success)
     }
 
     /// The same; returns what it printed.
     pub(crate) fn output(&mut self, name: &str, command: Command) -> Option<Outcome> {
-        self.run(name, command, |_| Tally::default())
+        self.run(name, command, NO_TESTS)
     }
 
     /// Runs `cargo test` and counts its tests.
     pub(crate) fn libtest(&mut self, name: &str, command: Command) {
-        self.run(name, command, |line| libtest(line).unwrap_or_default());
+        self.run(name, command, LIBTEST);
     }
 
     /// Runs `cargo nextest run` and counts its tests.
     pub(crate) fn nextest(&mut self, name: &str, command: Command) {
-        self.run(name, command, |line| nextest(line).unwrap_or_default());
+        self.run(name, command, NEXTEST);
     }
 
     /// Runs a check of our own, which returns what is wrong.
@@ -49,6 +62,9 @@ impl Steps {
         for line in &found {
             eprintln!("{name}: {line}");
         }
+        if !found.is_empty() {
+            self.failures.push(Failure::step(name, &found));
+        }
         self.end(name, started, Tally::default(), found.is_empty());
     }
 
@@ -57,27 +73,31 @@ impl Steps {
         println!("\n    note: {text}");
     }
 
-    fn run(
-        &mut self,
-        name: &str,
-        mut command: Command,
-        tally: fn(&str) -> Tally,
-    ) -> Option<Outcome> {
+    fn run(&mut self, name: &str, mut command: Command, reader: Reader) -> Option<Outcome> {
         let started = Instant::now();
         println!("\n=== {name}");
         let outcome = match command::run(&mut command) {
             Ok(outcome) => outcome,
             Err(error) => {
-                eprintln!("{error:#}");
+                let error = format!("{error:#}");
+                eprintln!("{error}");
+                self.failures.push(Failure::step(name, &[error]));
                 self.end(name, started, Tally::default(), false);
                 return None;
             }
         };
         let mut sum = Tally::default();
-        for line in &outcome.lines {
-            let Tally { n_passed, n_failed } = tally(line);
+        for Tally { n_passed, n_failed } in outcome.lines.iter().filter_map(|it| (reader.tally)(it))
+        {
             sum.n_passed += n_passed;
             sum.n_failed += n_failed;
+        }
+        if !outcome.is_success {
+            let tests = (reader.failures)(&outcome.lines);
+            if tests.is_empty() {
+                self.failures.push(Failure::step(name, &outcome.lines));
+            }
+            self.failures.extend(tests);
         }
         self.end(name, started, sum, outcome.is_success);
         Some(outcome)
@@ -94,14 +114,14 @@ impl Steps {
             _ => {}
         }
         if !is_success {
-            self.failures.push(name.to_owned());
+            self.failed_steps.push(name.to_owned());
         }
         let word = if is_success { "ok" } else { "FAILED" };
         println!("--- {name}: {word} in {:.1} s", took.as_secs_f64());
         self.times.push((name.to_owned(), took));
     }
 
-    /// Prints the times, the failures, and, last of all, the counts.
+    /// Prints the times, what failed and how, and, last of all, the counts.
     pub(crate) fn finish(self) -> ExitCode {
         let total: Duration = self.times.iter().map(|it| it.1).sum();
         println!("\n=== times");
@@ -109,11 +129,12 @@ impl Steps {
             println!("{:8.1} s  {name}", took.as_secs_f64());
         }
         println!("{:8.1} s  in all", total.as_secs_f64());
-        for name in &self.failures {
+        failures::print(&self.failures);
+        for name in &self.failed_steps {
             println!("failed: {name}");
         }
         println!("{} passed, {} failed", self.n_passed, self.n_failed);
-        let is_success = self.n_failed == 0 && self.failures.is_empty();
+        let is_success = self.n_failed == 0 && self.failed_steps.is_empty();
         if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
