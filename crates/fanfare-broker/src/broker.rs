@@ -15,7 +15,7 @@ use crate::config::{Config, LogLevel};
 use crate::error::StartError;
 use crate::net;
 use crate::observe::{Latency, Monitors, Sampler, SlowLog, Stats};
-use crate::reactor::{self, Handles, Lazyfree, Mailbox, Prefixes};
+use crate::reactor::{self, Handles, Lazyfree, Load, Mailbox, Prefixes};
 use crate::shared::{Hooks, Identity, Live, Pause, Shared, Stop, tune, unix_us};
 
 /// A running broker. Dropping the handle stops it and waits for its threads.
@@ -120,6 +120,8 @@ pub(crate) fn share(
     hooks: Hooks,
 ) -> Shared {
     let n_reactors = config.n_reactors();
+    // Elsewhere nobody tells how busy a thread is.
+    let is_elastic = config.reactors == 0 && cfg!(target_os = "linux");
     let n_commands = table.specs().len();
     let mailbox_max = usize::try_from(config.mailbox_bytes_max).unwrap_or(usize::MAX);
     let databases = u16::try_from(config.databases).unwrap_or(u16::MAX);
@@ -131,7 +133,11 @@ pub(crate) fn share(
         registry: Registry::new(rand::random()),
         mailboxes: (0..n_reactors).map(|_| Mailbox::new(mailbox_max)).collect(),
         clients: Clients::default(),
-        n_connections: (0..n_reactors).map(|_| AtomicUsize::new(0)).collect(),
+        loads: (0..n_reactors).map(|_| Load::default()).collect(),
+        n_active: AtomicUsize::new(if is_elastic { 1 } else { n_reactors }),
+        is_elastic,
+        shuffles: AtomicBool::new(false),
+        carrying: Mutex::default(),
         next_client_id: AtomicU64::new(1),
         n_reading: AtomicUsize::new(0),
         live: RwLock::new(Arc::new(Live::new(&config))),

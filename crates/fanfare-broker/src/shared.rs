@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::client::Clients;
 use crate::config::{Config, LogLevel, MaxmemoryPolicy, OutputLimits};
 use crate::observe::{Count, Latency, Monitors, Sample, Sampler, SlowLog, Stats};
-use crate::reactor::{Lazyfree, Mailbox, Prefixes};
+use crate::reactor::{Lazyfree, Load, Mailbox, Prefixes};
 
 /// The broker's common state. What is not atomic is behind short locks.
 #[derive(Debug)]
@@ -23,8 +23,16 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) mailboxes: Box<[Mailbox]>,
     pub(crate) clients: Clients,
-    /// Connections per reactor, those on their way included.
-    pub(crate) n_connections: Box<[AtomicUsize]>,
+    /// The clients of each reactor.
+    pub(crate) loads: Box<[Load]>,
+    /// Reactors that take commands, from the first one on; the others have subscribers only.
+    pub(crate) n_active: AtomicUsize,
+    /// As few reactors take commands as suffice; otherwise all do.
+    pub(crate) is_elastic: bool,
+    /// Clients are carried about all the time (DEBUG SHUFFLE-CLIENTS).
+    pub(crate) shuffles: AtomicBool,
+    /// Held while a client is carried from one reactor to another, and while clients are looked for to be closed.
+    pub(crate) carrying: Mutex<()>,
     pub(crate) next_client_id: AtomicU64,
     /// Subscriptions to streams that are behind, over all reactors.
     pub(crate) n_reading: AtomicUsize,
@@ -209,7 +217,7 @@ impl Shared {
     }
 
     pub(crate) fn n_clients(&self) -> usize {
-        self.n_connections.iter().map(|it| it.load(Ordering::Relaxed)).sum()
+        self.loads.iter().map(|it| it.n_connections.load(Ordering::Relaxed)).sum()
     }
 
     /// Looks at what rates and peaks are made of; to be called ten times a second.

@@ -27,7 +27,7 @@ Directives used most (all of them: fanfare serve --help-directives):
   --requirepass PASSWORD       ask clients for a password
   --protected-mode no          let other machines in although there is no password
   --maxclients 10000           connections at once
-  --reactors 4                 threads; 0 is one for each core
+  --reactors 4                 threads; 0 is as many as suffice, up to one for each core
   --loglevel notice            debug, verbose, notice or warning
   --logfile PATH               log there instead of standard output
   --log-format json            one JSON object a line

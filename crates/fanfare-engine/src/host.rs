@@ -146,6 +146,9 @@ pub trait Host {
     /// Whether due keys are removed in the background (`DEBUG SET-ACTIVE-EXPIRE`).
     fn debug_active_expire(&mut self, on: bool);
 
+    /// Whether clients are carried from one thread to another all the time (`DEBUG SHUFFLE-CLIENTS`).
+    fn debug_shuffle_clients(&mut self, _on: bool) {}
+
     /// Gives the server another replication id (`DEBUG CHANGE-REPL-ID`).
     fn debug_change_repl_id(&mut self) {}
 

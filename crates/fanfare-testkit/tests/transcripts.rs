@@ -129,7 +129,10 @@ fn redis(args: &[&str]) -> (RedisServer, SocketAddr) {
 }
 
 fn fanfare(args: &[&str]) -> (FanfareServer, SocketAddr) {
-    let server = FanfareServer::start(args);
+    // The connections of a script are on several reactors, busy or not.
+    let mut args = args.to_vec();
+    args.extend(["--reactors", "2"]);
+    let server = FanfareServer::start(&args);
     let addr = server.addr();
     (server, addr)
 }

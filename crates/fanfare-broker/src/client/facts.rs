@@ -23,9 +23,8 @@ pub(crate) struct Facts {
     pub(crate) laddr: Arc<str>,
     pub(crate) fd: i32,
     pub(crate) is_unix: bool,
-    pub(crate) reactor: ReactorId,
-    /// Slot in its reactor.
-    pub(crate) slot: u32,
+    /// Changes when it is carried to another reactor.
+    seat: AtomicU64,
     /// Milliseconds since the broker's start.
     pub(crate) created_ms: u64,
     pub(crate) seen: Seen,
@@ -84,8 +83,23 @@ pub(crate) struct Place {
     pub(crate) laddr: Arc<str>,
     pub(crate) fd: i32,
     pub(crate) is_unix: bool,
+    pub(crate) seat: Seat,
+}
+
+/// The reactor that serves a client, and its slot there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
     pub(crate) reactor: ReactorId,
     pub(crate) slot: u32,
+}
+
+impl Seat {
+    /// The slot of a client that has not arrived yet.
+    pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+    fn packed(self) -> u64 {
+        u64::from(self.reactor.0) << 32 | u64::from(self.slot)
+    }
 }
 
 impl Facts {
@@ -95,20 +109,31 @@ impl Facts {
         seen.n_queued.store(-1, Ordering::Relaxed);
         seen.resp.store(2, Ordering::Relaxed);
         seen.active_ms.store(now_ms, Ordering::Relaxed);
-        let Place { addr, laddr, fd, is_unix, reactor, slot } = place;
+        let Place { addr, laddr, fd, is_unix, seat } = place;
         Self {
             id,
             addr,
             laddr,
             fd,
             is_unix,
-            reactor,
-            slot,
+            seat: AtomicU64::new(seat.packed()),
             created_ms: now_ms,
             seen,
             tracker: OnceLock::new(),
             texts: Mutex::default(),
         }
+    }
+
+    /// Where it is served. It may be another place a moment later, unless it waits, subscribes or tracks.
+    pub(crate) fn seat(&self) -> Seat {
+        let packed = self.seat.load(Ordering::Acquire);
+        let [_, _, _, reactor, slot @ ..] = packed.to_be_bytes();
+        Seat { reactor: ReactorId(reactor), slot: u32::from_be_bytes(slot) }
+    }
+
+    /// It is served elsewhere from now on.
+    pub(crate) fn sit(&self, seat: Seat) {
+        self.seat.store(seat.packed(), Ordering::Release);
     }
 
     /// How those know it who change what it may hold copies of, if it ever asked for that.

@@ -4,5 +4,5 @@
 mod facts;
 mod outbox;
 
-pub(crate) use facts::{Clients, Facts, Place, flag};
+pub(crate) use facts::{Clients, Facts, Place, Seat, flag};
 pub(crate) use outbox::{BufferPool, Outbox, Press, Slice, WriteNow};

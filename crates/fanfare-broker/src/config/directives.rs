@@ -156,7 +156,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "reactors",
         integer!(0, 1024, reactors),
         "0",
-        "Threads that serve connections; 0 is one per core.",
+        "Threads that serve connections; 0 is one per core, of which as few run commands as suffice.",
     ),
     // Security.
     runtime(

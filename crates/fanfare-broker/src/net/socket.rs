@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::client::WriteNow;
 
-/// A connection that was accepted and belongs to no reactor yet.
+/// A connection that belongs to no reactor: it was just accepted, or is on its way from one to another.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Tcp(std::net::TcpStream),
@@ -41,14 +41,36 @@ impl Incoming {
                         TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
                     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
                 }
-                Ok(Socket::Tcp(TcpStream::from_std(stream)?))
+                Self::Tcp(stream).register()
             }
-            Self::Unix(stream) => Ok(Socket::Unix(UnixStream::from_std(stream)?)),
+            Self::Unix(_) => self.register(),
         }
+    }
+
+    /// The same for one that another reactor has served.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn register(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+        })
     }
 }
 
 impl Socket {
+    /// Takes the connection away from the present reactor. What has arrived and was not read stays in it.
+    ///
+    /// # Errors
+    /// The operating system's; then the connection is closed.
+    pub(crate) fn leave(self) -> io::Result<Incoming> {
+        Ok(match self {
+            Self::Tcp(stream) => Incoming::Tcp(stream.into_std()?),
+            Self::Unix(stream) => Incoming::Unix(stream.into_std()?),
+        })
+    }
+
     /// Reads what has arrived; `Ready(Ok(0))` is the end.
     #[inline]
     pub(crate) fn poll_read(

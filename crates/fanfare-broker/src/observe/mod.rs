@@ -12,6 +12,7 @@ mod stats;
 pub(crate) use info::info;
 pub(crate) use latency::{Latency, doctor, histogram};
 pub(crate) use monitor::{Held, Monitors, line as monitor_line};
+pub(crate) use process::idle_processors;
 pub(crate) use redact::shown;
 pub(crate) use sampler::{Sample, Sampler};
 pub(crate) use slowlog::{Caller, SlowLog};

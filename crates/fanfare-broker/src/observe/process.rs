@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// Bytes of memory of the whole process: an embedding program's own are in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(crate) struct Machine {
 
 /// Ticks per second in `/proc`; a constant of the Linux ABI on every architecture that Rust supports.
 const TICKS_PER_S: f64 = 100.0;
+const MS_PER_TICK: u64 = 10;
 
 /// The process's memory now.
 pub(crate) fn memory() -> Memory {
@@ -55,6 +57,19 @@ fn parse_cpu(stat: &str) -> Cpu {
     let mut ticks = rest.split_whitespace().skip(11).map(|it| it.parse().unwrap_or(0.0));
     let mut next = || ticks.next().unwrap_or(0.0) / TICKS_PER_S;
     Cpu { user: next(), system: next(), children_user: next(), children_system: next() }
+}
+
+/// The time that the machine's processors have had nothing to do, summed over them; `None` where that is not known.
+pub(crate) fn idle_processors() -> Option<Duration> {
+    parse_idle(&read_to_string("/proc/stat").ok()?)
+}
+
+fn parse_idle(stat: &str) -> Option<Duration> {
+    let mut ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().skip(3);
+    // Idle, and idle while something is read or written.
+    let idle: u64 = ticks.next()?.parse().ok()?;
+    let waiting: u64 = ticks.next()?.parse().ok()?;
+    Some(Duration::from_millis(MS_PER_TICK * (idle + waiting)))
 }
 
 /// The machine and the program.
@@ -85,7 +100,9 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cpu, Memory, cpu, machine, memory, parse_cpu, parse_memory};
+    use std::time::Duration;
+
+    use super::{Cpu, Memory, cpu, machine, memory, parse_cpu, parse_idle, parse_memory};
 
     #[test]
     fn memory_is_in_bytes() {
@@ -103,6 +120,13 @@ mod tests {
         let expected = Cpu { user: 1.5, system: 0.25, children_user: 3.0, children_system: 0.5 };
         assert_eq!(parse_cpu(stat), expected);
         assert_eq!(parse_cpu(""), Cpu::default());
+    }
+
+    #[test]
+    fn idle_time_is_that_of_all_processors() {
+        let stat = "cpu  100 200 300 400 50 6 7 8 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(parse_idle(stat), Some(Duration::from_millis(4500)));
+        assert_eq!(parse_idle("intr 1"), None);
     }
 
     #[test]

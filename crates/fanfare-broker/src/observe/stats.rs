@@ -17,6 +17,8 @@ pub(crate) struct Stats {
     pub(crate) n_commands: Count,
     pub(crate) n_connections_accepted: Count,
     pub(crate) n_connections_refused: Count,
+    /// Clients that were carried to another reactor.
+    pub(crate) n_carried: Count,
     /// Times that a client was read from, and written to.
     pub(crate) n_reads: Count,
     pub(crate) n_writes: Count,
@@ -113,6 +115,7 @@ impl Stats {
             n_commands: Count::default(),
             n_connections_accepted: Count::default(),
             n_connections_refused: Count::default(),
+            n_carried: Count::default(),
             n_reads: Count::default(),
             n_writes: Count::default(),
             n_bytes_read: Count::default(),
@@ -218,6 +221,7 @@ impl Stats {
             &self.n_commands,
             &self.n_connections_accepted,
             &self.n_connections_refused,
+            &self.n_carried,
             &self.n_reads,
             &self.n_writes,
             &self.n_bytes_read,

@@ -71,9 +71,11 @@ impl Reactor {
         let slots: Vec<u32> =
             self.conns.iter().filter_map(|(slot, _)| u32::try_from(slot).ok()).collect();
         let mut chunk = vec![0; READ_LEN];
+        self.in_script = true;
         for slot in slots {
             self.serve_one_while_busy(slot, &mut chunk);
         }
+        self.in_script = false;
         self.flush_dirty();
         self.wants = wants;
         self.full = full;

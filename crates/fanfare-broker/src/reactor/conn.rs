@@ -53,6 +53,8 @@ pub(super) struct Conn {
     pub(super) reads: bool,
     /// Is on the list of those who read history.
     pub(super) queued: bool,
+    /// Stays with its reactor.
+    pub(super) settled: bool,
     /// Since when the outbox has been beyond the soft limit, in milliseconds of uptime.
     pub(super) over_soft_since_ms: Option<u64>,
 }
@@ -172,6 +174,32 @@ impl Subscriptions {
 pub(super) const KINDS: [Kind; 4] = [Kind::Channel, Kind::Pattern, Kind::Shard, Kind::Stream];
 
 impl Conn {
+    /// A connection without its socket.
+    pub(super) fn new(session: Box<Session>, facts: Arc<Facts>) -> Self {
+        Self {
+            socket: None,
+            outbox: Outbox::default(),
+            version: Version::Resp2,
+            session: Some(session),
+            subscriptions: None,
+            facts,
+            waker: None,
+            dirty: false,
+            blocked: false,
+            closing: false,
+            parked: false,
+            paused: false,
+            gated: false,
+            resumed: false,
+            waiting: None,
+            barrier: None,
+            reads: false,
+            queued: false,
+            settled: false,
+            over_soft_since_ms: None,
+        }
+    }
+
     /// Whether its next request has to wait, although it may hang up meanwhile.
     pub(super) fn is_waiting(&self) -> bool {
         self.paused || self.waiting.is_some()

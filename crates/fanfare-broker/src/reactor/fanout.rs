@@ -64,6 +64,7 @@ impl<'a> Message<'a> {
             | Item::Unsubscribe { .. }
             | Item::Free { .. }
             | Item::Adopt(_)
+            | Item::Carry(_)
             | Item::Close { .. }
             | Item::Served { .. }
             | Item::Line { .. }

@@ -23,7 +23,7 @@ use super::input::{note_client, note_subscriptions};
 use super::mailbox::{Item, Payload, SHARED_PAYLOAD_MIN};
 use super::state::Reactor;
 use super::tracking::What;
-use crate::client::Facts;
+use crate::client::{Facts, Seat};
 use crate::config::{self, Allow, Peer, SetError};
 use crate::observe::{self, Caller, CommandTotals, Held};
 use crate::shared::{Shared, unix_us};
@@ -148,13 +148,11 @@ impl<'a> Turn<'a> {
             self.note_slow(caller, (command, blocked.request()), nanos_in_all);
         }
         self.note_latency("command-unblocking", nanos);
-        let Some(mailbox) = self.shared.mailbox(facts.reactor) else { return };
-        mailbox.post(Item::Served {
-            slot: facts.slot,
-            blocked: Arc::clone(blocked),
-            reply: Box::new(reply),
-        });
-        self.reactor.to_wake.insert(facts.reactor);
+        // Who waits is not carried elsewhere.
+        let Seat { reactor, slot } = facts.seat();
+        let Some(mailbox) = self.shared.mailbox(reactor) else { return };
+        mailbox.post(Item::Served { slot, blocked: Arc::clone(blocked), reply: Box::new(reply) });
+        self.reactor.to_wake.insert(reactor);
         self.reactor.schedule_turn();
     }
 }
@@ -353,6 +351,8 @@ impl Host for Turn<'_> {
         let now_ms = shared.uptime_ms();
         let me = self.facts().map(|it| it.id);
         let mut killed = Killed { n_clients: 0, myself: false };
+        // Nobody is on the way from one reactor to another.
+        let _carrying = shared.carrying.lock();
         for facts in shared.clients.all() {
             if !facts.matches(filter, me, now_ms) {
                 continue;
@@ -360,8 +360,14 @@ impl Host for Turn<'_> {
             killed.n_clients += 1;
             if me == Some(facts.id) {
                 killed.myself = true;
-            } else if let Some(mailbox) = shared.mailbox(facts.reactor) {
-                mailbox.post(Item::Close { slot: facts.slot, client_id: facts.id });
+                continue;
+            }
+            let reactor = facts.seat().reactor;
+            if let Some(mailbox) = shared.mailbox(reactor) {
+                if let Some(load) = shared.loads.get(usize::from(reactor.0)) {
+                    load.n_closes.fetch_add(1, Ordering::AcqRel);
+                }
+                mailbox.post(Item::Close { client_id: facts.id });
                 mailbox.wake();
                 // They are gone before the reply.
                 self.reactor.wants.drain = true;
@@ -519,6 +525,10 @@ impl Host for Turn<'_> {
             }
         }
         std::thread::sleep(time);
+    }
+
+    fn debug_shuffle_clients(&mut self, on: bool) {
+        self.shared.shuffles.store(on, Ordering::Relaxed);
     }
 
     fn debug_active_expire(&mut self, on: bool) {

@@ -202,6 +202,10 @@ impl Reactor {
             note(&conn.facts, &session, last_command, uptime_ms);
             note_subscriptions(conn);
             conn.session = Some(session);
+            if conn.subscriptions.is_some() && !conn.settled {
+                // It subscribed in a transaction.
+                self.settle(slot);
+            }
         }
     }
 
@@ -370,6 +374,13 @@ impl Reactor {
                 return Flow::Stop;
             }
             return Flow::Next;
+        }
+        if shared.is_elastic
+            && command.has(Flag::PubSub)
+            && self.subscribing.contains(&command.id)
+            && self.leaves_to_subscribe(slot)
+        {
+            return Flow::Again;
         }
         self.call(slot, client, (command, request), shared)
     }

@@ -58,9 +58,17 @@ impl Recipient for Reactor {
                 self.conns.try_remove(slot as usize);
             }
             Item::Adopt(incoming) => self.adopt(*incoming),
-            Item::Close { slot, client_id } => {
-                if self.conn(slot).is_some_and(|it| it.facts.id == client_id) {
-                    self.doom(slot);
+            Item::Carry(carried) => self.take_in(*carried),
+            Item::Close { client_id } => {
+                if let Some(load) = self.shared.loads.get(usize::from(self.id.0)) {
+                    load.n_closes.fetch_sub(1, Ordering::AcqRel);
+                }
+                // It was not carried away since it was looked for.
+                if let Some(facts) = self.shared.clients.get(client_id) {
+                    let slot = facts.seat().slot;
+                    if self.conn(slot).is_some_and(|it| it.facts.id == client_id) {
+                        self.doom(slot);
+                    }
                 }
             }
             Item::Line { slot, client_id, line } => self.show(slot, client_id, &line),

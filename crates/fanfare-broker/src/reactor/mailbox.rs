@@ -14,6 +14,7 @@ use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
 use fanfare_engine::tree::Name;
 
+use super::carry::Carried;
 use super::tracking::Invalidation;
 use crate::net::Incoming;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
@@ -65,8 +66,10 @@ pub(crate) enum Item {
     Free { slot: u32 },
     /// A new connection.
     Adopt(Box<Incoming>),
+    /// A client that another reactor has served.
+    Carry(Box<Carried>),
     /// Close a client (CLIENT KILL).
-    Close { slot: u32, client_id: u64 },
+    Close { client_id: u64 },
     /// A line for a monitor.
     Line { slot: u32, client_id: u64, line: Arc<[u8]> },
     /// The wait of a blocked client is over: what it is told.
@@ -86,7 +89,10 @@ pub(crate) enum Item {
 impl Item {
     /// Whether it may be handled inside a command, which may hold locks.
     pub(crate) fn suits_commands(&self) -> bool {
-        matches!(self, Self::Subscribe { .. } | Self::Unsubscribe { .. } | Self::Adopt(_))
+        matches!(
+            self,
+            Self::Subscribe { .. } | Self::Unsubscribe { .. } | Self::Adopt(_) | Self::Carry(_)
+        )
     }
 }
 

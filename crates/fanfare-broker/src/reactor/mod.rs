@@ -4,7 +4,9 @@
 //! then each connection that got something is written to once. Nothing waits in between except for short locks; a
 //! session that must wait is parked.
 
+mod balance;
 mod busy;
+mod carry;
 mod conn;
 mod fanout;
 mod host;
@@ -22,6 +24,7 @@ mod time;
 mod tracking;
 mod wait;
 
+pub(crate) use balance::Load;
 pub(crate) use lazyfree::Lazyfree;
 pub(crate) use mailbox::{Item, Mailbox};
 pub(crate) use thread::{Handles, spawn_all};

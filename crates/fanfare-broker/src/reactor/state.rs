@@ -10,24 +10,28 @@ use std::time::Duration;
 use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::{Index, ReactorId, ReactorSet};
 use fanfare_engine::scripting::Scripting;
-use fanfare_engine::{Client, Now, Version};
+use fanfare_engine::{Client, Now};
 use fanfare_resp::{Limits, RequestDecoder};
 use rand::rngs::SmallRng;
 use slab::Slab;
 
+use super::balance::{Balance, Gauge};
 use super::conn::{Conn, KINDS, Session};
 use super::inbox::Inbox;
 use super::mailbox::{Item, Mailbox};
 use super::time::QUIET_TICKS;
 use super::tracking::{Broadcasts, Invalidation};
 use super::wait::Deadlines;
-use crate::client::{BufferPool, Facts, Place, Press, flag};
+use crate::client::{BufferPool, Facts, Place, Press, Seat, flag};
 use crate::net::{Incoming, Twin};
 use crate::observe::Stats;
 use crate::shared::{Live, Shared, unix_us};
 
 /// Bytes read from one socket before the next one has its turn.
 pub(super) const READ_LEN: usize = 64 * 1024;
+
+/// Commands after which messages must find their client.
+const SUBSCRIBING: [&[u8]; 4] = [b"subscribe", b"psubscribe", b"ssubscribe", b"xsubscribe"];
 
 /// One thread's state; never leaves it.
 pub(crate) struct Reactor {
@@ -100,9 +104,19 @@ pub(crate) struct Reactor {
     pub(super) push_bytes_max: usize,
     /// No command is in progress: sockets may be written to.
     pub(super) may_flush: bool,
+    /// Clients that are about to subscribe elsewhere: slot, id, and where.
+    pub(super) leaving: Vec<(u32, u64, ReactorId)>,
+    /// A script runs too long, and its other clients are served meanwhile.
+    pub(super) in_script: bool,
+    /// Commands that subscribe.
+    pub(super) subscribing: Box<[u16]>,
+    pub(super) gauge: Gauge,
+    /// How many reactors take commands: the first one decides.
+    pub(super) balance: Balance,
     turn_waker: Option<Waker>,
     turn_scheduled: bool,
-    adopted: Vec<u32>,
+    /// Slots whose task is not spawned yet.
+    pub(super) adopted: Vec<u32>,
 }
 
 /// What a command asks for beyond its reply.
@@ -172,6 +186,14 @@ impl Reactor {
             readers: VecDeque::new(),
             push_bytes_max: usize::MAX,
             may_flush: false,
+            leaving: Vec::new(),
+            in_script: false,
+            subscribing: SUBSCRIBING
+                .iter()
+                .filter_map(|it| shared.table.find(it).map(|it| it.id))
+                .collect(),
+            gauge: Gauge::new(),
+            balance: Balance::default(),
             turn_waker: None,
             turn_scheduled: false,
             adopted: Vec::new(),
@@ -280,6 +302,12 @@ impl Reactor {
         self.close_overflowing();
         self.flush_dirty();
         self.close_doomed();
+        if !self.leaving.is_empty() {
+            self.carry_leaving();
+        }
+        if self.shared.shuffles.load(Ordering::Relaxed) {
+            self.shuffle();
+        }
     }
 
     // --- connections ------------------------------------------------------------------------------------------
@@ -297,7 +325,7 @@ impl Reactor {
             Ok(socket) => socket,
             Err(error) => {
                 tracing::debug!(%error, "a connection was gone before it was served");
-                self.forget_connection();
+                self.forget_connection(false);
                 return;
             }
         };
@@ -309,40 +337,16 @@ impl Reactor {
             self.laddr = Arc::from(laddr);
         }
         let laddr = Arc::clone(&self.laddr);
-        let place = Place {
-            addr,
-            laddr,
-            fd: socket.fd(),
-            is_unix: socket.is_unix(),
-            reactor: self.id,
-            slot,
-        };
+        let seat = Seat { reactor: self.id, slot };
+        let place = Place { addr, laddr, fd: socket.fd(), is_unix: socket.is_unix(), seat };
         let facts = Arc::new(Facts::new(id, place, self.shared.uptime_ms()));
         self.shared.clients.insert(Arc::clone(&facts));
         let authenticated = !self.live.requires_auth;
         let session =
             Session { client: Client::new(id, authenticated), decoder: None, input: Vec::new() };
-        entry.insert(Box::new(Conn {
-            socket: Some(socket),
-            outbox: crate::client::Outbox::default(),
-            version: Version::Resp2,
-            session: Some(Box::new(session)),
-            subscriptions: None,
-            facts,
-            waker: None,
-            dirty: false,
-            blocked: false,
-            closing: false,
-            parked: false,
-            paused: false,
-            gated: false,
-            resumed: false,
-            waiting: None,
-            barrier: None,
-            reads: false,
-            queued: false,
-            over_soft_since_ms: None,
-        }));
+        let mut conn = Conn::new(Box::new(session), facts);
+        conn.socket = Some(socket);
+        entry.insert(Box::new(conn));
         if let Some(stats) = self.stats() {
             stats.n_connections_accepted.add(1);
         }
@@ -354,9 +358,12 @@ impl Reactor {
         std::mem::take(&mut self.adopted)
     }
 
-    fn forget_connection(&self) {
-        if let Some(n) = self.shared.n_connections.get(usize::from(self.id.0)) {
-            n.fetch_sub(1, Ordering::Relaxed);
+    /// One connection less, which stayed here or did not.
+    pub(super) fn forget_connection(&self, was_settled: bool) {
+        if let Some(load) = self.shared.loads.get(usize::from(self.id.0)) {
+            let n_settled = usize::from(was_settled && self.shared.is_elastic);
+            load.n_settled.fetch_sub(n_settled, Ordering::Relaxed);
+            load.n_connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -393,10 +400,15 @@ impl Reactor {
 
     /// Closes a connection now. Its slot is kept until the markers that mention it are gone.
     pub(super) fn close(&mut self, slot: u32) {
-        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
-        if conn.socket.take().is_none() {
-            return;
+        if self.conns.get_mut(slot as usize).is_some_and(|it| it.socket.take().is_some()) {
+            self.forget(slot);
         }
+    }
+
+    /// Forgets a client whose socket is gone.
+    pub(super) fn forget(&mut self, slot: u32) {
+        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
+        let was_settled = conn.settled;
         if std::mem::take(&mut conn.blocked) {
             self.n_blocked = self.n_blocked.saturating_sub(1);
         }
@@ -448,7 +460,7 @@ impl Reactor {
         }
         // Last: who no longer finds the client in a list does not find its subscriptions either.
         self.shared.clients.remove(facts.id);
-        self.forget_connection();
+        self.forget_connection(was_settled);
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -16,6 +16,7 @@ use fanfare_engine::pubsub::ReactorId;
 use fanfare_engine::scripting;
 use tokio::runtime::LocalRuntime;
 
+use super::balance::for_connection;
 use super::mailbox::Item;
 use super::state::Reactor;
 use crate::net::{Bound, Failure, Incoming, Outage};
@@ -149,6 +150,7 @@ async fn ticks(reactor: Rc<RefCell<Reactor>>) {
         let mut this = reactor.borrow_mut();
         this.tick();
         this.end_turn();
+        this.hand_over();
     }
 }
 
@@ -201,7 +203,7 @@ impl Future for Serve {
     }
 }
 
-/// Accepts connections and gives each to the reactor that has the fewest.
+/// Accepts connections and gives each to the active reactor that has the fewest.
 async fn accept(reactor: Rc<RefCell<Reactor>>, bound: Bound) {
     match bound.twin() {
         Ok(twin) => reactor.borrow_mut().twin = Some(twin),
@@ -266,10 +268,9 @@ pub(super) fn place(reactor: &mut Reactor, incoming: Incoming) {
         refuse(reactor, incoming, PROTECTED);
         return;
     }
-    let loads = shared.n_connections.iter().map(|it| it.load(Ordering::Relaxed));
-    let Some((index, _)) = loads.enumerate().min_by_key(|it| it.1) else { return };
-    if let Some(n) = shared.n_connections.get(index) {
-        n.fetch_add(1, Ordering::Relaxed);
+    let index = for_connection(&shared.loads, shared.n_active.load(Ordering::Relaxed));
+    if let Some(load) = shared.loads.get(index) {
+        load.n_connections.fetch_add(1, Ordering::Relaxed);
     }
     if index == usize::from(reactor.id.0) {
         reactor.adopt(incoming);

@@ -63,6 +63,7 @@ impl Reactor {
         for slot in full {
             self.check_output_limit(slot);
         }
+        self.note_load();
         if self.id == ReactorId(0) {
             self.shared.sample();
         }
@@ -72,6 +73,25 @@ impl Reactor {
         if self.id == ReactorId(0) {
             self.tell_of_gone();
             self.limit_tracked();
+        }
+    }
+
+    /// How busy this reactor is, and, by the first one, how many take commands.
+    fn note_load(&mut self) {
+        if !self.shared.is_elastic {
+            return;
+        }
+        let busy = self.gauge.read();
+        if let Some(load) = self.shared.loads.get(usize::from(self.id.0)) {
+            load.busy.store(busy, Ordering::Relaxed);
+        }
+        if self.id == ReactorId(0) {
+            let n_active = self.shared.n_active.load(Ordering::Relaxed);
+            let n_wanted = self.balance.look(&self.shared.loads, n_active);
+            if n_wanted != n_active {
+                self.shared.n_active.store(n_wanted, Ordering::Relaxed);
+                tracing::debug!(n_active, n_wanted, "reactors that take commands");
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use parking_lot::RwLock;
 use super::input::UNREAD_BYTES_MAX;
 use super::mailbox::Item;
 use super::state::Reactor;
+use crate::client::Seat;
 
 /// Where clients in RESP2 are told, once they are subscribed to anything.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
@@ -204,8 +205,8 @@ impl Reactor {
         let clients = &self.shared.clients;
         match tracker.redirect().map(|id| (id, clients.get(id))) {
             Some((client_id, Some(facts))) => {
-                let slot = facts.slot;
-                (facts.reactor, Invalidation { slot, client_id, is_redirected: true, what })
+                let Seat { reactor, slot } = facts.seat();
+                (reactor, Invalidation { slot, client_id, is_redirected: true, what })
             }
             other => {
                 let what = other.map_or(what, |it| What::RedirectBroken(it.0));
@@ -313,6 +314,21 @@ impl Reactor {
         }
     }
 
+    /// Who is told in another's stead may have been carried elsewhere meanwhile.
+    fn follow(&mut self, it: &Invalidation) {
+        if !it.is_redirected {
+            return;
+        }
+        let Some(facts) = self.shared.clients.get(it.client_id) else { return };
+        let Seat { reactor, slot } = facts.seat();
+        // It may be under way to this reactor.
+        if reactor != self.id || slot != it.slot || slot == Seat::UNKNOWN {
+            let Invalidation { client_id, is_redirected, .. } = *it;
+            let what = it.what.clone();
+            self.post(reactor, Invalidation { slot, client_id, is_redirected, what });
+        }
+    }
+
     /// Writes what a client of this reactor is told.
     pub(super) fn invalidate(&mut self, it: &Invalidation) {
         let Self { conns, pool, overflowing, .. } = self;
@@ -320,7 +336,10 @@ impl Reactor {
         let is_there = |conn: &super::conn::Conn| {
             conn.socket.is_some() && conn.facts.id == it.client_id && !conn.closing
         };
-        let Some(conn) = conn.filter(|it| is_there(it)) else { return };
+        let Some(conn) = conn.filter(|it| is_there(it)) else {
+            self.follow(it);
+            return;
+        };
         if !it.is_redirected {
             let Some(tracker) = conn.facts.tracker().filter(|t| it.what.concerns(t)) else {
                 return;

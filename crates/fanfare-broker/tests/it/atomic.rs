@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fanfare_broker::Broker;
 use fanfare_testkit::{Rng, seed};
 
+use crate::carried::restless;
 use crate::peer::{Frame, Peer, broker};
 
 const N_ACCOUNTS: u64 = 40;
@@ -99,19 +101,27 @@ fn total(peer: &mut Peer, way: u64) -> i64 {
 
 #[test]
 fn no_money_comes_or_goes_however_it_is_moved() {
+    move_money(&broker(|config| config.reactors = 3));
+}
+
+#[test]
+fn no_money_comes_or_goes_while_clients_are_carried_about() {
+    move_money(&restless(3));
+}
+
+fn move_money(broker: &Broker) {
     let seed = seed();
     let n_transfers = if is_full() { 20_000 } else { 400 };
-    let broker = broker(|config| config.reactors = 3);
-    let mut bank = Peer::of(&broker);
+    let mut bank = Peer::of(broker);
     for number in 0..N_ACCOUNTS {
         bank.call(&["SET", &account(number), &BALANCE.to_string()]);
     }
-    let expected = BALANCE * i64::try_from(N_ACCOUNTS).expect("few accounts");
+    let expected: i64 = (0..N_ACCOUNTS).map(|_| BALANCE).sum();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let auditors: Vec<_> = (0..3)
             .map(|way| {
-                let mut peer = Peer::of(&broker);
+                let mut peer = Peer::of(broker);
                 let is_over = &is_over;
                 scope.spawn(move || {
                     while !is_over.load(Ordering::Relaxed) {
@@ -122,7 +132,7 @@ fn no_money_comes_or_goes_however_it_is_moved() {
             .collect();
         let clerks: Vec<_> = (0..6)
             .map(|clerk| {
-                let mut peer = Peer::of(&broker);
+                let mut peer = Peer::of(broker);
                 scope.spawn(move || {
                     let mut rng = Rng::new(seed.wrapping_add(clerk));
                     for _ in 0..n_transfers {

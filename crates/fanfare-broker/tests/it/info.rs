@@ -11,6 +11,8 @@ use fanfare_testkit::{RawClient, RedisServer, escape};
 const ADDED: &[(&str, &str)] = &[
     ("fanfare_version", "what redis_version does not tell"),
     ("fanfare_reactors", "threads that serve connections"),
+    ("fanfare_reactors_active", "threads that run commands; the others have subscribers only"),
+    ("fanfare_clients_carried", "clients that went from one reactor to another"),
     ("listener0", "of 7.2: where it listens"),
     ("total_blocking_keys", "of 7.2, read by exporters"),
     ("total_blocking_keys_on_nokey", "of 7.2, read by exporters"),

@@ -3,6 +3,7 @@
 mod accept;
 mod atomic;
 mod blocking;
+mod carried;
 mod claiming;
 mod everywhere;
 mod full_mailbox;

@@ -32,6 +32,13 @@ mod net {
     pub(crate) struct Incoming;
 }
 
+mod carry {
+    //! Nor does anybody move.
+
+    #[derive(Debug)]
+    pub(crate) struct Carried;
+}
+
 mod tracking {
     //! No copies here.
 

@@ -1,5 +1,7 @@
 //! `# Server` and `# CPU`.
 
+use std::sync::atomic::Ordering;
+
 use super::source::{Source, directive};
 use super::text::Text;
 use crate::observe::process;
@@ -40,6 +42,7 @@ pub(super) fn server(source: &Source<'_>, text: &mut Text) {
     text.field("config_file", one_line(&config_file.unwrap_or_default()));
     text.field("io_threads_active", 0);
     text.field("fanfare_reactors", shared.mailboxes.len());
+    text.field("fanfare_reactors_active", shared.n_active.load(Ordering::Relaxed));
     let mut n_listeners = 0;
     let mut listener = |line: String| {
         text.field(format_args!("listener{n_listeners}"), line);

@@ -43,6 +43,7 @@ pub(super) fn stats(source: &Source<'_>, text: &mut Text) {
 fn traffic(source: &Source<'_>, text: &mut Text) {
     let rates = source.shared.sampler.rates();
     text.field("total_connections_received", source.sum(|it| &it.n_connections_accepted));
+    text.field("fanfare_clients_carried", source.sum(|it| &it.n_carried));
     text.field("total_commands_processed", source.sum(|it| &it.n_commands));
     text.field("instantaneous_ops_per_sec", format_args!("{:.0}", rates.commands));
     text.field("total_net_input_bytes", source.sum(|it| &it.n_bytes_read));

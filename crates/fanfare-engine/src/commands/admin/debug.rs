@@ -25,7 +25,7 @@ pub(crate) static DEBUG: Spec = Spec {
     run: debug,
 };
 
-/// The words of redis-server 7.0 for the subcommands that exist, but for what PANIC does.
+/// The words of redis-server 7.0 for the subcommands that exist, but for what PANIC does. SHUFFLE-CLIENTS is our own.
 const HELP_LINES: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
@@ -46,6 +46,8 @@ const HELP_LINES: &[&str] = &[
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
     "    default.",
+    "SHUFFLE-CLIENTS <0|1>",
+    "    Carry clients from one reactor to another all the time, for tests.",
     "SLEEP <seconds>",
     "    Stop the server for <seconds>. Decimals allowed.",
     "HELP",
@@ -70,6 +72,10 @@ fn debug(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         (b"protocol", Some(kind), 3) => protocol(ctx, kind),
         (b"set-active-expire", Some(on), 3) => {
             ctx.host.debug_active_expire(number::parse_int(on).is_some_and(|it| it != 0));
+            Ok(Reply::Ok)
+        }
+        (b"shuffle-clients", Some(on), 3) => {
+            ctx.host.debug_shuffle_clients(number::parse_int(on).is_some_and(|it| it != 0));
             Ok(Reply::Ok)
         }
         (b"sleep", Some(seconds), 3) => {
