@@ -42,6 +42,8 @@ impl Defined {
                 .get(3 + crate::words::KEYS.len()..)
                 .filter(|it| !it.is_empty())
                 .map_or(Self::All, Self::of),
+            // What the command inside failed with is the script's error.
+            "EVAL" if words.iter().any(|it| it.ends_with("-*")) => Self::Reason,
             _ => Told::by(&name, words).map_or(Self::All, Self::Stream),
         }
     }
