@@ -7,6 +7,7 @@
 //! | `chain` | all of them: sealed blocks in a tree, and the open one |
 //! | `slice` | [`Slice`]: entries for a reply |
 //! | `group`, `consumer` | [`Group`], [`Consumer`]: who reads, and what is pending |
+//! | `kept` | what a group keeps of each pending entry |
 //! | `position` | how far a group has come: entries read, and lag |
 //! | `producer` | [`Producers`]: what was added by whom, so that it is added once |
 
@@ -16,6 +17,7 @@ mod consumer;
 mod finder;
 mod group;
 mod id;
+mod kept;
 mod position;
 mod producer;
 mod slice;

@@ -104,11 +104,11 @@ impl Consumers {
 
     pub(super) fn find(&self, name: &[u8]) -> Option<Owner> {
         let at = self.search(name).ok()?;
-        self.by_name.get(at).map(|it| Owner(it.number))
+        self.by_name.get(at).map(|it| Owner::new(it.number))
     }
 
-    pub(super) fn get(&self, Owner(number): Owner) -> Option<&Consumer> {
-        match self.by_number.get(number as usize)? {
+    pub(super) fn get(&self, owner: Owner) -> Option<&Consumer> {
+        match self.by_number.get(owner.number() as usize)? {
             Slot::Used(consumer) => Some(consumer),
             Slot::Free { .. } => None,
         }
@@ -116,7 +116,7 @@ impl Consumers {
 
     /// In the order of their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Consumer> {
-        self.by_name.iter().filter_map(|it| self.get(Owner(it.number)))
+        self.by_name.iter().filter_map(|it| self.get(Owner::new(it.number)))
     }
 
     /// Adds a consumer, of whose name there is none.
@@ -144,11 +144,11 @@ impl Consumers {
         };
         let (Ok(at) | Err(at)) = self.search(&name);
         self.by_name.insert(at, Named { name, number });
-        Owner(number)
+        Owner::new(number)
     }
 
-    pub(super) fn edit(&mut self, Owner(number): Owner, edit: impl FnOnce(&mut Consumer)) {
-        let n_bytes = self.by_number.update(number as usize, |slot| match slot {
+    pub(super) fn edit(&mut self, owner: Owner, edit: impl FnOnce(&mut Consumer)) {
+        let n_bytes = self.by_number.update(owner.number() as usize, |slot| match slot {
             Slot::Used(consumer) => {
                 let consumer = Arc::make_mut(consumer);
                 let n_bytes = consumer.n_bytes();
@@ -168,8 +168,8 @@ impl Consumers {
         if let Ok(at) = self.search(&name) {
             self.by_name.remove(at);
         }
-        let next = self.free.replace(owner.0);
-        self.by_number.update(owner.0 as usize, |it| *it = Slot::Free { next });
+        let next = self.free.replace(owner.number());
+        self.by_number.update(owner.number() as usize, |it| *it = Slot::Free { next });
         self.n_consumer_bytes -= n_bytes;
     }
 

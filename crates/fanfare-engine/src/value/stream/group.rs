@@ -5,10 +5,13 @@
 //!
 //! Source: <https://redis.io/docs/latest/develop/data-types/streams/#consumer-groups>.
 
+use std::num::NonZeroU32;
+
 use triomphe::Arc;
 
 use super::consumer::{Consumer, Consumers};
 use super::id::StreamId;
+use super::kept::{Due, Kept, Often};
 use crate::tree::Name;
 use crate::tree::rank::{Item, RankTree};
 
@@ -23,6 +26,8 @@ struct Body {
     entries_read: Option<u64>,
     pending: RankTree<Kept>,
     by_time: RankTree<Due>,
+    /// Of what was delivered very often.
+    often: Often,
     /// Turns that were taken so far.
     n_turns: u64,
     consumers: Consumers,
@@ -49,46 +54,17 @@ impl Pending {
     }
 }
 
-/// What is pending, as it is kept.
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    pending: Pending,
-    /// Its place among those that were delivered at the same time.
-    turn: u64,
-}
-
 /// Number of a consumer, for as long as there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner(pub(super) u32);
+pub struct Owner(NonZeroU32);
 
-/// What is pending, in the order of deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    delivered_ms: u64,
-    turn: u64,
-    id: StreamId,
-}
-
-impl Item for Kept {
-    type Hint = StreamId;
-
-    fn hint(&self) -> StreamId {
-        self.pending.id
+impl Owner {
+    pub(super) fn new(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number))
     }
-}
 
-impl Kept {
-    fn due(&self) -> Due {
-        let Pending { delivered_ms, id, .. } = self.pending;
-        Due { delivered_ms, turn: self.turn, id }
-    }
-}
-
-impl Item for Due {
-    type Hint = u64;
-
-    fn hint(&self) -> u64 {
-        self.delivered_ms
+    pub(super) fn number(self) -> u32 {
+        self.0.get() - 1
     }
 }
 
@@ -118,6 +94,7 @@ impl Group {
             entries_read,
             pending: RankTree::new(),
             by_time: RankTree::new(),
+            often: Often::default(),
             n_turns: 0,
             consumers: Consumers::default(),
         }))
@@ -151,7 +128,7 @@ impl Group {
     /// Bytes that it holds.
     pub(super) fn n_bytes(&self) -> usize {
         let body = &*self.0;
-        let trees = body.pending.n_bytes() + body.by_time.n_bytes();
+        let trees = body.pending.n_bytes() + body.by_time.n_bytes() + body.often.n_bytes();
         size_of::<Body>() + body.name.n_bytes() + trees + body.consumers.n_bytes()
     }
 
@@ -180,20 +157,20 @@ impl Group {
     /// The first and the last entry that is pending.
     #[must_use]
     pub fn pending_bounds(&self) -> Option<(StreamId, StreamId)> {
-        Some((self.0.pending.first()?.pending.id, self.0.pending.last()?.pending.id))
+        Some((self.0.pending.first()?.id, self.0.pending.last()?.id))
     }
 
     /// What is pending of an entry.
     #[must_use]
     pub fn pending(&self, id: StreamId) -> Option<Pending> {
         let at = find_pending(&self.0.pending, id).ok()?;
-        self.0.pending.get(at).map(|it| it.pending)
+        self.0.pending.get(at).map(|it| it.pending(&self.0.often))
     }
 
     /// What is pending, from an ID on.
     pub fn pending_from(&self, id: StreamId) -> impl Iterator<Item = Pending> + use<'_> {
         let (Ok(at) | Err(at)) = find_pending(&self.0.pending, id);
-        self.0.pending.range(at..).map(|it| it.pending)
+        self.0.pending.range(at..).map(|it| it.pending(&self.0.often))
     }
 
     /// What a consumer has, from an ID on.
@@ -241,7 +218,7 @@ impl Group {
     pub fn set_pending(&mut self, pending: Pending) {
         let body = Arc::make_mut(&mut self.0);
         body.n_turns += 1;
-        let new = Kept { pending, turn: body.n_turns };
+        let new = Kept::new(pending, body.n_turns);
         let old = match find_pending(&body.pending, pending.id) {
             Ok(at) => body.pending.update(at, |it| std::mem::replace(it, new)),
             Err(at) => {
@@ -249,11 +226,17 @@ impl Group {
                 None
             }
         };
+        if old.is_some_and(|it| it.is_often()) {
+            body.often.remove(pending.id);
+        }
+        if new.is_often() {
+            body.often.insert(pending.id, pending.n_deliveries);
+        }
         if let Some(old) = &old {
             remove_due(&mut body.by_time, old.due());
         }
         insert_due(&mut body.by_time, new.due());
-        let old_owner = old.map(|it| it.pending.owner);
+        let old_owner = old.map(|it| it.owner);
         if old_owner != Some(pending.owner) {
             body.consumers.remove_pending(old_owner.flatten(), pending.id);
             body.consumers.add_pending(pending.owner, pending.id);
@@ -265,9 +248,13 @@ impl Group {
         let at = find_pending(&self.0.pending, id).ok()?;
         let body = Arc::make_mut(&mut self.0);
         let old = body.pending.remove(at)?;
+        let pending = old.pending(&body.often);
+        if old.is_often() {
+            body.often.remove(id);
+        }
         remove_due(&mut body.by_time, old.due());
-        body.consumers.remove_pending(old.pending.owner, id);
-        Some(old.pending)
+        body.consumers.remove_pending(old.owner, id);
+        Some(pending)
     }
 }
 
@@ -323,10 +310,10 @@ impl Group {
 
 fn find_pending(pending: &RankTree<Kept>, id: StreamId) -> Result<usize, usize> {
     // Entries are delivered in order, mostly.
-    if pending.last().is_none_or(|last| last.pending.id < id) {
+    if pending.last().is_none_or(|last| last.id < id) {
         return Err(pending.len());
     }
-    pending.search(id, |it| it.pending.id.cmp(&id))
+    pending.search(id, |it| it.id.cmp(&id))
 }
 
 fn insert_due(by_time: &mut RankTree<Due>, due: Due) {
