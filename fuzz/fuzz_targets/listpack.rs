@@ -6,7 +6,7 @@ use fanfare_engine::packed::{Element, Listpack};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut packed) = Listpack::from_bytes(bytes.to_vec()) else {
+    let Ok(mut packed) = Listpack::from_bytes(bytes) else {
         return;
     };
     let elements: Vec<Vec<u8>> = packed.iter().map(|it| it.to_bytes().into_owned()).collect();
@@ -30,6 +30,6 @@ fuzz_target!(|bytes: &[u8]| {
     packed.append(&tail).unwrap();
     assert_eq!(packed.remove_range(index / 2, 2), 2.min(model.len() - index / 2));
     model.drain(index / 2..(index / 2 + 2).min(model.len()));
-    let again = Listpack::from_bytes(packed.into_bytes()).unwrap();
+    let again = Listpack::from_bytes(packed.as_bytes()).unwrap();
     assert!(again.iter().map(|it| it.to_bytes().into_owned()).eq(model));
 });

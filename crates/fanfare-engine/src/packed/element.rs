@@ -135,19 +135,16 @@ impl<'a> Encoded<'a> {
         self.head.len + self.body.len() + self.back.len
     }
 
-    /// Writes it at the end of `out`.
-    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.head.bytes());
-        out.extend_from_slice(self.body);
-        out.extend_from_slice(self.back.bytes());
-    }
-
-    /// Writes it over the first bytes of `out`, which is long enough.
-    pub(super) fn write_over(&self, out: &mut [u8]) {
+    /// Writes it over the first bytes of `out`, which is long enough; returns those behind.
+    #[inline]
+    pub(super) fn write_over<'o>(&self, out: &'o mut [u8]) -> &'o mut [u8] {
         let rest = self.head.write_over(out);
-        if let Some((to, rest)) = rest.split_at_mut_checked(self.body.len()) {
-            to.copy_from_slice(self.body);
-            self.back.write_over(rest);
+        match rest.split_at_mut_checked(self.body.len()) {
+            Some((to, rest)) => {
+                to.copy_from_slice(self.body);
+                self.back.write_over(rest)
+            }
+            None => Default::default(),
         }
     }
 }
@@ -356,8 +353,9 @@ mod tests {
     use super::{Element, Encoded, back_len, decode_first, read_back};
 
     fn encoded(bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        Encoded::new(Element::Bytes(bytes)).unwrap().append_to(&mut out);
+        let encoded = Encoded::new(Element::Bytes(bytes)).unwrap();
+        let mut out = vec![0; encoded.len()];
+        assert!(encoded.write_over(&mut out).is_empty());
         out
     }
 

@@ -12,15 +12,16 @@ pub use iter::Iter;
 
 use std::fmt;
 
+use super::buffer::Buffer;
 use super::element::{self, Element, Encoded};
-use super::{BYTES_MAX, Full, Malformed, make_room, reserve};
+use super::{BYTES_MAX, Full, Malformed};
 
 const HEADER_LEN: usize = 6;
 const EMPTY: [u8; HEADER_LEN + 1] = [7, 0, 0, 0, 0, 0, element::END];
 /// What the header says if there are so many elements or more.
 const N_ELEMENTS_UNKNOWN: u16 = u16::MAX;
 
-/// A sequence of [`Element`]s as packed bytes.
+/// A sequence of [`Element`]s as packed bytes. A clone shares them, until one of the two is changed.
 ///
 /// ```
 /// use fanfare_engine::packed::{Element, Listpack};
@@ -29,15 +30,11 @@ const N_ELEMENTS_UNKNOWN: u16 = u16::MAX;
 /// colours.push_back(&b"red"[..])?;
 /// colours.push_front(Element::Int(7))?;
 /// assert_eq!(colours.get(1), Some(Element::Bytes(b"red")));
-/// assert_eq!(Listpack::from_bytes(colours.clone().into_bytes()), Ok(colours));
+/// assert_eq!(Listpack::from_bytes(colours.as_bytes()), Ok(colours.clone()));
 /// # Ok::<(), fanfare_engine::packed::Full>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Listpack {
-    bytes: Vec<u8>,
-    /// The header can not count beyond 65534.
-    n_elements: usize,
-}
+#[derive(Clone)]
+pub struct Listpack(Buffer);
 
 /// Where an element of a [`Listpack`] begins, or where it ends. Holds until the listpack is changed at or before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,61 +51,89 @@ impl Listpack {
     /// An empty listpack.
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: EMPTY.to_vec(), n_elements: 0 }
+        Self::with_capacity(EMPTY.len())
     }
 
     /// An empty listpack that can grow to `n_bytes` without moving.
     #[must_use]
     pub fn with_capacity(n_bytes: usize) -> Self {
-        let mut bytes = Vec::with_capacity(n_bytes.max(EMPTY.len()));
-        bytes.extend_from_slice(&EMPTY);
-        Self { bytes, n_elements: 0 }
+        Self(Buffer::new(&EMPTY, n_bytes))
     }
 
     /// Takes a listpack that was written elsewhere. Every element is checked.
     ///
     /// # Errors
     /// If `bytes` are not a listpack.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Malformed> {
-        let n_elements = check(&bytes)?;
-        Ok(Self { bytes, n_elements })
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        check(bytes)?;
+        Ok(Self(Buffer::exact(bytes)))
     }
 
     /// The bytes as Redis has them.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        let all = self.0.all();
+        all.get(..self.n_used()).unwrap_or(all)
     }
 
-    /// The bytes as Redis has them.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// How many bytes there are, of those that there is room for.
+    #[inline]
+    fn n_used(&self) -> usize {
+        let n_used = self.0.all().first_chunk().map_or(0, |it| u32::from_le_bytes(*it));
+        usize::try_from(n_used).unwrap_or(usize::MAX)
     }
 
-    /// How many elements it has.
+    /// How many elements the header says that there are; `None`: more than it can say, or were once.
+    #[inline]
+    fn n_said(&self) -> Option<u16> {
+        match self.0.all() {
+            [_, _, _, _, low, high, ..] => {
+                Some(u16::from_le_bytes([*low, *high])).filter(|it| *it != N_ELEMENTS_UNKNOWN)
+            }
+            _ => None,
+        }
+    }
+
+    /// How many elements it has. They are counted one by one if there are more than 65534.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.n_elements
+        match self.n_said() {
+            Some(n_elements) => usize::from(n_elements),
+            None => self.count(),
+        }
+    }
+
+    #[cold]
+    fn count(&self) -> usize {
+        let mut at = HEADER_LEN;
+        let mut n_elements = 0;
+        while let Some(next) = element::skip(self.0.all(), at) {
+            (at, n_elements) = (next, n_elements + 1);
+        }
+        n_elements
     }
 
     /// Whether it has no elements.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.n_elements == 0
+        self.n_used() <= EMPTY.len()
     }
 
     /// How many bytes of memory it holds, also those that are not used yet.
+    #[inline]
     #[must_use]
     pub fn n_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.0.n_bytes()
     }
 
     /// Gives back the memory that is not used, unless that is little.
     pub fn shrink_to_fit(&mut self) {
-        if self.bytes.len() < self.bytes.capacity() / 8 * 7 {
-            // Moved: where they are, allocators leave what is more than half full as it is.
-            self.bytes = self.bytes.as_slice().to_vec();
+        let n_used = self.n_used();
+        if n_used < self.0.all().len() / 8 * 7 {
+            self.0.shrink(n_used);
         }
     }
 
@@ -121,7 +146,7 @@ impl Listpack {
     /// The elements that begin at or after `from` and end at or before `to`.
     #[must_use]
     pub fn range(&self, from: Position, to: Position) -> Iter<'_> {
-        Iter::new(&self.bytes, from.0, to.0.min(self.end().0))
+        Iter::new(self.0.all(), from.0, to.0.min(self.end().0))
     }
 
     /// Where the first element begins.
@@ -133,39 +158,39 @@ impl Listpack {
     /// Where the last element ends.
     #[must_use]
     pub fn end(&self) -> Position {
-        Position(self.bytes.len().saturating_sub(1))
+        Position(self.n_used().saturating_sub(1))
     }
 
     /// The element at a position; `None` at the end.
     #[must_use]
     pub fn at(&self, position: Position) -> Option<Element<'_>> {
-        element::decode(&self.bytes, position.0).map(|(element, _)| element)
+        element::decode(self.0.all(), position.0).map(|(element, _)| element)
     }
 
     /// The element at a position, and where the next one begins; `None` at the end.
     #[inline]
     #[must_use]
     pub fn read(&self, position: Position) -> Option<(Element<'_>, Position)> {
-        element::decode(&self.bytes, position.0).map(|(element, next)| (element, Position(next)))
+        element::decode(self.0.all(), position.0).map(|(element, next)| (element, Position(next)))
     }
 
     /// Where the element after that at `position` begins, which may be the end; `None` at the end.
     #[must_use]
     pub fn next(&self, position: Position) -> Option<Position> {
-        element::skip(&self.bytes, position.0).map(Position)
+        element::skip(self.0.all(), position.0).map(Position)
     }
 
     /// Where the element before `position` begins; `None` at the start.
     #[must_use]
     pub fn prev(&self, position: Position) -> Option<Position> {
-        prev(&self.bytes, position.0).map(Position)
+        prev(self.0.all(), position.0).map(Position)
     }
 
     /// Where the element number `index` begins. Found from the nearer end.
     #[inline]
     #[must_use]
     pub fn seek(&self, index: usize) -> Option<Position> {
-        let n_after = self.n_elements.checked_sub(index).filter(|it| *it != 0)?;
+        let n_after = self.len().checked_sub(index).filter(|it| *it != 0)?;
         if index <= n_after {
             (0..index).try_fold(self.start(), |it, _| self.next(it))
         } else {
@@ -185,13 +210,13 @@ impl Listpack {
     pub fn find(&self, wanted: &[u8], from: Position, n_skipped: usize) -> Option<Position> {
         let number = element::parse_int(wanted);
         let mut at = from.0;
-        while let Some((is_wanted, next)) = element::spells(&self.bytes, at, (wanted, number)) {
+        while let Some((is_wanted, next)) = element::spells(self.0.all(), at, (wanted, number)) {
             if is_wanted {
                 return Some(Position(at));
             }
             at = next;
             for _ in 0..n_skipped {
-                at = element::skip(&self.bytes, at)?;
+                at = element::skip(self.0.all(), at)?;
             }
         }
         None
@@ -201,14 +226,17 @@ impl Listpack {
     ///
     /// # Errors
     /// If it would be too large.
+    #[inline]
     pub fn push_back<'a>(&mut self, element: impl Into<Element<'a>>) -> Result<(), Full> {
         let encoded = Encoded::new(element.into())?;
-        self.check_room(encoded.len())?;
-        reserve(&mut self.bytes, encoded.len());
-        self.bytes.pop();
-        encoded.append_to(&mut self.bytes);
-        self.bytes.push(element::END);
-        self.set_header(self.n_elements + 1);
+        let n_used = self.check_room(encoded.len())?;
+        let n_elements = self.n_said().map(|it| it + 1);
+        let bytes = self.0.edit(n_used, n_used + encoded.len());
+        if let Some(to) = bytes.get_mut(n_used - 1..) {
+            let behind = encoded.write_over(to);
+            behind.first_mut().into_iter().for_each(|it| *it = element::END);
+        }
+        set_header(bytes, n_used + encoded.len(), n_elements);
         Ok(())
     }
 
@@ -231,9 +259,8 @@ impl Listpack {
     ) -> Result<(), Full> {
         let encoded = Encoded::new(element.into())?;
         self.check_room(encoded.len())?;
-        if self.put(position.min(self.end()), 0, &encoded) {
-            self.set_header(self.n_elements + 1);
-        }
+        let n_elements = self.n_said().map(|it| it + 1);
+        self.put(position.min(self.end()), 0, &encoded, n_elements);
         Ok(())
     }
 
@@ -248,10 +275,8 @@ impl Listpack {
     ) -> Result<(), Full> {
         let encoded = Encoded::new(element.into())?;
         self.check_room(encoded.len())?;
-        if let Some(next) = self.next(position)
-            && self.put(position, next.0 - position.0, &encoded)
-        {
-            self.set_header(self.n_elements);
+        if let Some(next) = self.next(position) {
+            self.put(position, next.0 - position.0, &encoded, self.n_said());
         }
         Ok(())
     }
@@ -261,13 +286,17 @@ impl Listpack {
     pub fn remove(&mut self, position: Position, n: usize) -> usize {
         let (mut n_removed, mut end) = (0, position.0);
         while n_removed < n
-            && let Some(next) = element::skip(&self.bytes, end)
+            && let Some(next) = element::skip(self.0.all(), end)
         {
             (n_removed, end) = (n_removed + 1, next);
         }
-        let n_bytes = end.saturating_sub(position.0);
-        if n_removed != 0 && make_room(&mut self.bytes, position.0, n_bytes, 0) {
-            self.set_header(self.n_elements.saturating_sub(n_removed));
+        if n_removed == 0 {
+            return 0;
+        }
+        let (n_used, n_bytes) = (self.n_used(), end.saturating_sub(position.0));
+        let n_elements = u16::try_from(self.len().saturating_sub(n_removed)).ok();
+        if let Some(bytes) = self.0.splice(n_used, position.0, (n_bytes, 0)) {
+            set_header(bytes, n_used - n_bytes, n_elements);
         }
         n_removed
     }
@@ -281,15 +310,20 @@ impl Listpack {
     #[must_use = "the elements are gone from this listpack"]
     pub fn split_off(&mut self, index: usize) -> Self {
         let Some(position) = self.seek(index) else { return Self::new() };
-        let moved = self.bytes.get(position.0..).unwrap_or_default();
-        let mut tail = Self::with_capacity(HEADER_LEN + moved.len());
-        tail.bytes.truncate(HEADER_LEN);
-        tail.bytes.extend_from_slice(moved);
-        tail.set_header(self.n_elements - index);
-        self.bytes.truncate(position.0);
-        self.bytes.push(element::END);
-        self.set_header(index);
-        tail
+        let len = self.len();
+        let moved = self.as_bytes().get(position.0..).unwrap_or_default();
+        let n_moved = moved.len();
+        let mut tail = Buffer::new(&EMPTY, HEADER_LEN + n_moved);
+        let bytes = tail.edit(HEADER_LEN, HEADER_LEN + n_moved);
+        if let Some(to) = bytes.get_mut(HEADER_LEN..HEADER_LEN + n_moved) {
+            to.copy_from_slice(moved);
+        }
+        set_header(bytes, HEADER_LEN + n_moved, u16::try_from(len - index).ok());
+
+        let bytes = self.0.edit(position.0, position.0 + 1);
+        bytes.get_mut(position.0).into_iter().for_each(|it| *it = element::END);
+        set_header(bytes, position.0 + 1, u16::try_from(index).ok());
+        Self(tail)
     }
 
     /// Adds the elements of another listpack after the last one.
@@ -297,39 +331,50 @@ impl Listpack {
     /// # Errors
     /// If it would be too large.
     pub fn append(&mut self, other: &Self) -> Result<(), Full> {
-        let added = other.bytes.get(HEADER_LEN..).unwrap_or_default();
-        self.check_room(added.len())?;
-        reserve(&mut self.bytes, added.len());
-        self.bytes.pop();
-        self.bytes.extend_from_slice(added);
-        self.set_header(self.n_elements + other.n_elements);
+        let added = other.as_bytes().get(HEADER_LEN..).unwrap_or_default();
+        let n_used = self.check_room(added.len())?;
+        let n_elements = self.n_said().zip(other.n_said()).and_then(|(it, n)| it.checked_add(n));
+        // Over the end of the first, up to that of the other.
+        let n_used_then = n_used - 1 + added.len();
+        let bytes = self.0.edit(n_used, n_used_then);
+        if let Some(to) = bytes.get_mut(n_used - 1..n_used_then) {
+            to.copy_from_slice(added);
+        }
+        set_header(bytes, n_used_then, n_elements);
         Ok(())
     }
 
-    fn check_room(&self, n_more: usize) -> Result<(), Full> {
-        if BYTES_MAX < self.bytes.len().saturating_add(n_more) { Err(Full) } else { Ok(()) }
+    /// Whether there may be so many bytes more; returns how many there are.
+    #[inline]
+    fn check_room(&self, n_more: usize) -> Result<usize, Full> {
+        let n_used = self.n_used();
+        if BYTES_MAX < n_used.saturating_add(n_more) { Err(Full) } else { Ok(n_used) }
     }
 
-    /// Writes an element over the `n_old` bytes at `position`; false if there are not so many.
-    fn put(&mut self, position: Position, n_old: usize, encoded: &Encoded<'_>) -> bool {
-        let is_room = make_room(&mut self.bytes, position.0, n_old, encoded.len());
-        if is_room && let Some(to) = self.bytes.get_mut(position.0..) {
+    /// Writes an element over the `n_old` bytes at `position`, if there are so many.
+    fn put(
+        &mut self,
+        position: Position,
+        n_old: usize,
+        encoded: &Encoded<'_>,
+        n_elements: Option<u16>,
+    ) {
+        let n_used = self.n_used();
+        let Some(bytes) = self.0.splice(n_used, position.0, (n_old, encoded.len())) else { return };
+        if let Some(to) = bytes.get_mut(position.0..) {
             encoded.write_over(to);
         }
-        is_room
-    }
-
-    fn set_header(&mut self, n_elements: usize) {
-        self.n_elements = n_elements;
-        let n_bytes = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        let n_elements = u16::try_from(n_elements).unwrap_or(N_ELEMENTS_UNKNOWN);
-        if let Some((header, _)) = self.bytes.split_first_chunk_mut::<HEADER_LEN>() {
-            let [a, b, c, d] = n_bytes.to_le_bytes();
-            let [e, f] = n_elements.to_le_bytes();
-            *header = [a, b, c, d, e, f];
-        }
+        set_header(bytes, n_used - n_old + encoded.len(), n_elements);
     }
 }
+
+impl PartialEq for Listpack {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Listpack {}
 
 impl Default for Listpack {
     fn default() -> Self {
@@ -352,6 +397,17 @@ impl<'a> IntoIterator for &'a Listpack {
     }
 }
 
+/// Writes how long a listpack is and how many elements it has, if the header can say that.
+#[inline]
+fn set_header(bytes: &mut [u8], n_used: usize, n_elements: Option<u16>) {
+    let n_used = u32::try_from(n_used).unwrap_or(u32::MAX);
+    if let Some((header, _)) = bytes.split_first_chunk_mut::<HEADER_LEN>() {
+        let [a, b, c, d] = n_used.to_le_bytes();
+        let [e, f] = n_elements.unwrap_or(N_ELEMENTS_UNKNOWN).to_le_bytes();
+        *header = [a, b, c, d, e, f];
+    }
+}
+
 /// Where the element before `at` begins.
 fn prev(bytes: &[u8], at: usize) -> Option<usize> {
     let len = element::read_back(bytes, at)?;
@@ -359,11 +415,11 @@ fn prev(bytes: &[u8], at: usize) -> Option<usize> {
     (HEADER_LEN <= start).then_some(start)
 }
 
-/// Reads all of `bytes` and counts the elements.
+/// Reads all of `bytes`.
 ///
 /// It is a little stricter than Redis is with `sanitize-dump-payload yes`, which accepts a length behind an element that
 /// is read on into the element: as soon as that element is replaced, the length is another one.
-fn check(bytes: &[u8]) -> Result<usize, Malformed> {
+fn check(bytes: &[u8]) -> Result<(), Malformed> {
     let malformed = |offset, reason| Err(Malformed { offset, reason });
     let Some((header, elements)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return malformed(0, "a listpack without a header");
@@ -391,5 +447,5 @@ fn check(bytes: &[u8]) -> Result<usize, Malformed> {
     if claimed != N_ELEMENTS_UNKNOWN && usize::from(claimed) != n_elements {
         return malformed(4, "a listpack with another number of elements than it says");
     }
-    Ok(n_elements)
+    Ok(())
 }

@@ -6,11 +6,13 @@
 //! | [`element`] | [`Element`]: one of them |
 //! | [`intset`] | [`IntSet`]: small sets of integers, sorted |
 //! | [`chunk`] | [`Chunk`]: what one node of a list holds |
+//! | `buffer` | the memory of a listpack or an intset |
 //!
 //! Bytes from outside are checked once, as a whole, by `from_bytes`; after that everything is trusted to be in form.
 //! Should it not be (a position of another listpack, say), answers are wrong, but nothing panics and nothing runs on
 //! for ever.
 
+mod buffer;
 pub mod chunk;
 pub mod element;
 pub mod intset;
@@ -22,8 +24,6 @@ pub use intset::IntSet;
 pub use listpack::{Listpack, Position};
 
 use std::fmt;
-
-use crate::memory::given_for;
 
 /// What a listpack or an intset may have in bytes: Redis's own limit, far below what its header can say.
 pub const BYTES_MAX: usize = 1 << 30;
@@ -56,32 +56,3 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
-
-/// Makes room for `n_more` bytes. Less is kept in reserve than `Vec` would: most small collections are written once and
-/// then read, and there are millions of them.
-fn reserve(bytes: &mut Vec<u8>, n_more: usize) {
-    let needed = bytes.len().saturating_add(n_more);
-    if bytes.capacity() < needed {
-        bytes.reserve_exact(given_for(needed) - bytes.len());
-    }
-}
-
-/// Replaces the `n_old` bytes at `at` by `n_new` bytes, whose content is still to be written, and moves what follows.
-/// False, and nothing is changed, if there are no such bytes.
-fn make_room(bytes: &mut Vec<u8>, at: usize, n_old: usize, n_new: usize) -> bool {
-    let len = bytes.len();
-    let Some(old_end) = at.checked_add(n_old).filter(|&it| it <= len) else {
-        return false;
-    };
-    let new_end = at.saturating_add(n_new);
-    if old_end < new_end {
-        let n_more = new_end - old_end;
-        reserve(bytes, n_more);
-        bytes.resize(len + n_more, 0);
-        bytes.copy_within(old_end..len, new_end);
-    } else if new_end < old_end {
-        bytes.copy_within(old_end..len, new_end);
-        bytes.truncate(len - (old_end - new_end));
-    }
-    true
-}

@@ -125,6 +125,6 @@ fn packed<'a, T>(
 
 /// A listpack that is not empty.
 fn listpack(bytes: Cow<'_, [u8]>) -> Result<Listpack, ReadErrorKind> {
-    let pack = Listpack::from_bytes(bytes.into_owned()).map_err(|_| ReadErrorKind::BadPacking)?;
+    let pack = Listpack::from_bytes(&bytes).map_err(|_| ReadErrorKind::BadPacking)?;
     if pack.is_empty() { Err(ReadErrorKind::Empty) } else { Ok(pack) }
 }

@@ -7,7 +7,8 @@
 //! | `part` | [`Field`] and [`Part`]: what is looked at |
 //!
 //! A hash becomes a table where Redis's does, by the number of its fields or the length of one, and never again packed.
-//! The first field that expires makes a packed hash one with times, which it stays.
+//! The first field that expires makes a packed hash one with times, which it stays. Most hashes are small and without
+//! times: for these there is nothing but the listpack.
 //!
 //! Fields whose time has come are here until [`Hash::expire`]. The keyspace calls it before a command looks at the
 //! hash, so no command ever sees them; that differs from Redis, where `HLEN` counts them until they are removed.
@@ -25,7 +26,7 @@ pub use part::{Field, Part};
 use crate::packed::Listpack;
 use crate::tree::Name;
 use crate::tuning::Tuning;
-use packed::Packed;
+use packed::{Packed, PackedMut};
 use table::Table;
 
 /// A hash.
@@ -34,9 +35,34 @@ pub struct Hash(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    Packed(Arc<Packed>),
-    Table(Arc<Table>),
+    Packed(Listpack),
+    Other(Arc<Other>),
 }
+
+#[derive(Clone, Debug)]
+enum Other {
+    /// Packed, with times.
+    Timed(Listpack),
+    Table(Table),
+}
+
+/// A [`Form`] that is looked at.
+enum View<'a> {
+    Packed(Packed<'a>),
+    Table(&'a Table),
+}
+
+/// A [`Form`] that is changed; a clone has its own.
+enum ViewMut<'a> {
+    Packed(PackedMut<'a>),
+    Table(&'a mut Table),
+}
+
+/// What an `Arc` has in front of what it holds.
+const COUNT_LEN: usize = size_of::<usize>();
+
+/// Room for the first field, as a rule.
+const FIRST_LEN: usize = 40;
 
 /// Where a packed hash becomes a table.
 #[derive(Clone, Copy, Debug)]
@@ -97,19 +123,30 @@ impl Lifetime {
 
 impl Default for Hash {
     fn default() -> Self {
-        Self(Form::Packed(Arc::new(Packed::default())))
+        Self(Form::Packed(Listpack::with_capacity(FIRST_LEN)))
     }
 }
 
 /// Looking at it.
 impl Hash {
+    #[inline]
+    fn view(&self) -> View<'_> {
+        match &self.0 {
+            Form::Packed(elements) => View::Packed(Packed::new(elements, false)),
+            Form::Other(other) => match &**other {
+                Other::Timed(elements) => View::Packed(Packed::new(elements, true)),
+                Other::Table(table) => View::Table(table),
+            },
+        }
+    }
+
     /// Number of fields.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Packed(packed) => packed.len(),
-            Form::Table(table) => table.len(),
+        match self.view() {
+            View::Packed(packed) => packed.len(),
+            View::Table(table) => table.len(),
         }
     }
 
@@ -123,39 +160,39 @@ impl Hash {
     #[inline]
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<Field<'_>> {
-        match &self.0 {
-            Form::Packed(packed) => packed.get(name),
-            Form::Table(table) => table.get(name),
+        match self.view() {
+            View::Packed(packed) => packed.get(name),
+            View::Table(table) => table.get(name),
         }
     }
 
     /// The field number `index` in the order of [`Self::iter`].
     #[must_use]
     pub fn nth(&self, index: usize) -> Option<Field<'_>> {
-        match &self.0 {
-            Form::Packed(packed) => packed.nth(index),
-            Form::Table(table) => table.nth(index),
+        match self.view() {
+            View::Packed(packed) => packed.nth(index),
+            View::Table(table) => table.nth(index),
         }
     }
 
     /// All fields with their values and times: those of a packed hash in its order, those of a table in none.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter(match &self.0 {
-            Form::Packed(packed) => Fields::Packed(packed.iter()),
-            Form::Table(table) => Fields::Table(table.iter()),
+        Iter(match self.view() {
+            View::Packed(packed) => Fields::Packed(packed.iter()),
+            View::Table(table) => Fields::Table(table.iter()),
         })
     }
 
     /// Calls `f` with some fields from `position` on, as [`HashTree::visit`](crate::tree::HashTree::visit) does; a
     /// packed hash is visited at once.
     pub fn visit<'a>(&'a self, position: u64, f: impl FnMut(Field<'a>)) -> Option<u64> {
-        match &self.0 {
-            Form::Packed(packed) => {
+        match self.view() {
+            View::Packed(packed) => {
                 packed.iter().for_each(f);
                 None
             }
-            Form::Table(table) => table.visit(position, f),
+            View::Table(table) => table.visit(position, f),
         }
     }
 
@@ -163,27 +200,27 @@ impl Hash {
     #[inline]
     #[must_use]
     pub fn soonest_ms(&self) -> Option<u64> {
-        match &self.0 {
-            Form::Packed(packed) => packed.soonest_ms(),
-            Form::Table(table) => table.soonest_ms(),
+        match self.view() {
+            View::Packed(packed) => packed.soonest_ms(),
+            View::Table(table) => table.soonest_ms(),
         }
     }
 
     /// The listpack of a packed hash, and whether it has times in it.
     #[must_use]
     pub fn listpack(&self) -> Option<(&Listpack, bool)> {
-        match &self.0 {
-            Form::Packed(packed) => Some((packed.elements(), packed.is_timed())),
-            Form::Table(_) => None,
+        match self.view() {
+            View::Packed(packed) => Some((packed.elements, packed.is_timed)),
+            View::Table(_) => None,
         }
     }
 
     /// The name that `OBJECT ENCODING` answers.
     pub(super) fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Packed(packed) if packed.is_timed() => "listpackex",
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
+        match self.view() {
+            View::Packed(packed) if packed.is_timed => "listpackex",
+            View::Packed(_) => "listpack",
+            View::Table(_) => "hashtable",
         }
     }
 
@@ -191,62 +228,93 @@ impl Hash {
     #[inline]
     pub(super) fn n_bytes(&self) -> usize {
         match &self.0 {
-            Form::Packed(packed) => packed.n_bytes(),
-            Form::Table(table) => table.n_bytes(),
+            Form::Packed(elements) => elements.n_bytes(),
+            Form::Other(other) => {
+                let own = match &**other {
+                    Other::Timed(elements) => elements.n_bytes(),
+                    Other::Table(table) => table.n_bytes(),
+                };
+                COUNT_LEN + size_of::<Other>() + own
+            }
         }
     }
 
     /// About how many small allocations it takes as long to free as this.
     pub(super) fn effort(&self) -> usize {
-        match &self.0 {
-            Form::Packed(_) => 2,
-            Form::Table(table) => table.effort(),
+        match self.view() {
+            View::Packed(_) => 1,
+            View::Table(table) => table.effort(),
         }
     }
 }
 
 /// Changing it.
 impl Hash {
+    #[inline]
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        match &mut self.0 {
+            Form::Packed(elements) => ViewMut::Packed(PackedMut::new(elements, false)),
+            Form::Other(other) => match Arc::make_mut(other) {
+                Other::Timed(elements) => ViewMut::Packed(PackedMut::new(elements, true)),
+                Other::Table(table) => ViewMut::Table(table),
+            },
+        }
+    }
+
     /// Sets a field; returns whether it is new.
     #[inline]
     pub fn set(&mut self, name: &[u8], value: &[u8], lifetime: Lifetime, limits: Limits) -> bool {
-        if let Form::Packed(packed) = &mut self.0
+        if let View::Packed(packed) = self.view()
             && limits.admits_len(name.len())
             && limits.admits_len(value.len())
             && packed.has_room(name, value)
         {
-            let packed = Arc::make_mut(packed);
-            let is_new = packed.set(name, value, lifetime);
-            if !limits.admits(packed.len()) {
-                self.table_mut();
+            if matches!(lifetime, Lifetime::Until(_)) {
+                self.make_timed();
             }
-            return is_new;
+            if let ViewMut::Packed(mut packed) = self.view_mut() {
+                let is_new = packed.set(name, value, lifetime);
+                if !limits.admits(packed.len()) {
+                    self.table_mut();
+                }
+                return is_new;
+            }
         }
         self.table_mut().set(name, value, lifetime)
     }
 
     /// Changes when a field expires (`None`: never); nothing happens if it is not there.
     pub fn put_time(&mut self, name: &[u8], expires_at_ms: Option<u64>) {
-        match &mut self.0 {
-            Form::Packed(packed) => Arc::make_mut(packed).put_time(name, expires_at_ms),
-            Form::Table(table) => Arc::make_mut(table).put_time(name, expires_at_ms),
+        if expires_at_ms.is_some() && self.get(name).is_some() {
+            self.make_timed();
+        }
+        match self.view_mut() {
+            ViewMut::Packed(mut packed) => packed.put_time(name, expires_at_ms),
+            ViewMut::Table(table) => table.put_time(name, expires_at_ms),
+        }
+    }
+
+    /// Has times, if it is packed.
+    fn make_timed(&mut self) {
+        if let Form::Packed(elements) = &self.0 {
+            self.0 = Form::Other(Arc::new(Other::Timed(packed::with_times(elements))));
         }
     }
 
     /// Removes a field; returns whether it was there.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        match &mut self.0 {
-            Form::Packed(packed) => Arc::make_mut(packed).remove(name),
-            Form::Table(table) => Arc::make_mut(table).remove(name),
+        match self.view_mut() {
+            ViewMut::Packed(mut packed) => packed.remove(name),
+            ViewMut::Table(table) => table.remove(name),
         }
     }
 
     /// Removes up to `n_max` fields whose time has come, and returns their names.
     pub fn expire(&mut self, now_ms: u64, n_max: usize) -> Vec<Name> {
         let mut removed = Vec::new();
-        match &mut self.0 {
-            Form::Packed(packed) => Arc::make_mut(packed).expire(now_ms, n_max, &mut removed),
-            Form::Table(table) => Arc::make_mut(table).expire(now_ms, n_max, &mut removed),
+        match self.view_mut() {
+            ViewMut::Packed(mut packed) => packed.expire(now_ms, n_max, &mut removed),
+            ViewMut::Table(table) => table.expire(now_ms, n_max, &mut removed),
         }
         removed
     }
@@ -254,9 +322,11 @@ impl Hash {
     /// A hash that was saved: field and value, or, if it is timed, field, value and time in the order of the times, and
     /// so on, no name twice. Only the number of fields counts, as with Redis.
     pub(crate) fn from_listpack(elements: Listpack, is_timed: bool, limits: Limits) -> Self {
-        let packed = Packed::new(elements, is_timed);
-        let is_small = limits.admits(packed.len());
-        let mut hash = Self(Form::Packed(Arc::new(packed)));
+        let is_small = limits.admits(Packed::new(&elements, is_timed).len());
+        let mut hash = Self(match is_timed {
+            true => Form::Other(Arc::new(Other::Timed(elements))),
+            false => Form::Packed(elements),
+        });
         if !is_small {
             hash.table_mut();
         }
@@ -270,17 +340,17 @@ impl Hash {
 
     /// The table; it is made of what is packed.
     fn table_mut(&mut self) -> &mut Table {
-        if let Form::Packed(packed) = &self.0 {
+        if let View::Packed(packed) = self.view() {
             let mut table = Table::default();
             for field in packed.iter() {
                 let lifetime = field.expires_at_ms.map_or(Lifetime::Forever, Lifetime::Until);
                 table.set(&field.name.to_name(), &field.value.to_name(), lifetime);
             }
-            self.0 = Form::Table(Arc::new(table));
+            self.0 = Form::Other(Arc::new(Other::Table(table)));
         }
-        match &mut self.0 {
-            Form::Table(table) => Arc::make_mut(table),
-            Form::Packed(_) => unreachable!("it was made a table"),
+        match self.view_mut() {
+            ViewMut::Table(table) => table,
+            ViewMut::Packed(_) => unreachable!("it was made a table"),
         }
     }
 }

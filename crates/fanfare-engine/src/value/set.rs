@@ -20,7 +20,7 @@ pub use iter::{Iter, Member};
 #[derive(Clone, Debug)]
 pub enum Set {
     /// Integers, in ascending order.
-    Ints(Arc<IntSet>),
+    Ints(IntSet),
     /// Any members, in no order.
     Table(Arc<Table>),
 }
@@ -36,12 +36,12 @@ pub struct Table {
 /// Redis packs no more, whatever the setting is.
 const INTS_MAX: u32 = 1 << 30;
 
-/// A reference count and a `Vec`, or a tree and a length.
-const ROOT_LEN: usize = 40;
+/// A reference count, a tree and a length.
+const ROOT_LEN: usize = size_of::<usize>() + size_of::<Table>();
 
 impl Default for Set {
     fn default() -> Self {
-        Self::Ints(Arc::new(IntSet::new()))
+        Self::Ints(IntSet::new())
     }
 }
 
@@ -99,8 +99,8 @@ impl Set {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
             Self::Ints(ints) => match number::parse_int(member) {
-                Some(number) if ints.contains(number) => Arc::make_mut(ints).remove(number),
-                Some(_) | None => false,
+                Some(number) => ints.remove(number),
+                None => false,
             },
             Self::Table(table) => {
                 let hash = hasher::hash(member);
@@ -165,11 +165,10 @@ impl Set {
 
     /// Bytes on the heap, in constant time.
     pub(super) fn n_bytes(&self) -> usize {
-        ROOT_LEN
-            + match self {
-                Self::Ints(ints) => ints.n_bytes(),
-                Self::Table(table) => table.members.n_bytes() + table.names_len,
-            }
+        match self {
+            Self::Ints(ints) => ints.n_bytes(),
+            Self::Table(table) => ROOT_LEN + table.members.n_bytes() + table.names_len,
+        }
     }
 
     /// About how many small allocations it takes as long to free as this.
@@ -209,15 +208,12 @@ enum Inserted {
     TooMany,
 }
 
-fn insert_int(ints: &mut Arc<IntSet>, number: i64, ints_max: u32) -> Inserted {
-    // What a snapshot holds too is not copied for nothing.
-    if ints.contains(number) {
-        return Inserted::There;
-    }
-    match Arc::make_mut(ints).insert(number) {
-        Ok(_) if ints.len() <= n_ints(ints_max) => Inserted::Fits,
+fn insert_int(ints: &mut IntSet, number: i64, ints_max: u32) -> Inserted {
+    match ints.insert(number) {
+        Ok(false) => Inserted::There,
+        Ok(true) if ints.len() <= n_ints(ints_max) => Inserted::Fits,
         // It can not be full: there may be far fewer.
-        Ok(_) | Err(_) => Inserted::TooMany,
+        Ok(true) | Err(_) => Inserted::TooMany,
     }
 }
 

@@ -43,7 +43,7 @@ pub struct SortedSet(Repr);
 
 #[derive(Clone, Debug)]
 enum Repr {
-    Packed(Arc<Listpack>),
+    Packed(Listpack),
     Tree(Arc<Tree>),
 }
 
@@ -71,7 +71,7 @@ impl Packing {
 
 impl Default for SortedSet {
     fn default() -> Self {
-        Self(Repr::Packed(Arc::new(Listpack::with_capacity(FIRST_LEN))))
+        Self(Repr::Packed(Listpack::with_capacity(FIRST_LEN)))
     }
 }
 
@@ -183,7 +183,6 @@ impl SortedSet {
                 let Some(score) = decide(found.map(|(_, score)| score)) else { return };
                 let fits = name.len() <= packing.value_max && pack.len() / 2 < packing.entries_max;
                 if found.is_some() || fits {
-                    let pack = Arc::make_mut(pack);
                     found.into_iter().for_each(|(at, _)| packed::remove(pack, at));
                     if packed::insert(pack, name, score).is_ok() {
                         return;
@@ -203,7 +202,7 @@ impl SortedSet {
             Repr::Packed(pack) => {
                 let found = packed::find(pack, name);
                 if let Some((at, _)) = found {
-                    packed::remove(Arc::make_mut(pack), at);
+                    packed::remove(pack, at);
                 }
                 found.is_some()
             }
@@ -221,7 +220,7 @@ impl SortedSet {
         }
         match &mut self.0 {
             Repr::Packed(pack) => {
-                Arc::make_mut(pack).remove_range(ranks.start * 2, ranks.len() * 2);
+                pack.remove_range(ranks.start * 2, ranks.len() * 2);
             }
             Repr::Tree(tree) => Arc::make_mut(tree).remove_range(ranks),
         }
@@ -235,7 +234,7 @@ impl SortedSet {
             && members.iter().all(|it| it.name.len() <= packing.value_max);
         let pack = is_small.then(|| packed::build(&members).ok()).flatten();
         Self(match pack {
-            Some(pack) => Repr::Packed(Arc::new(pack)),
+            Some(pack) => Repr::Packed(pack),
             None => Repr::Tree(Arc::new(members.into_iter().collect())),
         })
     }
@@ -254,11 +253,10 @@ impl SortedSet {
     /// Bytes on the heap, in constant time.
     #[inline]
     pub(super) fn n_bytes(&self) -> usize {
-        COUNT_LEN
-            + match &self.0 {
-                Repr::Packed(pack) => size_of::<Listpack>() + pack.n_bytes(),
-                Repr::Tree(tree) => size_of::<Tree>() + tree.n_bytes(),
-            }
+        match &self.0 {
+            Repr::Packed(pack) => pack.n_bytes(),
+            Repr::Tree(tree) => COUNT_LEN + size_of::<Tree>() + tree.n_bytes(),
+        }
     }
 
     /// About how many small allocations it takes as long to free as this.

@@ -30,6 +30,6 @@ fn an_intset_is_a_sorted_set() {
         assert_eq!((set.len(), set.is_empty()), (model.len(), model.is_empty()));
         let index = below(&mut rng, model.len() + 1);
         assert_eq!(set.nth(index), model.iter().nth(index).copied());
-        assert_eq!(IntSet::from_bytes(set.as_bytes().to_vec()), Ok(set));
+        assert_eq!(IntSet::from_bytes(&set.to_bytes()), Ok(set));
     }
 }

@@ -82,7 +82,7 @@ fn assert_same(packed: &Listpack, model: &[Vec<u8>]) {
 }
 
 fn look(rng: &mut Rng, packed: &Listpack, model: &[Vec<u8>]) {
-    assert_eq!(Listpack::from_bytes(packed.as_bytes().to_vec()).as_ref(), Ok(packed));
+    assert_eq!(Listpack::from_bytes(packed.as_bytes()).as_ref(), Ok(packed));
     let mut backwards = bytes_of(packed.iter().rev());
     backwards.reverse();
     assert_eq!(backwards, model);
@@ -117,7 +117,7 @@ fn look(rng: &mut Rng, packed: &Listpack, model: &[Vec<u8>]) {
 fn numbers_that_another_program_left_as_strings_are_found() {
     // "5" as a string of one byte, and 5 as an integer of 16 bits.
     let bytes = vec![14, 0, 0, 0, 2, 0, 0x81, b'5', 2, 0xF1, 5, 0, 3, 0xFF];
-    let packed = Listpack::from_bytes(bytes).expect("Redis takes it too");
+    let packed = Listpack::from_bytes(&bytes).expect("Redis takes it too");
     assert_eq!(packed.find(b"5", packed.start(), 0), Some(packed.start()));
     let second = packed.next(packed.start()).expect("two elements");
     assert_eq!(packed.find(b"5", second, 0), Some(second));
@@ -128,9 +128,9 @@ fn numbers_that_another_program_left_as_strings_are_found() {
 fn a_length_that_reads_on_into_its_element_is_refused() {
     // The string "\0" with the length 2 | 128: read backwards it goes on into the string, which adds nothing.
     let mut bytes = vec![10, 0, 0, 0, 1, 0, 0x81, 0, 2, 0xFF];
-    assert!(Listpack::from_bytes(bytes.clone()).is_ok());
+    assert!(Listpack::from_bytes(&bytes).is_ok());
     bytes[8] |= 0x80;
-    assert_eq!(Listpack::from_bytes(bytes).map_err(|it| it.offset), Err(6));
+    assert_eq!(Listpack::from_bytes(&bytes).map_err(|it| it.offset), Err(6));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn more_elements_than_the_header_can_count_are_counted() {
     packed.push_back(1).expect("small");
     packed.push_back(1).expect("small");
     assert_eq!((&packed.as_bytes()[4..6], packed.len()), (&[0xFF, 0xFF][..], 65_536));
-    let read = Listpack::from_bytes(packed.into_bytes()).map(|it| it.len());
+    let read = Listpack::from_bytes(packed.as_bytes()).map(|it| it.len());
     assert_eq!(read, Ok(65_536));
 }
 

@@ -152,7 +152,7 @@ fn pack(rng: &mut Rng, kind: u8, n: usize) -> Vec<u8> {
     if kind == kind::SET_INTSET {
         let mut set = IntSet::new();
         (0..n).for_each(|_| _ = set.insert(number(rng)));
-        return set.into_bytes();
+        return set.to_bytes();
     }
     let elements = match kind {
         kind::LIST_ZIPLIST => some(rng, n),
@@ -163,7 +163,7 @@ fn pack(rng: &mut Rng, kind: u8, n: usize) -> Vec<u8> {
     match kind {
         kind::HASH_ZIPMAP => zipmap(rng, &elements),
         kind::LIST_ZIPLIST | kind::ZSET_ZIPLIST | kind::HASH_ZIPLIST => ziplist(&elements),
-        _ => listpack(&elements).into_bytes(),
+        _ => listpack(&elements).as_bytes().to_vec(),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sets that are read.
 
-use triomphe::Arc;
-
 use super::{bytes, count, listpack, packed};
 use crate::packed::IntSet;
 use crate::rdb::{ReadError, ReadErrorKind, Reader};
@@ -22,11 +20,11 @@ pub(super) fn read_members(reader: &mut Reader<'_>, ints_max: u32) -> Result<Set
 /// [`kind::SET_INTSET`](super::kind::SET_INTSET).
 pub(super) fn read_intset(reader: &mut Reader<'_>, ints_max: u32) -> Result<Set, ReadError> {
     packed(reader, |bytes| {
-        let ints = IntSet::from_bytes(bytes.into_owned()).map_err(|_| ReadErrorKind::BadPacking)?;
+        let ints = IntSet::from_bytes(&bytes).map_err(|_| ReadErrorKind::BadPacking)?;
         if ints.is_empty() {
             return Err(ReadErrorKind::Empty);
         }
-        Ok(Set::Ints(Arc::new(ints)).rebuilt(ints_max))
+        Ok(Set::Ints(ints).rebuilt(ints_max))
     })
 }
 

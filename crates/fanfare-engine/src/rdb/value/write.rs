@@ -74,7 +74,7 @@ impl Writer<'_> {
     fn set(&mut self, set: &Set) {
         if let Set::Ints(ints) = set {
             self.kind(kind::SET_INTSET);
-            return self.string(ints.as_bytes());
+            return self.string(&ints.to_bytes());
         }
         self.kind(kind::SET);
         self.n(set.len());

@@ -7,36 +7,39 @@ use crate::tree::Name;
 /// What an element takes at most beyond its bytes.
 const OVERHEAD_LEN: usize = 16;
 
-/// What the first field takes, as a rule, with the frame of the listpack.
-const FIRST_LEN: usize = 32;
-
 /// Field, value, field, value, … in the order in which they were added; or, once a field expires, field, value, time
 /// (0: never), … in the order of the times, those that never expire last. Both as Redis writes them to `DUMP`.
-#[derive(Clone, Debug)]
-pub(super) struct Packed {
-    elements: Listpack,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed<'a> {
+    pub(super) elements: &'a Listpack,
+    pub(super) is_timed: bool,
+}
+
+/// As [`Packed`], to be changed.
+#[derive(Debug)]
+pub(super) struct PackedMut<'a> {
+    elements: &'a mut Listpack,
     is_timed: bool,
 }
 
-impl Default for Packed {
-    /// With room for the field that comes at once.
-    fn default() -> Self {
-        Self { elements: Listpack::with_capacity(FIRST_LEN), is_timed: false }
+/// The elements with a time behind each field, which is never.
+pub(super) fn with_times(elements: &Listpack) -> Listpack {
+    let n_bytes = elements.as_bytes().len() + elements.len();
+    let mut timed = Listpack::with_capacity(n_bytes);
+    for (index, element) in elements.iter().enumerate() {
+        sure(timed.push_back(element));
+        if index % 2 == 1 {
+            sure(timed.push_back(Element::Int(0)));
+        }
     }
+    timed
 }
 
-impl Packed {
+impl<'a> Packed<'a> {
     /// Of elements as described.
-    pub(super) fn new(elements: Listpack, is_timed: bool) -> Self {
+    #[inline]
+    pub(super) fn new(elements: &'a Listpack, is_timed: bool) -> Self {
         Self { elements, is_timed }
-    }
-
-    pub(super) fn is_timed(&self) -> bool {
-        self.is_timed
-    }
-
-    pub(super) fn elements(&self) -> &Listpack {
-        &self.elements
     }
 
     /// Elements per field.
@@ -48,11 +51,6 @@ impl Packed {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.elements.len() / self.width()
-    }
-
-    #[inline]
-    pub(super) fn n_bytes(&self) -> usize {
-        size_of::<usize>() + size_of::<Self>() + self.elements.n_bytes()
     }
 
     /// Whether a field can be added or changed without the listpack getting too large.
@@ -67,72 +65,23 @@ impl Packed {
     }
 
     #[inline]
-    pub(super) fn get(&self, name: &[u8]) -> Option<Field<'_>> {
+    pub(super) fn get(&self, name: &[u8]) -> Option<Field<'a>> {
         self.at(self.find(name)?)
     }
 
-    fn at(&self, position: Position) -> Option<Field<'_>> {
+    fn at(&self, position: Position) -> Option<Field<'a>> {
         let mut elements = self.elements.range(position, self.elements.end());
         next_field(&mut elements, self.is_timed)
     }
 
     /// The field number `index`.
-    pub(super) fn nth(&self, index: usize) -> Option<Field<'_>> {
+    pub(super) fn nth(&self, index: usize) -> Option<Field<'a>> {
         self.at(self.elements.seek(index.checked_mul(self.width())?)?)
     }
 
     /// When the next field expires.
     pub(super) fn soonest_ms(&self) -> Option<u64> {
         self.is_timed.then(|| time(self.elements.get(2)?)).flatten()
-    }
-
-    /// Sets a field; there must be [room](Self::has_room). Returns whether it is new.
-    pub(super) fn set(&mut self, name: &[u8], value: &[u8], lifetime: Lifetime) -> bool {
-        let found = self.find(name);
-        let Some(at) = found else {
-            self.add(name, value, lifetime.of_new());
-            return true;
-        };
-        if let Some(value_at) = self.elements.next(at) {
-            sure(self.elements.replace(value_at, value));
-        }
-        let before = self.is_timed.then(|| self.at(at)?.expires_at_ms).flatten();
-        let after = lifetime.after(before);
-        if before != after {
-            self.put_time(name, after);
-        }
-        false
-    }
-
-    /// Changes when a field expires that is there.
-    pub(super) fn put_time(&mut self, name: &[u8], expires_at_ms: Option<u64>) {
-        let Some(field) = self.get(name) else { return };
-        if field.expires_at_ms.is_none() && expires_at_ms.is_none() {
-            return;
-        }
-        let value = field.value.to_name();
-        self.remove(name);
-        self.add(name, &value, expires_at_ms);
-    }
-
-    fn add(&mut self, name: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
-        if expires_at_ms.is_some() {
-            self.make_timed();
-        }
-        let Some(at_ms) = expires_at_ms else {
-            sure(self.elements.push_back(name));
-            sure(self.elements.push_back(value));
-            if self.is_timed {
-                sure(self.elements.push_back(Element::Int(0)));
-            }
-            return;
-        };
-        let position = self.position_of(at_ms);
-        sure(
-            self.elements.insert(position, Element::Int(i64::try_from(at_ms).unwrap_or(i64::MAX))),
-        );
-        sure(self.elements.insert(position, value));
-        sure(self.elements.insert(position, name));
     }
 
     /// Where a field that expires then is to be: before the first one that expires later or never.
@@ -153,24 +102,76 @@ impl Packed {
         Some((time_at, self.elements.next(time_at)?))
     }
 
-    fn make_timed(&mut self) {
-        if self.is_timed {
+    pub(super) fn iter(&self) -> Iter<'a> {
+        Iter { elements: self.elements.iter(), is_timed: self.is_timed }
+    }
+}
+
+impl<'a> PackedMut<'a> {
+    #[inline]
+    pub(super) fn new(elements: &'a mut Listpack, is_timed: bool) -> Self {
+        Self { elements, is_timed }
+    }
+
+    #[inline]
+    fn view(&self) -> Packed<'_> {
+        Packed::new(self.elements, self.is_timed)
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Sets a field; there must be [room](Packed::has_room), and times if it expires. Returns whether it is new.
+    pub(super) fn set(&mut self, name: &[u8], value: &[u8], lifetime: Lifetime) -> bool {
+        let found = self.view().find(name);
+        let Some(at) = found else {
+            self.add(name, value, lifetime.of_new());
+            return true;
+        };
+        if let Some(value_at) = self.elements.next(at) {
+            sure(self.elements.replace(value_at, value));
+        }
+        let before = self.is_timed.then(|| self.view().at(at)?.expires_at_ms).flatten();
+        let after = lifetime.after(before);
+        if before != after {
+            self.put_time(name, after);
+        }
+        false
+    }
+
+    /// Changes when a field expires that is there; there must be times if it does.
+    pub(super) fn put_time(&mut self, name: &[u8], expires_at_ms: Option<u64>) {
+        let Some(field) = self.view().get(name) else { return };
+        if field.expires_at_ms.is_none() && expires_at_ms.is_none() {
             return;
         }
-        let n_bytes = self.elements.as_bytes().len() + 2 * self.len();
-        let mut timed = Listpack::with_capacity(n_bytes);
-        for (index, element) in self.elements.iter().enumerate() {
-            sure(timed.push_back(element));
-            if index % 2 == 1 {
-                sure(timed.push_back(Element::Int(0)));
+        let value = field.value.to_name();
+        self.remove(name);
+        self.add(name, &value, expires_at_ms);
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
+        let Some(at_ms) = expires_at_ms else {
+            sure(self.elements.push_back(name));
+            sure(self.elements.push_back(value));
+            if self.is_timed {
+                sure(self.elements.push_back(Element::Int(0)));
             }
-        }
-        *self = Self { elements: timed, is_timed: true };
+            return;
+        };
+        let position = self.view().position_of(at_ms);
+        sure(
+            self.elements.insert(position, Element::Int(i64::try_from(at_ms).unwrap_or(i64::MAX))),
+        );
+        sure(self.elements.insert(position, value));
+        sure(self.elements.insert(position, name));
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> bool {
-        let found = self.find(name);
-        found.is_some_and(|at| self.elements.remove(at, self.width()) != 0)
+        let found = self.view().find(name);
+        found.is_some_and(|at| self.elements.remove(at, self.view().width()) != 0)
     }
 
     /// Removes up to `n_max` fields whose time has come.
@@ -180,13 +181,10 @@ impl Packed {
         }
         let is_due = |it: &Field<'_>| it.expires_at_ms.is_some_and(|it| it <= now_ms);
         let n_before = removed.len();
-        removed.extend(self.iter().take(n_max).take_while(is_due).map(|it| it.name.to_name()));
+        removed
+            .extend(self.view().iter().take(n_max).take_while(is_due).map(|it| it.name.to_name()));
         let n_removed = removed.len() - n_before;
-        self.elements.remove(self.elements.start(), n_removed * self.width());
-    }
-
-    pub(super) fn iter(&self) -> Iter<'_> {
-        Iter { elements: self.elements.iter(), is_timed: self.is_timed }
+        self.elements.remove(self.elements.start(), n_removed * self.view().width());
     }
 }
 

@@ -1,7 +1,5 @@
 //! Members chosen at random: every one has the same chance.
 
-use triomphe::Arc;
-
 use super::{Member, Set};
 use crate::tree::Name;
 
@@ -51,7 +49,7 @@ impl Set {
         let mut popped = Vec::with_capacity(n.min(self.len()));
         if let Self::Ints(ints) = self {
             let mut choice = Choice { n_left: ints.len(), n_wanted: n };
-            Arc::make_mut(ints).retain(|number| {
+            ints.retain(|number| {
                 let takes = choice.takes(random());
                 if takes {
                     popped.push(Member::Int(number).to_name());

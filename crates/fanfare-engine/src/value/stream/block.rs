@@ -9,8 +9,6 @@
 //! `ms` and `seq` count from the first entry's ID. The last element of an entry leads back to its beginning. A deleted
 //! entry is marked and stays until its block goes.
 
-use triomphe::Arc;
-
 use super::id::StreamId;
 use crate::packed::{Element, Full, Listpack, Position, listpack};
 use crate::tree::rank::Item;
@@ -31,7 +29,7 @@ pub(crate) struct Block {
     base: StreamId,
     /// The ID of the last entry, deleted or not.
     last: StreamId,
-    pack: Arc<Listpack>,
+    pack: Listpack,
     n_live: u32,
     n_deleted: u32,
 }
@@ -124,12 +122,12 @@ impl Block {
         }
         fields.into_iter().try_for_each(|name| pack.push_back(name))?;
         pack.push_back(0)?;
-        Ok(Self { base, last: base, pack: Arc::new(pack), n_live: 0, n_deleted: 0 })
+        Ok(Self { base, last: base, pack, n_live: 0, n_deleted: 0 })
     }
 
     /// What was written elsewhere. `None`: it is not a block whose entries' IDs are in order, from `base` on.
     pub(crate) fn from_listpack(base: StreamId, pack: Listpack) -> Option<Self> {
-        let mut block = Self { base, last: base, pack: Arc::new(pack), n_live: 0, n_deleted: 0 };
+        let mut block = Self { base, last: base, pack, n_live: 0, n_deleted: 0 };
         let (n_live, at) = block.int_at(block.pack.start())?;
         let (n_deleted, _) = block.int_at(at)?;
         let master = block.master()?;
@@ -185,7 +183,7 @@ impl Block {
 
     /// Bytes on the heap that it holds.
     pub(super) fn n_bytes(&self) -> usize {
-        size_of::<Listpack>() + 8 + self.pack.n_bytes()
+        self.pack.n_bytes()
     }
 
     /// The entries as Redis has them.
@@ -216,7 +214,7 @@ impl Block {
         let has_same = self.has_fields(fields.clone().map(|it| it.0));
         let n_fields = fields.len();
         let (ms, seq) = id.minus(self.base);
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = &mut self.pack;
         for number in [if has_same { SAME_FIELDS } else { 0 }, ms, seq] {
             pack.push_back(number)?;
         }
@@ -251,7 +249,7 @@ impl Block {
     /// Writes how many entries there are.
     fn write_counts(&mut self) -> Result<(), Full> {
         let (n_live, n_deleted) = (i64::from(self.n_live), i64::from(self.n_deleted));
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = &mut self.pack;
         let at = pack.start();
         pack.replace(at, n_live)?;
         // Most blocks have none, and what is there already says so.
@@ -265,7 +263,7 @@ impl Block {
 
     /// Gives back the memory that was kept for more entries.
     pub(super) fn seal(&mut self) {
-        Arc::make_mut(&mut self.pack).shrink_to_fit();
+        self.pack.shrink_to_fit();
     }
 
     /// Marks an entry as deleted; false if it is not there.
@@ -300,7 +298,7 @@ impl Block {
 
     fn mark(&mut self, start: Position) -> bool {
         let Some((flags, _)) = self.int_at(start) else { return false };
-        let marked = Arc::make_mut(&mut self.pack).replace(start, flags | DELETED).is_ok();
+        let marked = self.pack.replace(start, flags | DELETED).is_ok();
         if marked {
             self.n_live -= 1;
             self.n_deleted += 1;

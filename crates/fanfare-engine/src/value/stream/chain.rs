@@ -5,8 +5,9 @@ use super::id::StreamId;
 use crate::packed::Full;
 use crate::tree::rank::RankTree;
 
-/// What a new block has room for at once, unless blocks are smaller: what Redis reserves, too.
-const RESERVED_MAX: usize = 4096;
+/// What a new block has room for at once, unless blocks are smaller: what Redis reserves, too, less the counter of
+/// references that is in front of it.
+const RESERVED_MAX: usize = 4096 - size_of::<usize>();
 
 /// Entries in the order of their IDs.
 #[derive(Clone, Debug, Default)]
