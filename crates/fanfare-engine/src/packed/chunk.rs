@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Element, Full, Listpack, listpack};
+use super::{Element, Full, Pack, listpack};
 
 /// What a chunk may have in bytes where only its number of elements is limited.
 const BYTES_MAX_BY_COUNT: usize = 8192;
@@ -59,7 +59,7 @@ impl Default for Fill {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chunk {
     /// Several elements.
-    Packed(Listpack),
+    Packed(Pack<Vec<u8>>),
     /// One large element.
     Plain(Arc<[u8]>),
 }
@@ -68,12 +68,12 @@ impl Chunk {
     /// A chunk with one element: plain if nothing else would fit beside it.
     ///
     /// # Errors
-    /// Never for an element that [`Listpack`] can hold.
+    /// Never for an element that [`Pack`] can hold.
     pub fn new(element: Element<'_>, fill: Fill) -> Result<Self, Full> {
         match element {
             Element::Bytes(bytes) if fill.bytes_max < bytes.len() => Ok(Self::Plain(bytes.into())),
             _ => {
-                let mut packed = Listpack::new();
+                let mut packed = Pack::new();
                 packed.push_back(element)?;
                 Ok(Self::Packed(packed))
             }
@@ -176,7 +176,7 @@ impl Chunk {
         match self {
             Self::Packed(packed) => packed.remove_range(index, n),
             Self::Plain(_) if index == 0 && n != 0 => {
-                *self = Self::Packed(Listpack::new());
+                *self = Self::Packed(Pack::new());
                 1
             }
             Self::Plain(_) => 0,
@@ -229,7 +229,7 @@ impl Chunk {
                 Some(Self::Packed(packed.split_off(index)))
             }
             Self::Plain(_) if index == 0 => {
-                Some(std::mem::replace(self, Self::Packed(Listpack::new())))
+                Some(std::mem::replace(self, Self::Packed(Pack::new())))
             }
             _ => None,
         }

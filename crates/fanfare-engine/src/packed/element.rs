@@ -69,6 +69,12 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// How many bytes it takes in a listpack; 0, if there it would be too large.
+    #[must_use]
+    pub fn packed_len(&self) -> usize {
+        Encoded::new(*self).map_or(0, |it| it.len())
+    }
+
     /// How many bytes it spells.
     #[must_use]
     pub fn spelled_len(&self) -> usize {

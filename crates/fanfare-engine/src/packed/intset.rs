@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Shared};
 use super::{BYTES_MAX, Full, Malformed};
 
 /// Length of Redis's header.
@@ -32,7 +32,7 @@ const EMPTY: [u8; HEADER_LEN] = [0; HEADER_LEN];
 /// # Ok::<(), fanfare_engine::packed::Full>(())
 /// ```
 #[derive(Clone)]
-pub struct IntSet(Buffer);
+pub struct IntSet(Shared);
 
 /// How many bytes each integer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,7 +140,7 @@ impl IntSet {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
-        Self(Buffer::new(&EMPTY, EMPTY.len()))
+        Self(Shared::with_capacity(&EMPTY, EMPTY.len()))
     }
 
     /// Takes an intset that was written by Redis. It is read through.
@@ -161,7 +161,7 @@ impl IntSet {
             return Err(malformed(4, "an intset with another number of integers than it says"));
         }
         let header = Header { width, len: len.unwrap_or_default() };
-        let mut own = Buffer::new(&EMPTY, header.n_used());
+        let mut own = Shared::with_capacity(&EMPTY, header.n_used());
         let place = own.edit(HEADER_LEN, header.n_used());
         header.write(place);
         if let Some(place) = place.get_mut(HEADER_LEN..header.n_used()) {
@@ -224,7 +224,8 @@ impl IntSet {
 
     /// Gives back the memory that is not used.
     pub fn shrink_to_fit(&mut self) {
-        self.0.shrink(self.header().n_used());
+        let bytes = self.0.all();
+        self.0 = Shared::exact(bytes.get(..self.header().n_used()).unwrap_or(bytes));
     }
 
     /// Whether it has this integer.

@@ -12,7 +12,7 @@ pub use iter::Iter;
 
 use std::fmt;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Shared};
 use super::element::{self, Element, Encoded};
 use super::{BYTES_MAX, Full, Malformed};
 
@@ -33,8 +33,11 @@ const N_ELEMENTS_UNKNOWN: u16 = u16::MAX;
 /// assert_eq!(Listpack::from_bytes(colours.as_bytes()), Ok(colours.clone()));
 /// # Ok::<(), fanfare_engine::packed::Full>(())
 /// ```
+pub type Listpack = Pack<Shared>;
+
+/// A [`Listpack`] in one kind of memory or the other.
 #[derive(Clone)]
-pub struct Listpack(Buffer);
+pub struct Pack<B>(B);
 
 /// Where an element of a [`Listpack`] begins, or where it ends. Holds until the listpack is changed at or before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +50,7 @@ impl Position {
     }
 }
 
-impl Listpack {
+impl<B: Buffer> Pack<B> {
     /// An empty listpack.
     #[must_use]
     pub fn new() -> Self {
@@ -57,7 +60,7 @@ impl Listpack {
     /// An empty listpack that can grow to `n_bytes` without moving.
     #[must_use]
     pub fn with_capacity(n_bytes: usize) -> Self {
-        Self(Buffer::new(&EMPTY, n_bytes))
+        Self(B::with_capacity(&EMPTY, n_bytes))
     }
 
     /// Takes a listpack that was written elsewhere. Every element is checked.
@@ -66,7 +69,7 @@ impl Listpack {
     /// If `bytes` are not a listpack.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         check(bytes)?;
-        Ok(Self(Buffer::exact(bytes)))
+        Ok(Self(B::exact(bytes)))
     }
 
     /// The bytes as Redis has them.
@@ -79,7 +82,7 @@ impl Listpack {
 
     /// How many bytes there are, of those that there is room for.
     #[inline]
-    fn n_used(&self) -> usize {
+    pub(crate) fn n_used(&self) -> usize {
         let n_used = self.0.all().first_chunk().map_or(0, |it| u32::from_le_bytes(*it));
         usize::try_from(n_used).unwrap_or(usize::MAX)
     }
@@ -107,9 +110,10 @@ impl Listpack {
 
     #[cold]
     fn count(&self) -> usize {
+        let bytes = self.0.all();
         let mut at = HEADER_LEN;
         let mut n_elements = 0;
-        while let Some(next) = element::skip(self.0.all(), at) {
+        while let Some(next) = element::skip(bytes, at) {
             (at, n_elements) = (next, n_elements + 1);
         }
         n_elements
@@ -132,9 +136,15 @@ impl Listpack {
     /// Gives back the memory that is not used, unless that is little.
     pub fn shrink_to_fit(&mut self) {
         let n_used = self.n_used();
-        if n_used < self.0.all().len() / 8 * 7 {
-            self.0.shrink(n_used);
+        if n_used < self.n_bytes() / 8 * 7 {
+            self.0 = B::exact(self.as_bytes());
         }
+    }
+
+    /// Makes room for `n_more` bytes, so that what is added does not move it again and again.
+    pub fn reserve(&mut self, n_more: usize) {
+        let n_used = self.n_used();
+        self.0.edit(n_used, n_used.saturating_add(n_more).min(BYTES_MAX));
     }
 
     /// The elements from first to last.
@@ -209,14 +219,15 @@ impl Listpack {
     #[must_use]
     pub fn find(&self, wanted: &[u8], from: Position, n_skipped: usize) -> Option<Position> {
         let number = element::parse_int(wanted);
+        let bytes = self.0.all();
         let mut at = from.0;
-        while let Some((is_wanted, next)) = element::spells(self.0.all(), at, (wanted, number)) {
+        while let Some((is_wanted, next)) = element::spells(bytes, at, (wanted, number)) {
             if is_wanted {
                 return Some(Position(at));
             }
             at = next;
             for _ in 0..n_skipped {
-                at = element::skip(self.0.all(), at)?;
+                at = element::skip(bytes, at)?;
             }
         }
         None
@@ -313,7 +324,7 @@ impl Listpack {
         let len = self.len();
         let moved = self.as_bytes().get(position.0..).unwrap_or_default();
         let n_moved = moved.len();
-        let mut tail = Buffer::new(&EMPTY, HEADER_LEN + n_moved);
+        let mut tail = B::with_capacity(&EMPTY, HEADER_LEN + n_moved);
         let bytes = tail.edit(HEADER_LEN, HEADER_LEN + n_moved);
         if let Some(to) = bytes.get_mut(HEADER_LEN..HEADER_LEN + n_moved) {
             to.copy_from_slice(moved);
@@ -368,27 +379,27 @@ impl Listpack {
     }
 }
 
-impl PartialEq for Listpack {
+impl<B: Buffer> PartialEq for Pack<B> {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
     }
 }
 
-impl Eq for Listpack {}
+impl<B: Buffer> Eq for Pack<B> {}
 
-impl Default for Listpack {
+impl<B: Buffer> Default for Pack<B> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Listpack {
+impl<B: Buffer> fmt::Debug for Pack<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
-impl<'a> IntoIterator for &'a Listpack {
+impl<'a, B: Buffer> IntoIterator for &'a Pack<B> {
     type Item = Element<'a>;
     type IntoIter = Iter<'a>;
 

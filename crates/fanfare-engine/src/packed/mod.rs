@@ -6,22 +6,23 @@
 //! | [`element`] | [`Element`]: one of them |
 //! | [`intset`] | [`IntSet`]: small sets of integers, sorted |
 //! | [`chunk`] | [`Chunk`]: what one node of a list holds |
-//! | `buffer` | the memory of a listpack or an intset |
+//! | [`buffer`] | [`Buffer`]: the memory that they are in |
 //!
 //! Bytes from outside are checked once, as a whole, by `from_bytes`; after that everything is trusted to be in form.
 //! Should it not be (a position of another listpack, say), answers are wrong, but nothing panics and nothing runs on
 //! for ever.
 
-mod buffer;
+pub mod buffer;
 pub mod chunk;
 pub mod element;
 pub mod intset;
 pub mod listpack;
 
+pub use buffer::Buffer;
 pub use chunk::{Chunk, Fill};
 pub use element::Element;
 pub use intset::IntSet;
-pub use listpack::{Listpack, Position};
+pub use listpack::{Listpack, Pack, Position};
 
 use std::fmt;
 

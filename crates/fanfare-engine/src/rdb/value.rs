@@ -31,7 +31,7 @@ use std::borrow::Cow;
 use super::payload::kind;
 use super::{ReadError, ReadErrorKind, Reader, Text};
 use crate::Keyspace;
-use crate::packed::{Fill, Listpack};
+use crate::packed::{Buffer, Fill, Pack};
 use crate::value::hash::Limits;
 use crate::value::sorted_set::Packing;
 use crate::value::{self, Value};
@@ -124,7 +124,7 @@ fn packed<'a, T>(
 }
 
 /// A listpack that is not empty.
-fn listpack(bytes: Cow<'_, [u8]>) -> Result<Listpack, ReadErrorKind> {
-    let pack = Listpack::from_bytes(&bytes).map_err(|_| ReadErrorKind::BadPacking)?;
+fn listpack<B: Buffer>(bytes: Cow<'_, [u8]>) -> Result<Pack<B>, ReadErrorKind> {
+    let pack = Pack::from_bytes(&bytes).map_err(|_| ReadErrorKind::BadPacking)?;
     if pack.is_empty() { Err(ReadErrorKind::Empty) } else { Ok(pack) }
 }

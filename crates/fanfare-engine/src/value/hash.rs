@@ -23,7 +23,7 @@ use triomphe::Arc;
 
 pub use part::{Field, Part};
 
-use crate::packed::Listpack;
+use crate::packed::{Element, Listpack};
 use crate::tree::Name;
 use crate::tuning::Tuning;
 use packed::{Packed, PackedMut};
@@ -63,6 +63,9 @@ const COUNT_LEN: usize = size_of::<usize>();
 
 /// Room for the first field, as a rule.
 const FIRST_LEN: usize = 40;
+
+/// What is reserved at most for fields that may be too many.
+const RESERVED_MAX: usize = 4096;
 
 /// Where a packed hash becomes a table.
 #[derive(Clone, Copy, Debug)]
@@ -258,6 +261,14 @@ impl Hash {
                 Other::Timed(elements) => ViewMut::Packed(PackedMut::new(elements, true)),
                 Other::Table(table) => ViewMut::Table(table),
             },
+        }
+    }
+
+    /// Makes room for these names and values, if it is packed and stays so.
+    pub(crate) fn reserve<'w>(&mut self, words: impl Iterator<Item = &'w [u8]>) {
+        if let Form::Packed(elements) = &mut self.0 {
+            let n_bytes: usize = words.map(|it| Element::Bytes(it).packed_len()).sum();
+            elements.reserve(n_bytes.min(RESERVED_MAX));
         }
     }
 

@@ -154,10 +154,35 @@ impl Value {
 
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
-    use super::Value;
+    use super::hash::Lifetime;
+    use super::{Hash, Set, SortedSet, Value, hash, sorted_set};
 
     #[test]
     fn a_value_is_three_words() {
         assert_eq!(size_of::<Value>(), 24);
+    }
+
+    /// What Redis's allocations for these have, and no more: the counter of references takes what is left of them.
+    #[test]
+    fn small_collections_take_one_small_piece_of_memory() {
+        let number = |n: usize| n.to_string().into_bytes();
+        let mut set = Set::default();
+        (0..10).for_each(|n| assert!(set.insert(&number(n * 3000), 512)));
+        assert_eq!(Value::Set(set).n_bytes(), 32);
+
+        let mut hash = Hash::default();
+        let limits = hash::Limits { n_fields_max: 128, len_max: 64 };
+        for n in 0..5 {
+            hash.set(format!("field:{n:03}").as_bytes(), &[b'x'; 16], Lifetime::Forever, limits);
+        }
+        assert_eq!(Value::Hash(hash).n_bytes(), 160);
+
+        let mut sorted_set = SortedSet::default();
+        let packing = sorted_set::Packing { entries_max: 128, value_max: 64 };
+        for n in 0..10 {
+            let name = format!("member:{n:09}");
+            sorted_set.update(name.as_bytes(), packing, |_| Some(n as f64 * 90_000.0 + 40_000.0));
+        }
+        assert_eq!(Value::SortedSet(sorted_set).n_bytes(), 256);
     }
 }

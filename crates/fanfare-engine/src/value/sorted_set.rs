@@ -32,6 +32,8 @@ use tree::Tree;
 const COUNT_LEN: usize = 8;
 /// Room for the first member, which most small sorted sets soon need.
 const FIRST_LEN: usize = 32;
+/// What is reserved at most for members that may be too many.
+const RESERVED_MAX: usize = 4096;
 /// Members for each node that is freed, about.
 const MEMBERS_PER_NODE: usize = 16;
 /// Bytes of long names for each that is freed, about.
@@ -170,6 +172,14 @@ impl SortedSet {
 
 /// Changing.
 impl SortedSet {
+    /// An empty one that is packed, with room for these members.
+    pub(crate) fn with_room<'n>(members: impl Iterator<Item = (&'n [u8], f64)>) -> Self {
+        let n_bytes: usize = members.map(|(name, score)| packed::len_of(name, score)).sum();
+        let mut pack = Listpack::new();
+        pack.reserve(n_bytes.min(RESERVED_MAX));
+        Self(Repr::Packed(pack))
+    }
+
     /// Gives a member the score that `decide` tells for the one it has, if it has one. `None`: all stays as it is.
     pub fn update(
         &mut self,

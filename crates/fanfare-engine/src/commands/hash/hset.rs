@@ -66,6 +66,9 @@ fn hmset(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
     set_all(ctx, request).map(|_| Reply::Ok)
 }
 
+/// Words of a request that sets one field.
+const ONE_FIELD_LEN: usize = 4;
+
 /// Returns how many fields are new.
 fn set_all(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<usize, WireError> {
     let key = request.get(1).unwrap_or_default();
@@ -75,6 +78,9 @@ fn set_all(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<usize, WireError> 
     let limits = Limits::of(ctx.tuning());
     let n_new = ctx.edit_or_new::<Hash, _>(key, |hash| {
         let mut words = request.iter().skip(2);
+        if hash.is_empty() && ONE_FIELD_LEN < request.len() {
+            hash.reserve(words.clone());
+        }
         let mut n_new = 0;
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             n_new += usize::from(hash.set(name, value, Lifetime::Forever, limits));

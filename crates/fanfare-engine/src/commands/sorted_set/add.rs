@@ -109,7 +109,7 @@ fn add(ctx: &mut Ctx<'_>, request: Request<'_>, increments: bool) -> Result<Repl
         Some(tally) => tally,
         None if add.options.who == Who::Members => Tally::default(),
         None => {
-            let mut set = SortedSet::default();
+            let mut set = add.empty();
             let tally = add.apply(&mut set);
             ctx.put(key, set.into_value(), None);
             tally
@@ -140,6 +140,16 @@ impl<'a> Add<'a> {
             scores.push(score.ok_or(wire_error::NOT_A_FLOAT)?);
         }
         Ok(Self { options, scores, request, pairs_at, packing })
+    }
+
+    /// A set for these members.
+    fn empty(&self) -> SortedSet {
+        let n = self.scores.len();
+        if n == 1 || self.packing.entries_max < n {
+            return SortedSet::default();
+        }
+        let names = (self.pairs_at + 1..).step_by(2).filter_map(|at| self.request.get(at));
+        SortedSet::with_room(names.zip(self.scores.iter().copied()))
     }
 
     fn apply(&self, set: &mut SortedSet) -> Tally {

@@ -1,7 +1,7 @@
 //! Lists that are read.
 
 use super::{bytes, count, listpack, old, packed};
-use crate::packed::{Chunk, Fill, Listpack};
+use crate::packed::{Chunk, Fill, Pack};
 use crate::rdb::payload::kind;
 use crate::rdb::{ReadError, ReadErrorKind, Reader};
 use crate::value::List;
@@ -53,7 +53,7 @@ pub(super) fn read_nodes(reader: &mut Reader<'_>, fill: Fill) -> Result<List, Re
             kind::NODE_PACKED => {
                 let pack = packed(reader, |bytes| match listpack(bytes) {
                     // Redis skips those, too.
-                    Err(ReadErrorKind::Empty) => Ok(Listpack::new()),
+                    Err(ReadErrorKind::Empty) => Ok(Pack::new()),
                     pack => pack,
                 })?;
                 add_node(&mut list, pack, fill);
@@ -65,7 +65,7 @@ pub(super) fn read_nodes(reader: &mut Reader<'_>, fill: Fill) -> Result<List, Re
 }
 
 /// Adds a node as it is, unless it would be a burden.
-fn add_node(list: &mut List, pack: Listpack, fill: Fill) {
+fn add_node(list: &mut List, pack: Pack<Vec<u8>>, fill: Fill) {
     if let (1, Some(element)) = (pack.len(), pack.get(0)) {
         // Redis 7.0 has a listpack for a large element, too.
         let alone = Chunk::new(element, fill);
@@ -77,7 +77,7 @@ fn add_node(list: &mut List, pack: Listpack, fill: Fill) {
     }
 }
 
-fn push_all(list: &mut List, pack: &Listpack, fill: Fill) {
+fn push_all(list: &mut List, pack: &Pack<Vec<u8>>, fill: Fill) {
     let mut digits = itoa::Buffer::new();
     for element in pack {
         list.push(Side::Right, element.spelled(&mut digits), fill);

@@ -1,6 +1,6 @@
 //! The packed collections of Redis before 7.0, which are read and never written.
 
-use crate::packed::{Element, Listpack};
+use crate::packed::{Buffer, Element, Pack};
 use crate::rdb::ReadErrorKind;
 
 const END: u8 = 0xFF;
@@ -12,20 +12,20 @@ const END: u8 = 0xFF;
 /// ```
 /// An entry begins with the length of the one before it, in one byte, or as 0xFE and four bytes. Of that nothing may
 /// differ.
-pub(super) fn ziplist(bytes: &[u8]) -> Result<Listpack, ReadErrorKind> {
+pub(super) fn ziplist<B: Buffer>(bytes: &[u8]) -> Result<Pack<B>, ReadErrorKind> {
     read_ziplist(bytes).ok_or(ReadErrorKind::BadPacking)
 }
 
 const ZIPLIST_HEADER_LEN: usize = 10;
 
-fn read_ziplist(bytes: &[u8]) -> Option<Listpack> {
+fn read_ziplist<B: Buffer>(bytes: &[u8]) -> Option<Pack<B>> {
     let (header, entries) = bytes.split_first_chunk::<ZIPLIST_HEADER_LEN>()?;
     let [n_bytes @ .., a, b, c, d, e, f] = *header;
     let (&END, mut rest) = entries.split_last()? else { return None };
     if usize::try_from(u32::from_le_bytes(n_bytes)) != Ok(bytes.len()) {
         return None;
     }
-    let mut pack = Listpack::new();
+    let mut pack = Pack::new();
     let mut len_before = 0;
     let mut last_at = ZIPLIST_HEADER_LEN;
     while !rest.is_empty() {

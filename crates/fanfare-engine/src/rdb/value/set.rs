@@ -1,7 +1,7 @@
 //! Sets that are read.
 
 use super::{bytes, count, listpack, packed};
-use crate::packed::IntSet;
+use crate::packed::{IntSet, Listpack};
 use crate::rdb::{ReadError, ReadErrorKind, Reader};
 use crate::value::Set;
 
@@ -33,7 +33,8 @@ pub(super) fn read_listpack(reader: &mut Reader<'_>, ints_max: u32) -> Result<Se
     packed(reader, |bytes| {
         let mut set = Set::default();
         let mut digits = itoa::Buffer::new();
-        for member in &listpack(bytes)? {
+        let members: Listpack = listpack(bytes)?;
+        for member in &members {
             if !set.insert(member.spelled(&mut digits), ints_max) {
                 return Err(ReadErrorKind::Duplicate);
             }

@@ -8,7 +8,7 @@ use std::mem::size_of;
 use triomphe::Arc;
 
 use super::Side;
-use crate::packed::{Chunk, Listpack};
+use crate::packed::{Chunk, Pack};
 use crate::tree::RankTree;
 use crate::tree::rank::Item;
 
@@ -70,7 +70,7 @@ fn n_bytes_of(chunk: &Chunk) -> usize {
 }
 
 fn empty() -> Chunk {
-    Chunk::Packed(Listpack::new())
+    Chunk::Packed(Pack::new())
 }
 
 impl Default for Chunks {

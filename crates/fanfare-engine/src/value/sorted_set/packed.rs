@@ -99,6 +99,11 @@ pub(super) fn ranks_by_lex(pack: &Listpack, range: &LexRange<'_>) -> Range<usize
     start..start + pairs.take_while(|it| range.reaches(it.name.spelled(&mut digits))).count()
 }
 
+/// How many bytes a member takes.
+pub(super) fn len_of(name: &[u8], score: f64) -> usize {
+    Element::Bytes(name).packed_len() + with_score(score, |it| it.packed_len())
+}
+
 /// Puts a member in its place; it is not there yet.
 ///
 /// # Errors

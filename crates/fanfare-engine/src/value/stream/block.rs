@@ -27,8 +27,6 @@ const N_HEAD: usize = 3;
 pub(crate) struct Block {
     /// The ID from which those of the entries count.
     base: StreamId,
-    /// The ID of the last entry, deleted or not.
-    last: StreamId,
     pack: Listpack,
     n_live: u32,
     n_deleted: u32,
@@ -122,12 +120,12 @@ impl Block {
         }
         fields.into_iter().try_for_each(|name| pack.push_back(name))?;
         pack.push_back(0)?;
-        Ok(Self { base, last: base, pack, n_live: 0, n_deleted: 0 })
+        Ok(Self { base, pack, n_live: 0, n_deleted: 0 })
     }
 
     /// What was written elsewhere. `None`: it is not a block whose entries' IDs are in order, from `base` on.
     pub(crate) fn from_listpack(base: StreamId, pack: Listpack) -> Option<Self> {
-        let mut block = Self { base, last: base, pack, n_live: 0, n_deleted: 0 };
+        let mut block = Self { base, pack, n_live: 0, n_deleted: 0 };
         let (n_live, at) = block.int_at(block.pack.start())?;
         let (n_deleted, _) = block.int_at(at)?;
         let master = block.master()?;
@@ -152,7 +150,7 @@ impl Block {
             (last, at) = (Some(id), found.end);
         }
         (block.n_live, block.n_deleted) = (n_live_found, n_deleted_found);
-        block.last = last.filter(|it| base <= *it)?;
+        last?;
         let is_true = (i64::from(n_live_found), i64::from(n_deleted_found)) == (n_live, n_deleted);
         // Zero marks the end of the master entry.
         is_true.then_some(block)
@@ -171,9 +169,10 @@ impl Block {
         self.n_live()
     }
 
-    /// The ID of the last entry, deleted or not.
+    /// The ID of the last entry, deleted or not. It is read.
     pub(crate) fn last_id(&self) -> StreamId {
-        self.last
+        let last = self.master().and_then(|it| self.read_back(&it, self.pack.end()));
+        last.map_or(self.base, |it| it.entry.id)
     }
 
     /// The IDs of the entries that were not deleted.
@@ -198,7 +197,7 @@ impl Block {
             _ => crate::packed::BYTES_MAX,
         };
         let n_entries = self.n_live() + self.n_deleted as usize;
-        self.pack.as_bytes().len() + n_bytes < bytes_max
+        self.pack.n_used() + n_bytes < bytes_max
             && (limits.entries_max == 0 || n_entries < limits.entries_max)
     }
 
@@ -230,7 +229,6 @@ impl Block {
         let n_elements = N_HEAD + if has_same { n_fields } else { 1 + 2 * n_fields };
         pack.push_back(int(n_elements))?;
         self.n_live += 1;
-        self.last = id;
         self.write_counts()
     }
 
@@ -340,8 +338,8 @@ impl Block {
     /// Live entries from the last whose ID is not greater, backwards.
     pub(super) fn back_from(&self, id: StreamId) -> Backward<'_> {
         let end = match id.next() {
-            Some(after) if after <= self.last => self.from(after).position(),
-            _ => Some(self.pack.end()),
+            Some(after) => self.from(after).position(),
+            None => Some(self.pack.end()),
         };
         Backward { block: self, next: self.master().zip(end) }
     }

@@ -6,7 +6,7 @@ use crate::packed::Full;
 use crate::tree::rank::RankTree;
 
 /// What a new block has room for at once, unless blocks are smaller: what Redis reserves, too, less the counter of
-/// references that is in front of it.
+/// references in front of it.
 const RESERVED_MAX: usize = 4096 - size_of::<usize>();
 
 /// Entries in the order of their IDs.
@@ -16,6 +16,8 @@ pub(super) struct Chain {
     sealed: RankTree<Block>,
     /// The last one.
     open: Option<Block>,
+    /// The ID of the last entry of that one, deleted or not.
+    open_last: StreamId,
     /// Bytes that the blocks hold.
     n_block_bytes: usize,
 }
@@ -98,10 +100,11 @@ impl Chain {
         }
         // XSETID may go back behind an entry that was deleted and is still there: IDs are in order within a block.
         if let Some(open) =
-            self.open.as_mut().filter(|it| it.last_id() < id && it.has_room(n_bytes, limits))
+            self.open.as_mut().filter(|it| self.open_last < id && it.has_room(n_bytes, limits))
         {
             let n_bytes_before = open.n_bytes();
             open.push(id, fields)?;
+            self.open_last = id;
             self.n_block_bytes = self.n_block_bytes + open.n_bytes() - n_bytes_before;
             return Ok(());
         }
@@ -111,6 +114,7 @@ impl Chain {
         };
         let mut block = Block::new(id, fields.clone().map(|it| it.0), n_reserved)?;
         block.push(id, fields)?;
+        self.open_last = id;
         self.n_block_bytes += block.n_bytes();
         if let Some(mut full) = self.open.replace(block) {
             self.n_block_bytes -= full.n_bytes();
@@ -123,10 +127,10 @@ impl Chain {
 
     /// Adds a block behind all others; false if it does not belong there.
     pub(super) fn push_block(&mut self, block: Block) -> bool {
-        let last = self.open.as_ref().map(Block::last_id);
-        if last.is_some_and(|last| block.base() <= last) {
+        if self.open.is_some() && block.base() <= self.open_last {
             return false;
         }
+        self.open_last = block.last_id();
         self.n_block_bytes += block.n_bytes();
         if let Some(before) = self.open.replace(block) {
             self.sealed.push_back(before);
@@ -197,6 +201,7 @@ impl Chain {
             self.sealed.remove(index)
         } else {
             let before = self.sealed.pop_back();
+            self.open_last = before.as_ref().map_or(StreamId::MIN, Block::last_id);
             std::mem::replace(&mut self.open, before)
         };
         self.n_block_bytes -= removed.as_ref().map_or(0, |it| it.n_bytes());

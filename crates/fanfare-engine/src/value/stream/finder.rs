@@ -13,6 +13,8 @@ pub struct Finder(Option<Place>);
 #[derive(Debug)]
 struct Place {
     block: Block,
+    /// The ID of the last entry in it.
+    last: StreamId,
     id: StreamId,
     start: Position,
     end: Position,
@@ -20,20 +22,20 @@ struct Place {
 
 impl Place {
     /// That of the entry with an ID, if it is behind a position in a block.
-    fn behind(at: Position, block: Block, id: StreamId) -> Option<Self> {
+    fn behind(at: Position, (block, last): (Block, StreamId), id: StreamId) -> Option<Self> {
         let found = block.forward_at(at).find(|it| id <= it.entry.id);
         let (start, end) = found.filter(|it| it.entry.id == id).map(|it| (it.start, it.end))?;
-        Some(Self { block, id, start, end })
+        Some(Self { block, last, id, start, end })
     }
 }
 
 impl Finder {
     /// Looks for the entry with an ID; whether it is there.
     pub fn find(&mut self, stream: &Stream, id: StreamId) -> bool {
-        let last = self.0.take().filter(|it| it.id < id && id <= it.block.last_id());
-        self.0 = last.and_then(|it| Place::behind(it.end, it.block, id)).or_else(|| {
+        let last = self.0.take().filter(|it| it.id < id && id <= it.last);
+        self.0 = last.and_then(|it| Place::behind(it.end, (it.block, it.last), id)).or_else(|| {
             let (block, entries) = stream.0.chain.parts_from(id).next()?;
-            Place::behind(entries.position()?, block.clone(), id)
+            Place::behind(entries.position()?, (block.clone(), block.last_id()), id)
         });
         self.0.is_some()
     }
