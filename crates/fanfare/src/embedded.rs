@@ -38,14 +38,27 @@ impl Embedded {
         Ok(started)
     }
 
-    fn start() -> Result<Self, Error> {
-        let failed = || Error::new(ErrorKind::Embedded, "the embedded broker did not start");
+    /// A broker that has no name, on a free port.
+    pub(crate) fn start() -> Result<Self, Error> {
+        Self::start_with(|builder| builder.any_port(), Config::default())
+    }
+
+    /// The same on this port.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_on(port: u16) -> Result<Self, Error> {
         let mut config = Config::default();
+        config.port = port;
+        Self::start_with(|builder| builder, config)
+    }
+
+    fn start_with(
+        choose: impl FnOnce(fanfare_broker::Builder) -> fanfare_broker::Builder,
+        mut config: Config,
+    ) -> Result<Self, Error> {
+        let failed = || Error::new(ErrorKind::Embedded, "the embedded broker did not start");
         let host = BindHost::Ip(Ipv4Addr::LOCALHOST.into());
         config.bind = vec![BindAddress { optional: false, host }];
-        let broker = Broker::builder()
-            .config(config)
-            .any_port()
+        let broker = choose(Broker::builder().config(config))
             .start()
             .map_err(|source| failed().with_source(source))?;
         let address = broker.addr().ok_or_else(failed)?;
@@ -56,6 +69,17 @@ impl Embedded {
     /// Where it listens: a free port of the loopback interface.
     pub(crate) fn address(&self) -> Address {
         self.address.clone()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Embedded {
+    /// The port of its address.
+    pub(crate) fn port(&self) -> u16 {
+        match self.address {
+            Address::Tcp { port, .. } => port,
+            Address::Unix { .. } => 0,
+        }
     }
 }
 

@@ -42,6 +42,14 @@
 //! # Features
 //! - `embedded` (default): the URL `embedded:` starts a broker inside the program.
 //! - `tls` (default): `rediss://`.
+#![cfg_attr(
+    feature = "testing",
+    doc = "- `testing`: [`testing`], for the tests of programs that use this crate."
+)]
+#![cfg_attr(
+    not(feature = "testing"),
+    doc = "- `testing`: a module for the tests of programs that use this crate."
+)]
 
 mod batch;
 pub mod catalogue;
@@ -51,6 +59,8 @@ mod embedded;
 mod json;
 mod pubsub;
 pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use client::{Builder, Fanfare};
 pub use fanfare_client::{

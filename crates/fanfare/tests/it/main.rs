@@ -11,6 +11,7 @@ mod failover;
 mod groups;
 mod handler;
 mod loss;
+mod nonsense;
 mod pubsub;
 mod recovery;
 mod sentinel;
@@ -19,6 +20,8 @@ mod streams;
 mod support;
 mod tail;
 mod tail_random;
+#[cfg(feature = "embedded")]
+mod testing;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
