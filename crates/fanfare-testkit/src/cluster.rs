@@ -1,11 +1,12 @@
 //! A Redis cluster: real processes on 127.0.0.1.
 
 use std::{
+    collections::HashMap,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{RawClient, RedisServer, ServerProcess, process::free_addr};
+use crate::{RawClient, RedisServer, ServerProcess, TlsFiles, process::free_port};
 
 /// How long the nodes may take to agree on something.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ const N_SLOTS: usize = 16_384;
 pub struct ClusterGroup {
     /// The masters of the beginning, then the replicas of the beginning, in the same order.
     nodes: Vec<RedisServer>,
+    /// The ports on which they speak TLS, by their other ports.
+    tls_ports: HashMap<u16, u16>,
 }
 
 impl ClusterGroup {
@@ -42,6 +45,19 @@ impl ClusterGroup {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_timeout(timeout: Duration) -> Self {
+        Self::start_all(timeout, None)
+    }
+
+    /// The same where all speak TLS, with each other and with clients.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_tls(timeout: Duration, files: TlsFiles<'_>) -> Self {
+        Self::start_all(timeout, Some(files))
+    }
+
+    fn start_all(timeout: Duration, tls: Option<TlsFiles<'_>>) -> Self {
         let timeout_ms = timeout.as_millis().to_string();
         let args = [
             "--cluster-enabled",
@@ -53,8 +69,8 @@ impl ClusterGroup {
             "--repl-ping-replica-period",
             "1",
         ];
-        let (nodes, ports): (_, Vec<u16>) = (0..2 * N_MASTERS).map(|_| start_node(&args)).unzip();
-        let group = Self { nodes };
+        let mut group = Self { nodes: Vec::new(), tls_ports: HashMap::new() };
+        let ports: Vec<u16> = (0..2 * N_MASTERS).map(|_| group.start_node(&args, tls)).collect();
         for (n, master) in group.nodes.iter().take(N_MASTERS).enumerate() {
             let (first, last) = (n * N_SLOTS / N_MASTERS, (n + 1) * N_SLOTS / N_MASTERS - 1);
             say(master, &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
@@ -63,7 +79,7 @@ impl ClusterGroup {
         }
         if let Some(first) = group.nodes.first() {
             for (node, bus) in group.nodes.iter().zip(&ports).skip(1) {
-                let (port, bus) = (node.port().to_string(), bus.to_string());
+                let (port, bus) = (group.outer_port(node).to_string(), bus.to_string());
                 say(first, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
             }
         }
@@ -82,11 +98,33 @@ impl ClusterGroup {
         group
     }
 
-    /// `redis+cluster://127.0.0.1:PORT,…`
+    /// Starts a node, and returns the port on which it talks to the others.
+    fn start_node(&mut self, args: &[&str], tls: Option<TlsFiles<'_>>) -> u16 {
+        let port = free_port();
+        let bus = port.to_string();
+        let (tls_port, more) = tls.map(TlsFiles::args).unzip();
+        let more = more.unwrap_or_default();
+        let more = more.iter().map(String::as_str);
+        let args: Vec<&str> =
+            args.iter().copied().chain(["--cluster-port", &bus]).chain(more).collect();
+        let node = RedisServer::start(&args);
+        self.tls_ports.extend(tls_port.map(|it| (node.port(), it)));
+        self.nodes.push(node);
+        port
+    }
+
+    /// The port that the others and clients are to use.
+    fn outer_port(&self, node: &ServerProcess) -> u16 {
+        self.tls_ports.get(&node.port()).copied().unwrap_or_else(|| node.port())
+    }
+
+    /// `redis+cluster://127.0.0.1:PORT,…`, or `rediss+cluster://…`.
     #[must_use]
     pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.nodes.iter().map(|it| it.addr().to_string()).collect();
-        format!("redis+cluster://{}", nodes.join(","))
+        let address = |it: &RedisServer| format!("127.0.0.1:{}", self.outer_port(it));
+        let nodes: Vec<_> = self.nodes.iter().map(address).collect();
+        let scheme = if self.tls_ports.is_empty() { "redis" } else { "rediss" };
+        format!("{scheme}+cluster://{}", nodes.join(","))
     }
 
     /// The first node.
@@ -192,7 +230,7 @@ impl ClusterGroup {
         say(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
         say(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
         while_half_moved();
-        migrate(from, to, &slot);
+        migrate(from, self.outer_port(to), &slot);
         for node in [&**to, from] {
             say(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &id(to)]);
         }
@@ -216,9 +254,9 @@ impl ClusterGroup {
 }
 
 /// Moves the keys of a slot.
-fn migrate(from: &ServerProcess, to: &ServerProcess, slot: &str) {
+fn migrate(from: &ServerProcess, to: u16, slot: &str) {
     let keys = ask(from, &["CLUSTER", "GETKEYSINSLOT", slot, "10000"]);
-    let port = to.port().to_string();
+    let port = to.to_string();
     let is_key = |line: &&str| !line.starts_with(['*', '$']);
     for key in keys.lines().filter(is_key) {
         say(from, &["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
@@ -231,16 +269,6 @@ fn contains(range: &str, slot: usize) -> bool {
         (Ok(first), Ok(last)) => (first..=last).contains(&slot),
         _ => false,
     }
-}
-
-/// A node and the port on which it talks to the others.
-fn start_node(args: &[&str]) -> (RedisServer, u16) {
-    let port = match free_addr() {
-        Ok(addr) => addr.port(),
-        Err(error) => panic!("no free port: {error}"),
-    };
-    let bus = port.to_string();
-    (RedisServer::start(&[args, &["--cluster-port", &bus]].concat()), port)
 }
 
 fn slot(node: &ServerProcess, key: &str) -> String {

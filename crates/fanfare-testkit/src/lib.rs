@@ -3,7 +3,7 @@
 //!
 //! * [`RedisServer`] and [`FanfareServer`] start a server process in a directory of its own and
 //!   end both on drop; [`SentinelGroup`] starts a master with its replicas and sentinels,
-//!   [`ClusterGroup`] a cluster.
+//!   [`ClusterGroup`] a cluster; both speak TLS too, with [`TlsFiles`].
 //! * [`RawClient`] sends and receives bytes, and notices a closed connection.
 //! * [`transcript`] parses and runs the scripts under `transcripts/`.
 //! * [`seed`] gives randomised tests a seed that is printed and can be set.
@@ -18,6 +18,7 @@ mod seed;
 mod sentinel;
 mod server;
 mod text;
+mod tls;
 pub mod transcript;
 
 pub use client::RawClient;
@@ -28,3 +29,4 @@ pub use seed::{Rng, seed};
 pub use sentinel::SentinelGroup;
 pub use server::{FanfareServer, RedisServer, fanfare_binary};
 pub use text::escape;
+pub use tls::TlsFiles;

@@ -1,6 +1,7 @@
 //! A server process in a directory of its own; both end on drop.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -278,7 +279,28 @@ impl Drop for ServerProcess {
     }
 }
 
-/// An address that nobody listens on now.
+/// An address that nobody listens on now. Its port is below those that systems give to connections
+/// that go out, so that none of them takes it while its server is being started again.
 pub(crate) fn free_addr() -> io::Result<SocketAddr> {
+    const FIRST: u16 = 10_000;
+    const N: u64 = 22_000;
+    for _ in 0..100 {
+        let port = RandomState::new().build_hasher().finish() % N;
+        let port = FIRST + u16::try_from(port).unwrap_or(0);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr();
+        }
+    }
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// The port of a [`free_addr`].
+///
+/// # Panics
+/// If there is none.
+pub(crate) fn free_port() -> u16 {
+    match free_addr() {
+        Ok(addr) => addr.port(),
+        Err(error) => panic!("no free port: {error}"),
+    }
 }

@@ -1,12 +1,13 @@
 //! A master, its replicas and its sentinels: real processes on 127.0.0.1.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{RawClient, RedisServer, ServerProcess};
+use crate::{RawClient, RedisServer, ServerProcess, TlsFiles};
 
 /// How long the group may take to agree on something.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +24,8 @@ pub struct SentinelGroup {
     servers: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
     passwords: Passwords,
+    /// The ports on which servers and sentinels speak TLS, by their other ports.
+    tls_ports: HashMap<u16, u16>,
 }
 
 /// What to log in with, if anything.
@@ -39,7 +42,7 @@ impl SentinelGroup {
     /// If redis-server is not installed or something does not start.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_all(Passwords::default())
+        Self::start_all(Passwords::default(), None)
     }
 
     /// The same with a password for the servers and one for the sentinels.
@@ -48,10 +51,19 @@ impl SentinelGroup {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_passwords(server: &'static str, sentinel: &'static str) -> Self {
-        Self::start_all(Passwords { server: Some(server), sentinel: Some(sentinel) })
+        Self::start_all(Passwords { server: Some(server), sentinel: Some(sentinel) }, None)
     }
 
-    fn start_all(passwords: Passwords) -> Self {
+    /// The same where all speak TLS, with each other and with clients.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_tls(files: TlsFiles<'_>) -> Self {
+        Self::start_all(Passwords::default(), Some(files))
+    }
+
+    fn start_all(passwords: Passwords, tls: Option<TlsFiles<'_>>) -> Self {
         let mut args = vec!["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
         let mut config = String::new();
         if let Some(password) = passwords.server {
@@ -62,11 +74,14 @@ impl SentinelGroup {
             config
                 .push_str(&format!("requirepass {password}\nsentinel sentinel-pass {password}\n"));
         }
-        let master = RedisServer::start(&args);
-        let port = master.port().to_string();
-        let replica = [&args[..], &["--replicaof", "127.0.0.1", &port]].concat();
-        let mut group = Self { servers: vec![master], sentinels: Vec::new(), passwords };
-        group.servers.extend((0..2).map(|_| RedisServer::start(&replica)));
+        let (servers, sentinels, tls_ports) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut group = Self { servers, sentinels, passwords, tls_ports };
+        group.start_server(&args, tls);
+        // Where servers and sentinels find the master.
+        let port = group.servers.first().map_or(0, |it| group.outer_port(it)).to_string();
+        for _ in 0..2 {
+            group.start_server(&[&args[..], &["--replicaof", "127.0.0.1", &port]].concat(), tls);
+        }
         // Sentinels look for replicas when they start, and then only every ten seconds.
         wait("two replicas", || n_replicas(&group.servers, passwords.server) == 2);
         let down_after_ms = DOWN_AFTER.as_millis();
@@ -76,16 +91,37 @@ impl SentinelGroup {
              sentinel failover-timeout {NAME} 6000\n\
              sentinel parallel-syncs {NAME} 2\n{config}"
         );
-        group.sentinels.extend((0..3).map(|_| RedisServer::start_sentinel(config.clone())));
+        for _ in 0..3 {
+            let (tls_port, lines) = tls.map(TlsFiles::lines).unzip();
+            let sentinel = RedisServer::start_sentinel(config.clone() + &lines.unwrap_or_default());
+            group.tls_ports.extend(tls_port.map(|it| (sentinel.port(), it)));
+            group.sentinels.push(sentinel);
+        }
         group.wait_whole();
         group
     }
 
-    /// `redis+sentinel://127.0.0.1:PORT,…/mymaster`
+    fn start_server(&mut self, args: &[&str], tls: Option<TlsFiles<'_>>) {
+        let (tls_port, more) = tls.map(TlsFiles::args).unzip();
+        let more = more.unwrap_or_default();
+        let args: Vec<&str> = args.iter().copied().chain(more.iter().map(String::as_str)).collect();
+        let server = RedisServer::start(&args);
+        self.tls_ports.extend(tls_port.map(|it| (server.port(), it)));
+        self.servers.push(server);
+    }
+
+    /// The port that the others and clients are to use.
+    fn outer_port(&self, server: &ServerProcess) -> u16 {
+        self.tls_ports.get(&server.port()).copied().unwrap_or_else(|| server.port())
+    }
+
+    /// `redis+sentinel://127.0.0.1:PORT,…/mymaster`, or `rediss+sentinel://…`.
     #[must_use]
     pub fn url(&self) -> String {
-        let sentinels: Vec<_> = self.sentinels.iter().map(|it| it.addr().to_string()).collect();
-        format!("redis+sentinel://{}/{NAME}", sentinels.join(","))
+        let address = |it: &RedisServer| format!("127.0.0.1:{}", self.outer_port(it));
+        let sentinels: Vec<_> = self.sentinels.iter().map(address).collect();
+        let scheme = if self.tls_ports.is_empty() { "redis" } else { "rediss" };
+        format!("{scheme}+sentinel://{}/{NAME}", sentinels.join(","))
     }
 
     /// The present master, as the sentinels say.
@@ -174,7 +210,10 @@ impl SentinelGroup {
     /// The port of the master that a sentinel names.
     fn named_by(&self, sentinel: &RedisServer) -> Option<u16> {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME];
-        ask(sentinel, self.passwords.sentinel, &question).lines().last()?.parse().ok()
+        let named =
+            ask(sentinel, self.passwords.sentinel, &question).lines().last()?.parse().ok()?;
+        let server = self.servers.iter().find(|it| self.outer_port(it) == named);
+        Some(server.map_or(named, |it| it.port()))
     }
 
     /// The port that at least two sentinels name.

@@ -24,4 +24,6 @@ mod tail_random;
 mod testing;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_groups;
 mod transport;

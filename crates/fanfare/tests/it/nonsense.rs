@@ -44,8 +44,8 @@ async fn nonsense_ends_a_connection_and_no_more(server: Target) -> TestResult {
             assert!(!error.is_retryable(), "{error:?}");
             left.retain(|it| it != role);
         }
-        let n = fanfare.publish("c", nonsense).await?;
-        assert_eq!(n, 1, "{shown}");
+        testing::expect_subscribers(&fanfare, "c", 1).await;
+        assert_eq!(fanfare.publish("c", nonsense).await?, 1, "{shown}");
         testing::expect_gap(&mut subscription).await;
         assert_eq!(testing::expect_message(&mut subscription).await.payload, nonsense);
         stream.add([("n", nonsense)]).await?;

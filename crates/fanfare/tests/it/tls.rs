@@ -16,23 +16,32 @@ use socket2::SockRef;
 
 use crate::support::{next, run};
 
-/// A folder with `ca.pem`, and `server.pem` and `client.pem` signed by it, with their keys. The
-/// server's certificate is for `localhost`.
-fn certificates() -> Result<TempDir, Box<dyn Error>> {
+/// A folder with `ca.pem`, and `server.pem`, `node.pem` and `client.pem` signed by it, with their
+/// keys. The server's certificate is for `localhost`, the node's for 127.0.0.1. Beside them is
+/// `other-ca.pem`, and `stranger.pem`, a client signed by that.
+pub(crate) fn certificates() -> Result<TempDir, Box<dyn Error>> {
     let dir = TempDir::new()?;
+    let names = [("server", "localhost"), ("node", "127.0.0.1"), ("client", "client")];
+    sign(dir.path(), "ca", &names)?;
+    sign(dir.path(), "other-ca", &[("stranger", "stranger")])?;
+    Ok(dir)
+}
+
+/// An authority, and certificates signed by it: the names of the files, and for whom they are.
+fn sign(dir: &Path, authority: &str, names: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
     let mut params = CertificateParams::new(Vec::new())?;
     // A name of its own: what has its issuer's name looks self-signed.
-    params.distinguished_name.push(DnType::CommonName, "the authority");
+    params.distinguished_name.push(DnType::CommonName, authority);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    fs::write(dir.path().join("ca.pem"), ca.pem())?;
-    for (who, name) in [("server", "localhost"), ("client", "client")] {
+    fs::write(dir.join(authority).with_extension("pem"), ca.pem())?;
+    for &(who, name) in names {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &ca)?;
-        fs::write(dir.path().join(format!("{who}.pem")), certificate.pem())?;
-        fs::write(dir.path().join(format!("{who}.key")), key.serialize_pem())?;
+        fs::write(dir.join(who).with_extension("pem"), certificate.pem())?;
+        fs::write(dir.join(who).with_extension("key"), key.serialize_pem())?;
     }
-    Ok(dir)
+    Ok(())
 }
 
 /// A server that speaks TLS on the returned port, and asks clients for a certificate or not.
@@ -60,7 +69,7 @@ fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn E
     Err(format!("no port for TLS: {}", String::from_utf8_lossy(&answer)).into())
 }
 
-async fn refused(url: &str) -> Result<fanfare::Error, Box<dyn Error>> {
+pub(crate) async fn refused(url: &str) -> Result<fanfare::Error, Box<dyn Error>> {
     Ok(Fanfare::connect(url).await.err().ok_or_else(|| format!("{url} was accepted"))?)
 }
 
