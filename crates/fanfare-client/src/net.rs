@@ -37,6 +37,25 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// What may have ended it before the server said anything.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "only a TLS session ends with reasons")
+    )]
+    pub(crate) fn hint(&self, source: &io::Error) -> &'static str {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => crate::tls::hint(source),
+            Self::Tcp(_) => PLAIN_HINT,
+            #[cfg(unix)]
+            Self::Unix(_) => PLAIN_HINT,
+        }
+    }
+}
+
+const PLAIN_HINT: &str = "does it need TLS (`rediss://`), or is its protected mode on?";
+
 /// What is worked out once for all connections of a link.
 #[derive(Clone)]
 pub(crate) struct Connector {

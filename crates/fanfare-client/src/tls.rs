@@ -73,13 +73,42 @@ impl Tls {
             Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         };
         result.map_err(|source| {
-            tls(format!(
-                "no TLS session with `{}`: does the port speak TLS, and is its certificate \
-                 trusted?",
-                server_name.to_str()
-            ))
-            .with_source(source)
+            let hint = hint(&source);
+            tls(format!("no TLS session with `{}`: {hint}", server_name.to_str()))
+                .with_source(source)
         })
+    }
+}
+
+/// What is wrong and what helps, as far as rustls or the server's alert tells.
+pub(crate) fn hint(source: &std::io::Error) -> &'static str {
+    use rustls::{AlertDescription, CertificateError, Error as TlsError};
+    match source.get_ref().and_then(|it| it.downcast_ref::<TlsError>()) {
+        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "its certificate is signed by nobody who is trusted; name who signed it with `ca_file`"
+        }
+        Some(TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "its certificate is for another name; say which with `server_name`",
+        Some(TlsError::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        )) => "its certificate has expired",
+        Some(TlsError::InvalidCertificate(_)) => "its certificate can not be accepted",
+        Some(TlsError::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure,
+        )) => "it asks for a client certificate; name one with `cert_file` and `key_file`",
+        Some(TlsError::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::DecryptError
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::AccessDenied,
+        )) => {
+            "it does not accept the client certificate; name another with `cert_file` and `key_file`"
+        }
+        Some(TlsError::InvalidMessage(_)) => "the port does not speak TLS; write `redis://`",
+        _ => "does the port speak TLS, and does it ask for a client certificate (`cert_file`)?",
     }
 }
 

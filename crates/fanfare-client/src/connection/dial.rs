@@ -126,19 +126,16 @@ async fn send(transport: &mut Transport, bytes: &[u8]) -> io::Result<()> {
 fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error) -> Error {
     // With TLS 1.3 the server judges our certificate only after we think that the session is set
     // up: it is not before the server has used it. An alert that tells more may be lost on the way.
+    let hint = transport.hint(&source);
     let (kind, message) = match (transport.is_tls(), has_spoken) {
-        (true, false) => (
-            ErrorKind::Tls,
-            "the server ended the TLS session: does it ask for a client certificate?",
-        ),
-        (true, true) => {
-            (ErrorKind::Connect, "the server closed the connection during the handshake")
-        }
-        (false, _) => (
+        (true, false) => (ErrorKind::Tls, format!("the server ended the TLS session: {hint}")),
+        (false, false) => (
             ErrorKind::Connect,
-            "the server closed the connection during the handshake: does it need TLS \
-             (`rediss://`), or is its protected mode on?",
+            format!("the server closed the connection during the handshake: {hint}"),
         ),
+        (_, true) => {
+            (ErrorKind::Connect, "the server closed the connection during the handshake".to_owned())
+        }
     };
     Error::new(kind, message).with_source(source)
 }
