@@ -107,8 +107,11 @@ pub(crate) fn hint(source: &std::io::Error) -> &'static str {
         )) => {
             "it does not accept the client certificate; name another with `cert_file` and `key_file`"
         }
-        Some(TlsError::InvalidMessage(_)) => "the port does not speak TLS; write `redis://`",
-        _ => "does the port speak TLS, and does it ask for a client certificate (`cert_file`)?",
+        Some(TlsError::InvalidMessage(_)) => "the port does not speak TLS: write `redis://`",
+        _ => {
+            "does the port speak TLS (if not, write `redis://`), and does it ask for a client \
+             certificate (`cert_file` and `key_file`)?"
+        }
     }
 }
 

@@ -96,10 +96,10 @@ impl Dialer {
                     Ok(1..) => has_spoken = true,
                     Ok(0) => {
                         let source = unsent.unwrap_or(io::ErrorKind::UnexpectedEof.into());
-                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                        return Err(lost_in_handshake(&transport, has_spoken, &input, source));
                     }
                     Err(source) => {
-                        return Err(lost_in_handshake(&transport, has_spoken, source));
+                        return Err(lost_in_handshake(&transport, has_spoken, &input, source));
                     }
                 },
             }
@@ -123,7 +123,16 @@ async fn send(transport: &mut Transport, bytes: &[u8]) -> io::Result<()> {
     transport.flush().await
 }
 
-fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error) -> Error {
+/// What a TLS session says that can not begin: an alert, of any version of TLS.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
+
+/// `rest` has arrived and is no whole reply.
+fn lost_in_handshake(
+    transport: &Transport,
+    has_spoken: bool,
+    rest: &[u8],
+    source: io::Error,
+) -> Error {
     // With TLS 1.3 the server judges our certificate only after we think that the session is set
     // up: it is not before the server has used it. An alert that tells more may be lost on the way.
     let hint = transport.hint(&source);
@@ -133,6 +142,9 @@ fn lost_in_handshake(transport: &Transport, has_spoken: bool, source: io::Error)
             ErrorKind::Connect,
             format!("the server closed the connection during the handshake: {hint}"),
         ),
+        (false, true) if rest.starts_with(TLS_ALERT) => {
+            (ErrorKind::Protocol, "the server speaks TLS and no RESP: write `rediss://`".to_owned())
+        }
         (_, true) => {
             (ErrorKind::Connect, "the server closed the connection during the handshake".to_owned())
         }

@@ -11,6 +11,7 @@ mod failover;
 mod groups;
 mod handler;
 mod loss;
+mod misuse;
 mod nonsense;
 mod pubsub;
 mod recovery;
