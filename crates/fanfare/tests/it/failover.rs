@@ -52,7 +52,9 @@ async fn survive(mut service: Service) -> TestResult {
     for round in 1..=n_rounds() {
         traffic.wait_flowing().await?;
         let began = Instant::now();
+        let before = lock(&traffic.state).n;
         let what = tokio::task::block_in_place(|| service.strike(&mut rng));
+        lock(&traffic.state).struck.push(format!("round {round} after {before}: {what}"));
         let recovered = Instant::now();
         traffic.wait_flowing().await?;
         println!(
@@ -177,6 +179,8 @@ struct State {
     last: BTreeMap<String, u64>,
     /// What the tail got since it was last told that the stream is another one.
     tailed: Vec<StreamId>,
+    /// What was done, and after which number.
+    struck: Vec<String>,
 }
 
 impl Traffic {
@@ -248,7 +252,7 @@ impl Traffic {
 fn check_gaps(state: &State, channel: &'static str, may_miss: bool) {
     let published = state.published.get(channel).map_or(&[][..], Vec::as_slice);
     let (mut last, mut is_told) = (0, true);
-    for item in &state.received {
+    for (at, item) in state.received.iter().enumerate() {
         let Some((name, n)) = item else {
             is_told = true;
             continue;
@@ -256,11 +260,18 @@ fn check_gaps(state: &State, channel: &'static str, may_miss: bool) {
         if name != channel {
             continue;
         }
-        assert!(last < *n, "{channel}: {n} after {last}");
+        let around = || {
+            let near = state.received.iter().take(at + 30).skip(at.saturating_sub(30));
+            let near: Vec<_> =
+                near.filter(|it| it.as_ref().is_none_or(|it| it.0 == channel)).collect();
+            format!("received {near:?}; {:#?}", state.struck)
+        };
+        assert!(last < *n, "{channel}: {n} after {last}; {}", around());
         let missing: Vec<_> = published.iter().filter(|it| last < **it && **it < *n).collect();
         assert!(
             missing.is_empty() || is_told || may_miss,
-            "{channel}: {missing:?} are missing between {last} and {n}, and nobody told"
+            "{channel}: {missing:?} are missing between {last} and {n}, and nobody told; {}",
+            around()
         );
         (last, is_told) = (*n, false);
     }
