@@ -92,7 +92,7 @@ impl Context {
     pub(crate) fn announce_down(&self, error: Error) {
         self.dialer.status.set_up(false);
         self.dialer.status.n_disconnects.fetch_add(1, Ordering::Relaxed);
-        self.dialer.locator.look_again();
+        self.dialer.locator.handle_lost(&error);
         self.announcer.announce(Event::Down { role: self.dialer.role, error });
     }
 

@@ -81,6 +81,14 @@ impl Locator {
         }
     }
 
+    /// A connection was lost.
+    pub(crate) fn handle_lost(&self, error: &Error) {
+        if let Self::Cluster(cluster, _) = self {
+            cluster.handle_lost(error);
+        }
+        self.look_again();
+    }
+
     /// Something has happened after which the server may be another one: a connection was lost, or
     /// a server says that it is not the one to write to.
     pub(crate) fn look_again(&self) {

@@ -54,6 +54,8 @@ pub(crate) struct Cluster {
     doubt: Notify,
     /// Nodes that could not be reached, and when.
     failed: Mutex<HashMap<Address, Instant>>,
+    /// The node that connections to any node go to.
+    favourite: Mutex<Option<Address>>,
 }
 
 /// Which node of a cluster a connection should go to.
@@ -85,6 +87,7 @@ impl Cluster {
             asked: Asked::default(),
             doubt: Notify::new(),
             failed: Mutex::default(),
+            favourite: Mutex::default(),
         }
     }
 
@@ -112,7 +115,7 @@ impl Cluster {
         }
         let map = self.map();
         match wanted {
-            Wanted::Any => self.any(&map),
+            Wanted::Any => self.favourite(&map),
             Wanted::Slot(slot) => map.owner(*slot).cloned().ok_or_else(|| {
                 self.look_again();
                 nobody_serves(*slot)
@@ -227,6 +230,27 @@ impl Cluster {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recent = |at: &Instant| at.elapsed() < FAILED_FOR;
         failed.iter().filter(|(_, at)| is_recent(at)).map(|(node, _)| node.clone()).collect()
+    }
+
+    /// A connection was lost. A node that hangs accepts new ones, and answers none of them.
+    pub(crate) fn handle_lost(&self, error: &Error) {
+        if error.kind() == ErrorKind::Timeout {
+            *self.favourite.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Any node, and the same again as long as it is there: nodes hand messages on to each other,
+    /// and who changes from one to another may get some twice that the new one had yet to get.
+    fn favourite(&self, map: &SlotMap) -> Result<Address, Error> {
+        let failed = self.failed();
+        let is_good = |node: &Address| map.masters().contains(node) && !failed.contains(node);
+        let mut favourite = self.favourite.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = favourite.clone().filter(is_good) {
+            return Ok(node);
+        }
+        let node = self.any(map)?;
+        *favourite = Some(node.clone());
+        Ok(node)
     }
 
     fn any(&self, map: &SlotMap) -> Result<Address, Error> {
