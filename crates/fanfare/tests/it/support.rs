@@ -7,7 +7,9 @@ use std::{
 };
 
 use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
-use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer, SentinelGroup, ServerProcess};
+use fanfare_testkit::{
+    ClusterGroup, FanfareServer, RawClient, RedisServer, SentinelGroup, ServerProcess,
+};
 use tokio::runtime::Builder;
 
 pub(crate) type TestResult = Result<(), Box<dyn Error>>;
@@ -105,6 +107,14 @@ impl Target {
         }
         while probe.ping().await.is_ok() {}
         Ok(())
+    }
+
+    /// A raw connection to the server that has this key.
+    pub(crate) fn client_for(&self, key: &str) -> RawClient {
+        match self {
+            Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => self.client(),
+            Self::Cluster(group) => group.owner(key).client(),
+        }
     }
 
     /// A command by another client; its answer, of a cluster that of its first node.

@@ -10,19 +10,16 @@ use fanfare::{
 use fanfare_testkit::RawClient;
 
 use crate::support::{
-    Target, TestResult, is_down, is_up, on_every_broker, on_sentinel, run, until, wait_event,
+    Target, TestResult, is_down, is_up, on_every_broker, on_every_topology, run, until, wait_event,
 };
 
-on_sentinel!(
+on_every_topology!(
     nothing_is_missed_or_doubled_while_connections_are_killed,
     a_hung_server_is_noticed,
     outages_that_nobody_sees_are_one,
 );
 
 on_every_broker!(
-    nothing_is_missed_or_doubled_while_connections_are_killed,
-    a_hung_server_is_noticed,
-    outages_that_nobody_sees_are_one,
     history_comes_first_and_then_what_is_added,
     a_tail_begins_where_it_is_told,
     a_slow_program_holds_the_server_back_and_loses_nothing,
@@ -252,7 +249,7 @@ async fn nothing_is_missed_or_doubled_while_connections_are_killed(server: Targe
         }
         Ok::<_, String>(tail.stats())
     });
-    let mut client = server.client();
+    let mut client = server.client_for("s");
     let mut n_killed = 0;
     let killing = async {
         let mut go_on = Some(go_on);
@@ -606,7 +603,7 @@ async fn outages_that_nobody_sees_are_one(server: Target) -> TestResult {
     let stream = fanfare.stream("s");
     let mut tail = stream.tail(Position::New).await?;
     let mut events = fanfare.events();
-    let mut client = server.client();
+    let mut client = server.client_for("s");
     for _ in 0..5 {
         kill(&mut client);
         wait_event(&mut events, is_up(Role::Streams)).await?;
