@@ -109,6 +109,28 @@ fn every_code_is_listed_and_explained() {
     }
 }
 
+/// What docs/failures.md names is there to be run.
+#[test]
+fn every_test_of_the_failure_tables_exists() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/failures.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let this = std::env::current_exe().expect("this program has a path");
+    let output = Command::new(this).arg("--list").output().expect("it runs");
+    let list = String::from_utf8_lossy(&output.stdout);
+    let tests: Vec<&str> = list.lines().filter_map(|it| it.strip_suffix(": test")).collect();
+    let named: Vec<&str> =
+        page.split('`').skip(1).step_by(2).filter(|it| it.contains("::")).collect();
+    assert!(60 < named.len(), "the tables name {} tests", named.len());
+    for name in named {
+        assert!(tests.contains(&name) || is_of_a_feature(name), "there is no test `{name}`");
+    }
+}
+
+/// Some tests are there with some features only.
+fn is_of_a_feature(name: &str) -> bool {
+    !cfg!(feature = "tls") && name.starts_with("tls")
+}
+
 /// The URL with something between the scheme and the hosts.
 fn with_login(url: &str, login: &str) -> String {
     url.replacen("://", &format!("://{login}@"), 1)
