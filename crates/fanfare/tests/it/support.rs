@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription};
+use fanfare::{Delivery, Event, Events, Fanfare, Gap, Message, Role, Subscription, testing};
 use fanfare_testkit::{
     ClusterGroup, FanfareServer, RawClient, RedisServer, SentinelGroup, ServerProcess,
 };
@@ -265,16 +265,7 @@ pub(crate) async fn wait_event(
     events: &mut Events,
     wanted: impl Fn(&Event) -> bool,
 ) -> Result<Vec<Event>, Box<dyn Error>> {
-    let mut seen = Vec::new();
-    while let Ok(event) = tokio::time::timeout(Duration::from_secs(90), events.next()).await {
-        let event = event.ok_or("the events ended")?;
-        let found = wanted(&event);
-        seen.push(event);
-        if found {
-            return Ok(seen);
-        }
-    }
-    Err(format!("the event did not come; there were {seen:?}").into())
+    Ok(testing::expect_event(events, wanted).await)
 }
 
 pub(crate) fn is_up(role: Role) -> impl Fn(&Event) -> bool {
@@ -287,13 +278,8 @@ pub(crate) fn is_down(role: Role) -> impl Fn(&Event) -> bool {
 
 /// Waits, for at most a minute, until `done` says so.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
-    for _ in 0..6_000 {
-        if done() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Err(format!("not within a minute: {what}").into())
+    testing::eventually(what, async || done()).await;
+    Ok(())
 }
 
 /// The seed of this run, printed.

@@ -60,40 +60,6 @@ fn a_password() {
 }
 
 #[test]
-fn errors_of_connecting_say_what_to_do() {
-    run(async {
-        // Bound, never accepting after it is dropped: nothing listens there.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        let port = listener.local_addr()?.port();
-        drop(listener);
-        let refused = Fanfare::connect(&format!("redis://127.0.0.1:{port}")).await.err();
-        let refused = refused.ok_or("it connected to nothing")?;
-        assert!(refused.is_retryable());
-        assert!(refused.to_string().contains("nothing listens there"), "{refused}");
-        Ok(())
-    });
-}
-
-#[test]
-fn a_peer_that_speaks_no_resp_is_told_apart() {
-    run(async {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        let port = listener.local_addr()?.port();
-        std::thread::spawn(move || {
-            use std::io::Write;
-            if let Ok((mut stream, _)) = listener.accept() {
-                // The client may have gone already.
-                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-            }
-        });
-        let error = Fanfare::connect(&format!("redis://127.0.0.1:{port}")).await.err();
-        let error = error.ok_or("it spoke to a web server")?;
-        assert_eq!(error.kind(), ErrorKind::Protocol, "{error:?}");
-        Ok(())
-    });
-}
-
-#[test]
 fn an_address_can_be_set_apart_from_the_url() {
     let server = RedisServer::start(&[]);
     run(async {
