@@ -154,6 +154,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     may_have_been_sent: bool,
+    is_silence: bool,
     source: Option<Source>,
 }
 
@@ -161,7 +162,20 @@ impl Error {
     /// An error of `kind` with a message that names the value, the limit and the cure.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let may_have_been_sent = matches!(kind, ErrorKind::Disconnected);
-        Self(Arc::new(Inner { kind, message: message.into(), may_have_been_sent, source: None }))
+        let (message, is_silence) = (message.into(), false);
+        Self(Arc::new(Inner { kind, message, may_have_been_sent, is_silence, source: None }))
+    }
+
+    /// The connection was given up because nothing came any more.
+    pub(crate) fn silence(message: &str) -> Self {
+        let lost = Self::new(ErrorKind::Disconnected, message);
+        Self(Arc::new(Inner { is_silence: true, ..lost.copied() }))
+    }
+
+    /// Whether the connection was given up because nothing came any more: a new one to the same
+    /// server would most likely be no better.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.0.is_silence
     }
 
     /// The same error with what caused it.
@@ -193,6 +207,7 @@ impl Error {
             kind: self.0.kind,
             message: self.0.message.clone(),
             may_have_been_sent: self.0.may_have_been_sent,
+            is_silence: self.0.is_silence,
             source: self.0.source.clone(),
         }
     }

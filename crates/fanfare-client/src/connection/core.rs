@@ -220,8 +220,7 @@ impl<T> Core<T> {
                 self.pending.push_back(Pending::Ping);
                 Ok(())
             }
-            Beat::Dead => Err(Error::new(
-                ErrorKind::Disconnected,
+            Beat::Dead => Err(Error::silence(
                 "the server does not answer the heartbeat: it hangs, or the network is cut",
             )),
         }

@@ -83,8 +83,8 @@ impl Locator {
 
     /// A connection was lost.
     pub(crate) fn handle_lost(&self, error: &Error) {
-        if let Self::Cluster(cluster, _) = self {
-            cluster.handle_lost(error);
+        if let Self::Cluster(cluster, wanted) = self {
+            cluster.handle_lost(wanted, error);
         }
         self.look_again();
     }

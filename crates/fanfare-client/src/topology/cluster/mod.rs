@@ -233,9 +233,17 @@ impl Cluster {
     }
 
     /// A connection was lost. A node that hangs accepts new ones, and answers none of them.
-    pub(crate) fn handle_lost(&self, error: &Error) {
-        if error.kind() == ErrorKind::Timeout {
-            *self.favourite.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn handle_lost(&self, wanted: &Wanted, error: &Error) {
+        if !error.is_silence() {
+            return;
+        }
+        let node = match wanted {
+            Wanted::Any => self.favourite.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Wanted::Slot(slot) => self.map().owner(*slot).cloned(),
+            Wanted::Node(address) => Some(address.clone()),
+        };
+        if let Some(node) = node {
+            self.note_failed(&node);
         }
     }
 

@@ -28,10 +28,9 @@ pub use fault::{Cut, Fault, Refusal, Way};
 /// time. What passes is not looked at: TLS goes through, and so does any other protocol. When it is
 /// dropped, its connections are closed.
 ///
-/// The server may be a node of a cluster or the master of sentinels if it announces the proxy's port
-/// as its own (`cluster-announce-port`, `replica-announce-port`); start the proxy first and
-/// [`retarget`](Self::retarget) it. Otherwise clients are told the server's own address and go past
-/// the proxy.
+/// In front of the nodes of a cluster it works if each announces its proxy's port
+/// (`cluster-announce-port`), in front of a master with sentinels if they monitor the proxy's port.
+/// Otherwise clients are told the server's own address and go past the proxy.
 ///
 /// # Example: a server that stops answering
 #[cfg_attr(feature = "embedded", doc = "```")]
