@@ -38,7 +38,11 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::stop(self),
             Self::Sentinel(group) => group.servers_mut().for_each(ServerProcess::stop),
-            Self::Cluster(group) => group.nodes_mut().for_each(ServerProcess::stop),
+            Self::Cluster(group) => {
+                // All at once: nobody may come back at one that is still to be killed.
+                group.nodes().for_each(ServerProcess::sigstop);
+                group.nodes_mut().for_each(ServerProcess::stop);
+            }
         }
     }
 
@@ -156,8 +160,8 @@ impl DerefMut for Target {
     }
 }
 
-/// After this a test is thought to hang.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// After this a test is thought to hang: before the test runner ends it without a word.
+const PATIENCE: Duration = Duration::from_secs(280);
 
 /// Runs a test on a runtime of two threads, and fails it if it hangs.
 pub(crate) fn run(test: impl Future<Output = TestResult>) {
