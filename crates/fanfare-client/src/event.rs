@@ -86,6 +86,13 @@ pub enum Event {
         /// How many messages.
         n: u64,
     },
+    /// What lives on the link does not do well any more. Told by a monitor of its health.
+    Unwell {
+        /// What is wrong, each in a sentence.
+        reasons: Vec<String>,
+    },
+    /// What lives on the link does well again.
+    Well,
     /// This listener was too slow and missed events.
     Missed {
         /// How many events.
@@ -149,6 +156,8 @@ impl Announcer {
             Event::Dropped { subscription, n } => {
                 tracing::warn!(subscription, n, "messages dropped");
             }
+            Event::Unwell { reasons } => tracing::warn!(?reasons, "unwell"),
+            Event::Well => tracing::info!("well"),
             Event::Missed { .. } => {}
         }
         // No listener is no error.

@@ -55,6 +55,7 @@ mod tls;
 mod tls_options;
 mod topology;
 mod url;
+mod vitals;
 
 pub use backoff::Backoff;
 pub use error::{Error, ErrorKind};
@@ -68,3 +69,4 @@ pub use subscription::Subscription;
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;
 pub use url::{Address, Secret, Sentinel, ServerUrl, Topology};
+pub use vitals::{LiveKind, LiveState, Vital, Vitals};

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,7 +14,7 @@ use fanfare_resp::Value;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Error, ErrorKind, Events, Kind, Options, Overflow, Queue,
+    Error, ErrorKind, Event, Events, Kind, Options, Overflow, Queue, Vital, Vitals,
     connection::driver::{now, until},
     request::{Answers, Pipeline, check_shareable},
     stream::{Position, Tail, queue::Bounds},
@@ -23,6 +23,7 @@ use crate::{
         connections::{Connections, Follower},
         health::Health,
     },
+    vitals::{Living, label},
 };
 
 /// A connection to a server that survives: see the [crate's documentation](crate).
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     /// One permit is one byte in flight.
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
+    living: Living,
 }
 
 /// How a link is doing.
@@ -108,7 +110,14 @@ impl Link {
         let n_permits = options.in_flight_bytes_max;
         let connections = Connections::connect(options, wait).await?;
         let permits = Arc::new(Semaphore::new(n_permits));
-        Ok(Self { inner: Arc::new(Inner { connections, permits, next_id: AtomicU64::new(1) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                connections,
+                permits,
+                next_id: AtomicU64::new(1),
+                living: Living::default(),
+            }),
+        })
     }
 
     /// The options.
@@ -216,7 +225,9 @@ impl Link {
             }
         };
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
-        let subscription = Subscription::new(id, self.clone(), hub, queue);
+        let names: Vec<(Kind, Bytes)> = names.into_iter().collect();
+        let name = label(names.iter().map(|(_, name)| &name[..]));
+        let subscription = Subscription::new(id, self.clone(), hub, name, queue);
         subscription.add(names).await?;
         Ok(subscription)
     }
@@ -250,8 +261,9 @@ impl Link {
             return Err(Error::closed());
         }
         let deadline = now() + self.options().request_timeout;
+        let name = label([&key[..]]);
         let Follower { queue, status, pushing, confirmed } = connections.tail(key, start, bounds);
-        let tail = Tail::new(self.clone(), queue, status, pushing);
+        let tail = Tail::new(self.clone(), name, queue, status, pushing);
         match until(deadline, confirmed).await {
             Some(Ok(Ok(()))) => Ok(tail),
             Some(Ok(Err(error))) => Err(error),
@@ -284,6 +296,23 @@ impl Link {
             subscriptions: connections.shared_health().map(|it| ConnectionStats::from(&*it)),
             in_flight_bytes: in_flight_max.saturating_sub(self.inner.permits.available_permits()),
         }
+    }
+
+    /// Lists something among what lives on this link, until it is dropped.
+    pub fn watch<V: Vital + 'static>(&self, vital: &Arc<V>) {
+        let vital: Weak<V> = Arc::downgrade(vital);
+        self.inner.living.add(vital);
+    }
+
+    /// The vital signs of all that lives on this link: its subscriptions, its tails and whatever
+    /// was listed by [`watch`](Self::watch), in the order in which they began.
+    pub fn vitals(&self) -> Vec<Vitals> {
+        self.inner.living.vitals()
+    }
+
+    /// Tells an event to everybody who listens, for what is built on the link.
+    pub fn announce(&self, event: Event) {
+        self.inner.connections.wiring.announcer.announce(event);
     }
 
     /// Closes all connections and returns when that is done. Commands without an answer and all

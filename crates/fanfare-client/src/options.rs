@@ -135,6 +135,16 @@ impl Options {
         self.queue
     }
 
+    /// How long a request may take until its answer.
+    pub fn request_deadline(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// The longest silence of a connection that its heartbeat lets pass: interval plus deadline.
+    pub fn silence_max(&self) -> Duration {
+        self.heartbeat_interval.saturating_add(self.heartbeat_deadline)
+    }
+
     /// One server with this address, in place of the URL's servers.
     #[must_use]
     pub fn address(mut self, address: Address) -> Self {

@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::SystemTime,
 };
 
 use tokio::sync::Notify;
@@ -172,6 +173,15 @@ impl Queue {
 
     pub(crate) fn n_dropped(&self) -> u64 {
         self.lock().dropped
+    }
+
+    /// When the oldest message was read from the socket.
+    pub(crate) fn oldest(&self) -> Option<SystemTime> {
+        let state = self.lock();
+        state.entries.iter().find_map(|entry| match entry {
+            Delivery::Message(message) => Some(message.received_at),
+            Delivery::Gap(_) => None,
+        })
     }
 
     /// The counts that the queue knows.

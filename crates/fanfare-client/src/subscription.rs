@@ -14,14 +14,16 @@ use futures_util::Stream;
 use tokio::sync::oneshot;
 
 use crate::{
-    Delivery, Error, ErrorKind, Kind, Link, Message, SubscriptionStats,
+    Delivery, Error, ErrorKind, Kind, Link, LiveKind, LiveState, Message, SubscriptionStats, Vital,
+    Vitals,
     connection::{
         driver::{now, until},
         subscriber::Wish,
     },
     queue::Queue,
     subscriptions::Target,
-    topology::connections::Hub,
+    topology::{connections::Hub, health::Health},
+    vitals::Progress,
 };
 
 /// Messages of some channels, patterns and sharded channels.
@@ -41,12 +43,53 @@ pub struct Subscription {
     queue: Arc<Queue>,
     hub: Hub,
     link: Link,
+    /// Keeps its place among what lives on the link.
+    _signs: Arc<Signs>,
+}
+
+/// What is known about a subscription by those who only look at it.
+struct Signs {
+    name: String,
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+    progress: Progress,
+}
+
+impl Vital for Signs {
+    fn vitals(&self) -> Vitals {
+        let stats = self.queue.stats();
+        let oldest_age = self.queue.oldest().map(|at| at.elapsed().unwrap_or_default());
+        let state = match self.queue.error() {
+            Some(error) => LiveState::Ended(error),
+            None if stats.is_held_back => LiveState::HeldBack,
+            None if self.health.is_up() => LiveState::Up,
+            None => LiveState::Down,
+        };
+        Vitals {
+            state,
+            last_read_age: self.health.last_read_age(),
+            stalled_for: self.progress.stalled_for(now(), stats.delivered, oldest_age),
+            queued: stats.queued_messages,
+            gaps: stats.gaps,
+            dropped: stats.dropped,
+            reconnects: stats.reconnects,
+            ..Vitals::new(LiveKind::Subscription, self.name.clone())
+        }
+    }
 }
 
 impl Subscription {
-    pub(crate) fn new(id: u64, link: Link, hub: Hub, bounds: crate::Queue) -> Self {
+    pub(crate) fn new(id: u64, link: Link, hub: Hub, name: String, bounds: crate::Queue) -> Self {
         let queue = Arc::new(Queue::new(bounds, hub.doorbell.notify.clone()));
-        Self { id, queue, hub, link }
+        let signs = Signs {
+            name,
+            queue: queue.clone(),
+            health: hub.health.clone(),
+            progress: Progress::new(now()),
+        };
+        let signs = Arc::new(signs);
+        link.watch(&signs);
+        Self { id, queue, hub, link, _signs: signs }
     }
 
     /// The number by which events name this subscription.

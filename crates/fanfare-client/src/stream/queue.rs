@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::SystemTime,
 };
 
 use tokio::sync::Notify;
@@ -186,6 +187,18 @@ impl Queue {
     /// The entry of the present stream that was handed out last.
     pub(crate) fn last_id(&self) -> Option<StreamId> {
         self.lock().last_id
+    }
+
+    /// When the oldest entry was read from the socket.
+    pub(crate) fn oldest(&self) -> Option<SystemTime> {
+        let state = self.lock();
+        state.items.iter().find_map(|item| match item {
+            Delivery::Entry(entry) => Some(entry.received_at),
+            Delivery::Gap { .. }
+            | Delivery::Reset
+            | Delivery::Down { .. }
+            | Delivery::Resumed { .. } => None,
+        })
     }
 
     /// The counts that the queue knows.

@@ -11,9 +11,13 @@ use std::{
 use futures_util::Stream;
 
 use crate::{
-    Error, Link,
-    connection::{driver::Status, tail::Pushing},
+    Error, Link, LiveKind, LiveState, Vital, Vitals,
+    connection::{
+        driver::{Status, now},
+        tail::Pushing,
+    },
     stream::{Delivery, Entry, StreamId, TailStats, queue::Queue},
+    vitals::Progress,
 };
 
 /// A stream's entries from some place on, and then those that are added, for ever.
@@ -35,16 +39,57 @@ pub struct Tail {
     pushing: Pushing,
     /// Keeps the link's connections, and what must live as long as they.
     _link: Link,
+    /// Keeps its place among what lives on the link.
+    _signs: Arc<Signs>,
+}
+
+/// What is known about a tail by those who only look at it.
+struct Signs {
+    name: String,
+    queue: Arc<Queue>,
+    status: Arc<Status>,
+    progress: Progress,
+}
+
+impl Vital for Signs {
+    fn vitals(&self) -> Vitals {
+        let stats = self.queue.stats();
+        let oldest_age = self.queue.oldest().map(|at| at.elapsed().unwrap_or_default());
+        let state = match self.queue.error() {
+            Some(error) => LiveState::Ended(error),
+            None if stats.is_held_back => LiveState::HeldBack,
+            None if self.status.is_up() => LiveState::Up,
+            None => LiveState::Down,
+        };
+        Vitals {
+            state,
+            last_read_age: self.status.last_read_age(),
+            stalled_for: self.progress.stalled_for(now(), stats.delivered, oldest_age),
+            queued: stats.queued_entries,
+            gaps: stats.gaps.saturating_add(stats.resets),
+            reconnects: stats.reconnects,
+            ..Vitals::new(LiveKind::Tail, self.name.clone())
+        }
+    }
 }
 
 impl Tail {
     pub(crate) fn new(
         link: Link,
+        name: String,
         queue: Arc<Queue>,
         status: Arc<Status>,
         pushing: Pushing,
     ) -> Self {
-        Self { queue, status, pushing, _link: link }
+        let signs = Signs {
+            name,
+            queue: queue.clone(),
+            status: status.clone(),
+            progress: Progress::new(now()),
+        };
+        let signs = Arc::new(signs);
+        link.watch(&signs);
+        Self { queue, status, pushing, _link: link, _signs: signs }
     }
 
     /// The next entry, or `None` at the end; [`error`](Self::error) then says why. What happened
