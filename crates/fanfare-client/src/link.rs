@@ -58,7 +58,7 @@ pub struct LinkStats {
 
 /// How a connection is doing; of a cluster, how all those that are needed are: it is as well as the
 /// worst of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ConnectionStats {
     /// Whether it is there, and its subscriptions restored.

@@ -56,6 +56,7 @@ pub mod catalogue;
 mod client;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod health;
 mod json;
 mod pubsub;
 pub mod stream;
@@ -65,7 +66,8 @@ pub mod testing;
 pub use client::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
-    Limits, LinkStats, Message, Options, Outage, Overflow, Protocol, Queue, Role, ServerUrl,
-    Subscription, SubscriptionStats, TlsOptions, Value, WhileDown,
+    Limits, LinkStats, LiveKind, LiveState, Message, Options, Outage, Overflow, Protocol, Queue,
+    Role, ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, Vitals, WhileDown,
 };
+pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
 pub use pubsub::{Handler, HandlerStats, Outcome, Subscriber};

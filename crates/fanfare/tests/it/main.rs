@@ -10,6 +10,7 @@ mod embedded;
 mod failover;
 mod groups;
 mod handler;
+mod health;
 mod loss;
 mod misuse;
 mod nonsense;
