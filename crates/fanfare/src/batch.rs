@@ -6,11 +6,27 @@ use fanfare_client::{Answers, Error, Pipeline, Value};
 
 use crate::Fanfare;
 
-/// Most commands in one chunk of a batch.
-const CHUNK_COMMANDS_MAX: usize = 512;
+/// How much goes into one chunk of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chunks {
+    /// Most commands.
+    pub(crate) commands_max: usize,
+    /// Most bytes, unless one command alone has more.
+    pub(crate) bytes_max: usize,
+}
 
-/// Most bytes in one chunk of a batch, unless one command alone has more.
-const CHUNK_BYTES_MAX: usize = 256 * 1024;
+impl Default for Chunks {
+    fn default() -> Self {
+        Self { commands_max: 512, bytes_max: 256 * 1024 }
+    }
+}
+
+impl Chunks {
+    /// Whether a chunk of so many commands takes one more and has then so many bytes.
+    pub(crate) fn fits(self, n_commands: usize, n_bytes: usize) -> bool {
+        n_commands < self.commands_max && n_bytes <= self.bytes_max
+    }
+}
 
 /// Most chunks of one batch without an answer.
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
@@ -22,6 +38,7 @@ pub(crate) struct Batch<'a, T> {
     /// What an answer means.
     read: fn(Result<Value, Error>) -> Result<T, Error>,
     chunk: Pipeline,
+    bounds: Chunks,
     in_flight: VecDeque<Sent>,
     outcomes: Vec<Result<T, Error>>,
 }
@@ -38,7 +55,12 @@ impl<'a, T> Batch<'a, T> {
         read: fn(Result<Value, Error>) -> Result<T, Error>,
     ) -> Self {
         let (chunk, in_flight) = (Pipeline::new(), VecDeque::new());
-        Self { fanfare, read, chunk, in_flight, outcomes: Vec::new() }
+        Self { fanfare, read, chunk, bounds: Chunks::default(), in_flight, outcomes: Vec::new() }
+    }
+
+    /// With chunks of another size.
+    pub(crate) fn chunks(self, bounds: Chunks) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Adds a command. Sends the chunk before it if that is full.
@@ -48,12 +70,18 @@ impl<'a, T> Batch<'a, T> {
     ) {
         let args = args.into_iter();
         let n_bytes = self.chunk.n_bytes() + args.clone().map(<[u8]>::len).sum::<usize>();
-        let fits = self.chunk.is_empty()
-            || (self.chunk.len() < CHUNK_COMMANDS_MAX && n_bytes <= CHUNK_BYTES_MAX);
-        if !fits {
+        if !self.chunk.is_empty() && !self.bounds.fits(self.chunk.len(), n_bytes) {
             self.send_chunk().await;
         }
         self.chunk.push(args);
+    }
+
+    /// Gives what should have been the next command this outcome instead of sending it.
+    pub(crate) async fn refuse(&mut self, error: Error) {
+        if !self.chunk.is_empty() {
+            self.send_chunk().await;
+        }
+        self.in_flight.push_back(Sent::Refused(error, 1));
     }
 
     /// Sends what is left, and returns the outcomes in the order of the commands.

@@ -70,4 +70,7 @@ pub use fanfare_client::{
     Role, ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, Vitals, WhileDown,
 };
 pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
-pub use pubsub::{Handler, HandlerStats, Outcome, Subscriber};
+pub use pubsub::{
+    Codec, Handler, HandlerStats, Json, Linger, LingerStats, Lingering, Outcome, Publisher, Raw,
+    Receipt, Subscriber, Text, WhenFull,
+};

@@ -107,15 +107,13 @@ async fn run(mut watcher: Watcher, every: Duration, publish: watch::Sender<Resul
             () = publish.closed() => return,
         }
         let judgement = watcher.look();
-        let was_well = publish.borrow().is_ok();
-        match (&judgement, was_well) {
-            (Err(Unwell { reasons }), true) => {
-                watcher.announce(Event::Unwell { reasons: reasons.clone() });
-            }
+        // Whoever hears of a change finds the new judgement.
+        let was_well = publish.send_replace(judgement.clone()).is_ok();
+        match (judgement, was_well) {
+            (Err(Unwell { reasons }), true) => watcher.announce(Event::Unwell { reasons }),
             (Ok(()), false) => watcher.announce(Event::Well),
             (Ok(()), true) | (Err(_), false) => {}
         }
-        drop(publish.send_replace(judgement));
     }
 }
 

@@ -1,8 +1,15 @@
 //! Publish and subscribe.
 
+mod codec;
 mod handler;
+mod linger;
 mod publish;
+mod publisher;
 mod subscriber;
+
+pub use codec::{Codec, Json, Raw, Text};
+pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
+pub use publisher::Publisher;
 
 pub use handler::{Handler, HandlerStats, Outcome};
 pub use subscriber::Subscriber;

@@ -115,14 +115,19 @@ impl Fanfare {
         batch.finish().await
     }
 
-    async fn publish_by(&self, verb: &[u8], channel: &[u8], payload: &[u8]) -> Result<u64, Error> {
+    pub(crate) async fn publish_by(
+        &self,
+        verb: &[u8],
+        channel: &[u8],
+        payload: &[u8],
+    ) -> Result<u64, Error> {
         let mut pipeline = Pipeline::new();
         pipeline.push([verb, channel, payload]);
         receivers(self.link().send(pipeline).await?.one().await)
     }
 }
 
-fn receivers(reply: Result<Value, Error>) -> Result<u64, Error> {
+pub(crate) fn receivers(reply: Result<Value, Error>) -> Result<u64, Error> {
     reply?.as_int().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
         Error::new(ErrorKind::Protocol, "the server's answer to PUBLISH is not a count")
     })
