@@ -65,7 +65,7 @@ pub use link::{ConnectionStats, Link, LinkStats};
 pub use message::{Delivery, Gap, Message, Outage, SubscriptionStats};
 pub use options::{Options, Overflow, Protocol, Queue, WhileDown};
 pub use request::{Answers, Pipeline};
-pub use subscription::Subscription;
+pub use subscription::{Subscription, SubscriptionNames};
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;
 pub use url::{Address, Secret, Sentinel, ServerUrl, Topology};

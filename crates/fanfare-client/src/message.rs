@@ -26,6 +26,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message through no pattern, as a test of a handler may want it.
+    pub fn new(kind: Kind, channel: Bytes, payload: Bytes, received_at: SystemTime) -> Self {
+        Self { kind, channel, pattern: None, payload, received_at }
+    }
+
     /// The channel's name as text; bytes that are not UTF-8 are replaced.
     pub fn channel_name(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.channel)

@@ -39,12 +39,19 @@ use crate::{
 /// server sends it. A subscription that joins others on the same channel may also see messages
 /// that were published just before it joined but had not been read yet.
 pub struct Subscription {
+    names: SubscriptionNames,
+    /// Keeps its place among what lives on the link.
+    _signs: Arc<Signs>,
+}
+
+/// What a [`Subscription`] is subscribed to, to be changed by others than who reads it. Cheap to
+/// clone. It does not keep the subscription: when that is dropped, nothing can be added any more.
+#[derive(Clone)]
+pub struct SubscriptionNames {
     id: u64,
     queue: Arc<Queue>,
     hub: Hub,
     link: Link,
-    /// Keeps its place among what lives on the link.
-    _signs: Arc<Signs>,
 }
 
 /// What is known about a subscription by those who only look at it.
@@ -89,12 +96,17 @@ impl Subscription {
         };
         let signs = Arc::new(signs);
         link.watch(&signs);
-        Self { id, queue, hub, link, _signs: signs }
+        Self { names: SubscriptionNames { id, queue, hub, link }, _signs: signs }
     }
 
     /// The number by which events name this subscription.
     pub fn id(&self) -> u64 {
-        self.id
+        self.names.id
+    }
+
+    /// What it is subscribed to, for whoever shall change that while somebody else reads.
+    pub fn names(&self) -> SubscriptionNames {
+        self.names.clone()
     }
 
     /// The next message, or `None` at the end; [`error`](Self::error) then says why. Gaps are
@@ -111,17 +123,17 @@ impl Subscription {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next_delivery(&mut self) -> Option<Delivery> {
-        poll_fn(|cx| self.queue.poll_next(cx)).await
+        poll_fn(|cx| self.names.queue.poll_next(cx)).await
     }
 
     /// All messages and gaps as a stream.
     pub fn deliveries(&mut self) -> impl Stream<Item = Delivery> + Unpin {
-        futures_util::stream::poll_fn(|cx| self.queue.poll_next(cx))
+        futures_util::stream::poll_fn(|cx| self.names.queue.poll_next(cx))
     }
 
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            match ready!(self.queue.poll_next(cx)) {
+            match ready!(self.names.queue.poll_next(cx)) {
                 Some(Delivery::Message(message)) => return Poll::Ready(Some(message)),
                 Some(Delivery::Gap(_)) => {}
                 None => return Poll::Ready(None),
@@ -132,17 +144,12 @@ impl Subscription {
     /// Why the stream has ended: [`ErrorKind::SlowConsumer`] or [`ErrorKind::Closed`]. `None` while
     /// it has not.
     pub fn error(&self) -> Option<Error> {
-        self.queue.error()
+        self.names.error()
     }
 
     /// The counts, the queue's length and the age of the last successful read.
     pub fn stats(&self) -> SubscriptionStats {
-        let health = &self.hub.health;
-        SubscriptionStats {
-            is_up: health.is_up(),
-            last_read_age: health.last_read_age(),
-            ..self.queue.stats()
-        }
+        self.names.stats()
     }
 
     /// Subscribes to more, and returns after the server has confirmed it.
@@ -152,6 +159,39 @@ impl Subscription {
     ///
     /// # Cancel safety
     /// Dropping the future may leave the new names subscribed.
+    pub async fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Result<(), Error> {
+        self.names.add(names).await
+    }
+
+    /// Unsubscribes from some of it. Messages that are queued already still come.
+    pub async fn remove(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) {
+        self.names.remove(names).await;
+    }
+}
+
+impl SubscriptionNames {
+    /// As [`Subscription::error`].
+    pub fn error(&self) -> Option<Error> {
+        self.queue.error()
+    }
+
+    /// As [`Subscription::stats`].
+    pub fn stats(&self) -> SubscriptionStats {
+        let health = &self.hub.health;
+        SubscriptionStats {
+            is_up: health.is_up(),
+            last_read_age: health.last_read_age(),
+            ..self.queue.stats()
+        }
+    }
+
+    /// As [`Subscription::add`].
+    ///
+    /// # Errors
+    /// As [`Subscription::add`], and [`ErrorKind::Closed`] if the subscription was dropped.
+    ///
+    /// # Cancel safety
+    /// As [`Subscription::add`].
     pub async fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Result<(), Error> {
         let targets = targets(names);
         if targets.is_empty() {
@@ -185,7 +225,7 @@ impl Subscription {
         }
     }
 
-    /// Unsubscribes from some of it. Messages that are queued already still come.
+    /// As [`Subscription::remove`].
     pub async fn remove(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) {
         self.part(targets(names)).await;
     }
@@ -216,13 +256,19 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     /// Leaves word for the connection's task, which unsubscribes.
     fn drop(&mut self) {
-        self.queue.abandon();
-        self.hub.doorbell.leave(self.id);
+        self.names.queue.abandon();
+        self.names.hub.doorbell.leave(self.names.id);
     }
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Subscription").field("id", &self.names.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SubscriptionNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscriptionNames").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -19,6 +19,8 @@ pub enum LiveKind {
     Subscription,
     /// A tail of a stream.
     Tail,
+    /// A handler among several that share a subscription.
+    Handler,
     /// A worker of a consumer group.
     Worker,
     /// A loop of the program's own.
@@ -31,6 +33,7 @@ impl LiveKind {
         match self {
             Self::Subscription => "subscription",
             Self::Tail => "tail",
+            Self::Handler => "handler",
             Self::Worker => "worker",
             Self::Task => "task",
         }

@@ -5,11 +5,16 @@ mod handler;
 mod linger;
 mod publish;
 mod publisher;
+mod router;
 mod subscriber;
 
 pub use codec::{Codec, Json, Raw, Text};
 pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
 pub use publisher::Publisher;
+pub use router::{
+    BoxError, Channel, Extract, Failed, FailedReason, Handle, HandlerService, RouteId, RouteStats,
+    Router, RouterStats, RunningRouter, State, service,
+};
 
 pub use handler::{Handler, HandlerStats, Outcome};
 pub use subscriber::Subscriber;
