@@ -156,6 +156,27 @@ impl Queue {
         Poll::Ready(Some(entry))
     }
 
+    /// Up to `n_max` entries at once, at least one unless this is the end. Returns how many.
+    pub(crate) fn poll_many(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<Delivery>,
+        n_max: usize,
+    ) -> Poll<usize> {
+        let mut state = self.lock();
+        if state.entries.is_empty() {
+            return state.outlet.poll_empty::<Delivery>(cx).map(|_| 0);
+        }
+        let before = into.len();
+        into.extend(std::iter::from_fn(|| state.pop()).take(n_max));
+        if state.is_producer_waiting && state.is_half_empty(&self.bounds) {
+            state.is_producer_waiting = false;
+            drop(state);
+            self.producer.notify_one();
+        }
+        Poll::Ready(into.len() - before)
+    }
+
     /// Why the queue ended, if it has.
     pub(crate) fn error(&self) -> Option<Error> {
         self.lock().outlet.error().cloned()

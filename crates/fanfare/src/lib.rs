@@ -71,7 +71,8 @@ pub use fanfare_client::{
 };
 pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
 pub use pubsub::{
-    BoxError, Channel, Codec, Extract, Failed, FailedReason, Handle, Handler, HandlerService,
-    HandlerStats, Json, Linger, LingerStats, Lingering, Outcome, Publisher, Raw, Receipt, RouteId,
-    RouteStats, Router, RouterStats, RunningRouter, State, Subscriber, Text, WhenFull, service,
+    ActiveChannel, BoxError, Channel, Codec, Extract, Failed, FailedReason, Handle, Handler,
+    HandlerService, HandlerStats, Json, Linger, LingerStats, Lingering, Outcome, Publisher, Raw,
+    Receipt, RouteId, RouteStats, Router, RouterStats, RunningRouter, State, Subscriber, Text,
+    WhenFull, service,
 };

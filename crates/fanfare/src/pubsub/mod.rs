@@ -1,5 +1,6 @@
 //! Publish and subscribe.
 
+mod active;
 mod codec;
 mod handler;
 mod linger;
@@ -8,6 +9,7 @@ mod publisher;
 mod router;
 mod subscriber;
 
+pub use active::ActiveChannel;
 pub use codec::{Codec, Json, Raw, Text};
 pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
 pub use publisher::Publisher;

@@ -1,5 +1,7 @@
 //! The bounded queue of one handler: the messages of a channel one after the other, those of
 //! different channels side by side. No I/O, no clock.
+//!
+//! Where only one message is handled at a time there is one lane for all channels.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -8,26 +10,28 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_client::{Message, Overflow, Queue};
+use foldhash::fast::RandomState;
 
 /// See the module. Bounded are the messages that wait; those that are being handled are as many as
 /// there are hands.
 #[derive(Debug)]
 pub(super) struct Lanes {
     bounds: Queue,
-    /// All that waits, in the order in which it came.
-    waiting: BTreeMap<u64, Message>,
-    /// The first message of each channel of which none is being handled.
-    ready: BTreeSet<u64>,
-    channels: HashMap<Bytes, Lane>,
-    next_number: u64,
+    waiting: Waiting,
     n_bytes: usize,
 }
 
-/// The messages of one channel.
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<u64>,
-    is_busy: bool,
+/// The messages that wait.
+#[derive(Debug)]
+enum Waiting {
+    /// One after the other, whatever their channels.
+    InLine {
+        messages: VecDeque<Message>,
+        /// Whether one is being handled.
+        is_busy: bool,
+    },
+    /// Each channel's in a lane of its own.
+    ByChannel(Channels),
 }
 
 /// What became of a message.
@@ -42,15 +46,13 @@ pub(super) enum Pushed {
 }
 
 impl Lanes {
-    pub(super) fn new(bounds: Queue) -> Self {
-        Self {
-            bounds,
-            waiting: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            channels: HashMap::new(),
-            next_number: 0,
-            n_bytes: 0,
-        }
+    /// For a handler of so many messages at a time.
+    pub(super) fn new(bounds: Queue, concurrency: usize) -> Self {
+        let waiting = match concurrency {
+            0 | 1 => Waiting::InLine { messages: VecDeque::new(), is_busy: false },
+            _ => Waiting::ByChannel(Channels::default()),
+        };
+        Self { bounds, waiting, n_bytes: 0 }
     }
 
     /// Adds a message, by the queue's policy if there is no room.
@@ -68,53 +70,54 @@ impl Lanes {
                 Overflow::Disconnect => return Pushed::Ended,
             }
         }
-        let number = self.next_number;
-        self.next_number += 1;
-        let lane = self.channels.entry(message.channel.clone()).or_default();
-        if !lane.is_busy && lane.waiting.is_empty() {
-            self.ready.insert(number);
-        }
-        lane.waiting.push_back(number);
         self.n_bytes += cost;
-        self.waiting.insert(number, message);
+        match &mut self.waiting {
+            Waiting::InLine { messages, .. } => messages.push_back(message),
+            Waiting::ByChannel(channels) => channels.push(message),
+        }
         Pushed::Queued { n_dropped }
     }
 
     /// The oldest message that may be handled now. Until [`done`](Self::done), no other of its
-    /// channel may.
+    /// lane may.
     pub(super) fn take(&mut self) -> Option<Message> {
-        let number = self.ready.pop_first()?;
-        let message = self.waiting.remove(&number)?;
+        let message = match &mut self.waiting {
+            Waiting::InLine { messages, is_busy } => {
+                if *is_busy {
+                    return None;
+                }
+                let message = messages.pop_front()?;
+                *is_busy = true;
+                message
+            }
+            Waiting::ByChannel(channels) => channels.take()?,
+        };
         self.n_bytes -= cost(&message);
-        if let Some(lane) = self.channels.get_mut(&message.channel) {
-            lane.waiting.pop_front();
-            lane.is_busy = true;
-        }
         Some(message)
     }
 
     /// A message of this channel has been handled.
     pub(super) fn done(&mut self, channel: &Bytes) {
-        let Some(lane) = self.channels.get_mut(channel) else { return };
-        lane.is_busy = false;
-        match lane.waiting.front() {
-            Some(first) => {
-                self.ready.insert(*first);
-            }
-            None => {
-                self.channels.remove(channel);
-            }
+        match &mut self.waiting {
+            Waiting::InLine { is_busy, .. } => *is_busy = false,
+            Waiting::ByChannel(channels) => channels.done(channel),
         }
     }
 
     /// Whether something may be handled now.
     pub(super) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        match &self.waiting {
+            Waiting::InLine { messages, is_busy } => !is_busy && !messages.is_empty(),
+            Waiting::ByChannel(channels) => !channels.ready.is_empty(),
+        }
     }
 
     /// How many messages wait.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        match &self.waiting {
+            Waiting::InLine { messages, .. } => messages.len(),
+            Waiting::ByChannel(channels) => channels.waiting.len(),
+        }
     }
 
     /// How many bytes wait.
@@ -124,28 +127,96 @@ impl Lanes {
 
     /// When the oldest that waits was read from the socket.
     pub(super) fn oldest(&self) -> Option<SystemTime> {
-        self.waiting.first_key_value().map(|(_, message)| message.received_at)
+        let oldest = match &self.waiting {
+            Waiting::InLine { messages, .. } => messages.front(),
+            Waiting::ByChannel(channels) => channels.waiting.first_key_value().map(|it| it.1),
+        };
+        oldest.map(|message| message.received_at)
     }
 
     fn has_room(&self, cost: usize) -> bool {
-        self.waiting.is_empty()
-            || (self.waiting.len() < self.bounds.messages_max
+        let n_messages = self.len();
+        n_messages == 0
+            || (n_messages < self.bounds.messages_max
                 && self.n_bytes.saturating_add(cost) <= self.bounds.bytes_max)
     }
 
     fn drop_oldest(&mut self) {
-        let Some((number, message)) = self.waiting.pop_first() else { return };
-        self.n_bytes -= cost(&message);
-        let Some(lane) = self.channels.get_mut(&message.channel) else { return };
-        // The oldest of all is the oldest of its channel.
-        lane.waiting.pop_front();
-        let next = lane.waiting.front().copied();
-        if self.ready.remove(&number) {
-            self.ready.extend(next);
+        let dropped = match &mut self.waiting {
+            Waiting::InLine { messages, .. } => messages.pop_front(),
+            Waiting::ByChannel(channels) => channels.drop_oldest(),
+        };
+        self.n_bytes -= dropped.as_ref().map_or(0, cost);
+    }
+}
+
+/// Lanes, one for each channel of which something waits or is being handled.
+#[derive(Debug, Default)]
+struct Channels {
+    /// All that waits, in the order in which it came.
+    waiting: BTreeMap<u64, Message>,
+    /// The first message of each channel of which none is being handled.
+    ready: BTreeSet<u64>,
+    lanes: HashMap<Bytes, Lane, RandomState>,
+    next_number: u64,
+}
+
+/// The messages of one channel.
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<u64>,
+    is_busy: bool,
+}
+
+impl Channels {
+    fn push(&mut self, message: Message) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let lane = self.lanes.entry(message.channel.clone()).or_default();
+        if !lane.is_busy && lane.waiting.is_empty() {
+            self.ready.insert(number);
         }
-        if next.is_none() && !lane.is_busy {
-            self.channels.remove(&message.channel);
+        lane.waiting.push_back(number);
+        self.waiting.insert(number, message);
+    }
+
+    fn take(&mut self) -> Option<Message> {
+        let number = self.ready.pop_first()?;
+        let message = self.waiting.remove(&number)?;
+        if let Some(lane) = self.lanes.get_mut(&message.channel) {
+            lane.waiting.pop_front();
+            lane.is_busy = true;
         }
+        Some(message)
+    }
+
+    fn done(&mut self, channel: &Bytes) {
+        let Some(lane) = self.lanes.get_mut(channel) else { return };
+        lane.is_busy = false;
+        match lane.waiting.front() {
+            Some(first) => {
+                self.ready.insert(*first);
+            }
+            None => {
+                self.lanes.remove(channel);
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self) -> Option<Message> {
+        let (number, message) = self.waiting.pop_first()?;
+        if let Some(lane) = self.lanes.get_mut(&message.channel) {
+            // The oldest of all is the oldest of its channel.
+            lane.waiting.pop_front();
+            let next = lane.waiting.front().copied();
+            if self.ready.remove(&number) {
+                self.ready.extend(next);
+            }
+            if next.is_none() && !lane.is_busy {
+                self.lanes.remove(&message.channel);
+            }
+        }
+        Some(message)
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     fmt,
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -118,7 +121,7 @@ pub(super) struct Route {
     pub(super) plan: Plan,
     on_error: Option<OnError>,
     /// Told whenever a handler has finished a message.
-    finished: Arc<Notify>,
+    finished: Arc<Finished>,
     // A plain mutex: it is held for a few instructions and never across an await.
     state: Mutex<State>,
     /// Tells a hand that there is something to do, and all of them that there never will be.
@@ -141,6 +144,51 @@ enum Phase {
     Stopped,
 }
 
+/// Tells those who wait for it that a handler has finished a message.
+#[derive(Default)]
+pub(super) struct Finished {
+    n_waiting: AtomicUsize,
+    notify: Notify,
+}
+
+impl Finished {
+    /// Waits until `done` says so; it is asked at once and whenever it was told.
+    pub(super) async fn wait_until<T>(&self, mut done: impl FnMut() -> Option<T>) -> T {
+        let _counted = Counted::new(&self.n_waiting);
+        loop {
+            let mut notified = pin!(self.notify.notified());
+            notified.as_mut().enable();
+            if let Some(value) = done() {
+                return value;
+            }
+            notified.await;
+        }
+    }
+
+    pub(super) fn tell(&self) {
+        // Orders what was counted before against who begins to wait.
+        if self.n_waiting.load(Ordering::SeqCst) != 0 {
+            self.notify.notify_waiters();
+        }
+    }
+}
+
+/// One who waits, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(n: &'a AtomicUsize) -> Self {
+        n.fetch_add(1, Ordering::SeqCst);
+        Self(n)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Messages that a hand handles before it lets others have their turn.
 const TURN: u32 = 1_024;
 
@@ -149,7 +197,7 @@ impl Route {
         id: RouteId,
         plan: Plan,
         on_error: Option<OnError>,
-        finished: Arc<Notify>,
+        finished: Arc<Finished>,
     ) -> Self {
         let stats = RouteStats {
             id,
@@ -167,7 +215,7 @@ impl Route {
             last_failure: None,
             error: None,
         };
-        let lanes = Lanes::new(plan.queue);
+        let lanes = Lanes::new(plan.queue, plan.concurrency);
         let state = State { lanes, phase: Phase::Open, stats, last_finished: Instant::now() };
         Self { id, plan, on_error, finished, state: Mutex::new(state), work: Notify::new() }
     }
@@ -306,7 +354,7 @@ impl Route {
             }
             state.phase != Phase::Open
         };
-        self.finished.notify_waiters();
+        self.finished.tell();
         if is_ending {
             self.work.notify_waiters();
         }

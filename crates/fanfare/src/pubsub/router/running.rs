@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,10 +14,8 @@ use bytes::Bytes;
 use fanfare_client::{
     Delivery, Error, Kind, Message, Subscription, SubscriptionNames, SubscriptionStats,
 };
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use foldhash::fast::RandomState;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     Fanfare,
@@ -27,7 +24,7 @@ use crate::{
         router::{
             OnGap, Router, Settings,
             handle::{Handle, endpoint},
-            route::{OnError, Plan, Route, RouteId, RouteStats},
+            route::{Finished, OnError, Plan, Route, RouteId, RouteStats},
         },
     },
 };
@@ -81,7 +78,9 @@ struct Shared {
     next_id: AtomicU64,
     n_unrouted: AtomicU64,
     /// Told whenever a handler has finished a message, and at the end.
-    finished: Arc<Notify>,
+    finished: Arc<Finished>,
+    /// Whether nothing is handed out any more.
+    has_ended: AtomicBool,
     /// Whether, at the end, what waits is handled.
     must_drain: AtomicBool,
 }
@@ -94,10 +93,10 @@ struct Table {
     shards: Routes,
 }
 
-type Routes = HashMap<Bytes, Vec<Arc<Route>>>;
+type Routes = HashMap<Bytes, Vec<Arc<Route>>, RandomState>;
 
 /// Messages that the loop hands out before it lets others have their turn.
-const TURN: u32 = 512;
+const TURN: usize = 512;
 
 impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
     pub(super) async fn start(router: Router<S>) -> Result<Self, Error> {
@@ -114,6 +113,7 @@ impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
             next_id: AtomicU64::new(1),
             n_unrouted: AtomicU64::new(0),
             finished: Arc::default(),
+            has_ended: AtomicBool::new(false),
             must_drain: AtomicBool::new(false),
         });
         for plan in plans {
@@ -245,15 +245,11 @@ impl<S> RunningRouter<S> {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn drain(&self, n: u64) -> RouterStats {
-        loop {
-            let mut finished = pin!(self.shared.finished.notified());
-            finished.as_mut().enable();
+        let is_done = || {
             let stats = self.stats();
-            if n <= stats.finished() || self.dispatcher.is_finished() {
-                return stats;
-            }
-            finished.await;
-        }
+            (n <= stats.finished() || self.shared.has_ended()).then_some(stats)
+        };
+        self.shared.finished.wait_until(is_done).await
     }
 
     async fn end(self, must_drain: bool) -> RouterStats {
@@ -347,6 +343,13 @@ impl Shared {
         for route in table.all() {
             route.end(must_drain);
         }
+        drop(table);
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.finished.tell();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
     }
 
     fn stats(&self) -> RouterStats {
@@ -388,21 +391,22 @@ async fn run(
     on_gap: Option<OnGap>,
     mut stopped: watch::Receiver<()>,
 ) {
-    let mut n_handed_out: u32 = 0;
+    let mut deliveries = Vec::with_capacity(TURN);
     loop {
-        let delivery = tokio::select! {
-            delivery = subscription.next_delivery() => delivery,
+        let n = tokio::select! {
+            n = subscription.next_many(&mut deliveries, TURN) => n,
             // Only its sender's end is of interest.
             _ = stopped.changed() => break,
         };
-        let Some(delivery) = delivery else {
+        if n == 0 {
             // As with any subscription that ends: what has arrived still counts.
             shared.must_drain.store(true, Ordering::Relaxed);
             break;
-        };
-        hand_out(&shared, on_gap.as_ref(), delivery);
-        n_handed_out = n_handed_out.wrapping_add(1);
-        if n_handed_out.is_multiple_of(TURN) {
+        }
+        for delivery in deliveries.drain(..) {
+            hand_out(&shared, on_gap.as_ref(), delivery);
+        }
+        if n == TURN {
             tokio::task::yield_now().await;
         }
     }

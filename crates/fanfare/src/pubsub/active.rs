@@ -1,0 +1,124 @@
+//! Which channels have subscribers, and how many.
+
+use bytes::Bytes;
+use fanfare_client::{Error, ErrorKind, Kind, Value};
+
+use crate::Fanfare;
+
+/// A channel that somebody is subscribed to by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActiveChannel {
+    /// The channel.
+    pub name: Bytes,
+    /// How many clients are subscribed to it. Those of patterns do not count.
+    pub n_subscribers: u64,
+}
+
+impl Fanfare {
+    /// The channels that match a glob pattern and have subscribers, by their names. Takes two round
+    /// trips, however many there are; of a cluster, the counts of all nodes are added up.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    ///
+    /// # Example: who listens?
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let _news = fanfare.subscribe(["news.sport", "news.weather"]).await?;
+    /// for channel in fanfare.active_channels("news.*").await? {
+    ///     assert_eq!(channel.n_subscribers, 1);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn active_channels(
+        &self,
+        pattern: impl AsRef<[u8]>,
+    ) -> Result<Vec<ActiveChannel>, Error> {
+        self.active(["CHANNELS", "NUMSUB"], pattern.as_ref()).await
+    }
+
+    /// The same of sharded channels. A server without them (before Redis 7.0) answers with an error.
+    ///
+    /// # Errors
+    /// As [`active_channels`](Self::active_channels).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn active_sharded_channels(
+        &self,
+        pattern: impl AsRef<[u8]>,
+    ) -> Result<Vec<ActiveChannel>, Error> {
+        self.active(["SHARDCHANNELS", "SHARDNUMSUB"], pattern.as_ref()).await
+    }
+
+    /// How many clients are subscribed to each of these channels (or sharded channels), in their
+    /// order, in one round trip. For [`Kind::Pattern`] there is no such count.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for patterns, and as [`command`](Self::command).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn count_subscribers<N: AsRef<[u8]>>(
+        &self,
+        kind: Kind,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Vec<u64>, Error> {
+        let count = match kind {
+            Kind::Channel => "NUMSUB",
+            Kind::Shard => "SHARDNUMSUB",
+            Kind::Pattern => {
+                let message = "servers do not tell how many subscribe to a pattern";
+                return Err(Error::new(ErrorKind::InvalidRequest, message));
+            }
+        };
+        let names: Vec<N> = names.into_iter().collect();
+        let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
+        let channels = self.counts(count, &names).await?;
+        Ok(channels.into_iter().map(|channel| channel.n_subscribers).collect())
+    }
+
+    async fn active(
+        &self,
+        [list, count]: [&str; 2],
+        pattern: &[u8],
+    ) -> Result<Vec<ActiveChannel>, Error> {
+        let names = self.command([b"PUBSUB", list.as_bytes(), pattern]).await?;
+        let names = names.into_array().ok_or_else(unexpected)?;
+        let mut names: Vec<&[u8]> = names.iter().filter_map(Value::as_bytes).collect();
+        names.sort_unstable();
+        let mut channels = self.counts(count, &names).await?;
+        // Somebody may have left between the two.
+        channels.retain(|channel| 0 < channel.n_subscribers);
+        Ok(channels)
+    }
+
+    async fn counts(&self, count: &str, names: &[&[u8]]) -> Result<Vec<ActiveChannel>, Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let words = [&b"PUBSUB"[..], count.as_bytes()];
+        let counts = self.command(words.iter().chain(names)).await?;
+        let counts = counts.into_array().ok_or_else(unexpected)?;
+        let channels: Option<Vec<ActiveChannel>> = counts
+            .chunks(2)
+            .map(|pair| {
+                let name = Bytes::copy_from_slice(pair.first()?.as_bytes()?);
+                let n_subscribers = u64::try_from(pair.get(1)?.as_int()?).ok()?;
+                Some(ActiveChannel { name, n_subscribers })
+            })
+            .collect();
+        channels.filter(|it| it.len() == names.len()).ok_or_else(unexpected)
+    }
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Protocol, "the server's answer to PUBSUB is not a list of channels")
+}
