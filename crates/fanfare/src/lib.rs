@@ -26,6 +26,11 @@
 //! - [`Subscriber`] describes a subscription: channels, patterns, sharded channels, queue.
 //! - [`Subscription`] is a stream of [`Message`]s, and with
 //!   [`next_delivery`](Subscription::next_delivery) of the [`Gap`]s between them.
+//! - [`Publisher`] publishes values of one type, in batches, or gathered from many callers
+//!   ([`Lingering`]).
+//! - [`Router`] calls many handlers over one subscription, each with arguments extracted from the
+//!   message.
+//! - [`Health`] has the vital signs of everything that lives, and a judgement with reasons.
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
 //! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
@@ -41,6 +46,7 @@
 //!
 //! # Features
 //! - `embedded` (default): the URL `embedded:` starts a broker inside the program.
+//! - `metrics`: a [`Monitor`] sets gauges of the `metrics` crate.
 //! - `tls` (default): `rediss://`.
 #![cfg_attr(
     feature = "testing",

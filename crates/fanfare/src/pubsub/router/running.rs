@@ -204,12 +204,14 @@ impl<S> RunningRouter<S> {
     /// # Cancel safety
     /// Dropping the future may leave the channel subscribed; the handler is gone.
     pub async fn remove(&self, id: RouteId) -> Option<RouteStats> {
-        let _changes = self.shared.changes.lock().await;
+        let changes = self.shared.changes.lock().await;
         let (route, is_last) = self.shared.take(id)?;
         route.end(false);
         if is_last {
             self.shared.names.remove([(route.plan.kind, route.plan.name.clone())]).await;
         }
+        // However long the handler takes, others can come and go.
+        drop(changes);
         self.shared.join(&[id]).await;
         Some(route.stats())
     }

@@ -1,3 +1,5 @@
+//! One hand and many, every policy, and a plain list as the model.
+
 use std::time::SystemTime;
 
 use fanfare_client::Kind;
