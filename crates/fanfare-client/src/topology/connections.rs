@@ -113,6 +113,8 @@ impl Connections {
                 if wait {
                     router.connect(deadline).await?;
                 }
+                let kept = Arc::downgrade(&router);
+                tokio::spawn(Router::keep_one(kept, cluster.clone(), closed.clone()));
                 tokio::spawn(cluster.clone().watch(closed));
                 (Locator::Cluster(cluster, Wanted::Any), CommandPath::Cluster(router))
             }

@@ -175,7 +175,9 @@ fn a_dead_shard_makes_health_bad_until_its_replica_serves() {
         })
         .await?;
         tokio::task::block_in_place(|| group.wait_switched("{b}s", port));
-        until("all is well again", || fanfare.health().is_healthy(10 * SILENCE)).await
+        let judgement = || fanfare.health().check(10 * SILENCE);
+        let recovered = until("all is well again", || judgement().is_ok()).await;
+        recovered.map_err(|error| format!("{error}: {:?}", judgement()).into())
     });
 }
 

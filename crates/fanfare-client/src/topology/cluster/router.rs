@@ -7,13 +7,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use fanfare_resp::Value;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
     Address, Error, ErrorKind, Role, WhileDown,
@@ -100,10 +100,43 @@ impl Router {
         self.clone().finish(jobs, flights, deadline)
     }
 
-    /// How the nodes' connections are.
+    /// How the connections to the cluster's nodes are. One that is gone says nothing any more.
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
+        let map = self.cluster.map();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.values().filter_map(|node| node.get()).map(|node| node.status.clone()).collect()
+        let present = nodes.iter().filter(|(address, _)| map.nodes().contains(address));
+        present.filter_map(|(_, node)| node.get()).map(|node| node.status.clone()).collect()
+    }
+
+    /// Keeps a connection to some node, so that a link that sends no commands knows how it is, when
+    /// the only node that it had one to is gone.
+    pub(crate) async fn keep_one(
+        router: Weak<Self>,
+        cluster: Arc<Cluster>,
+        mut closed: watch::Receiver<bool>,
+    ) {
+        let mut changes = cluster.changes();
+        loop {
+            tokio::select! {
+                Ok(()) = changes.changed() => {}
+                // An error means that the sender is gone: closed all the same.
+                _ = closed.wait_for(|closed| *closed) => return,
+            }
+            while let Some(router) = router.upgrade()
+                && router.statuses().is_empty()
+                && !*closed.borrow()
+            {
+                let node = cluster.any(&cluster.map());
+                let is_connected = match node {
+                    Ok(node) => router.node(&node).await.is_ok(),
+                    Err(_) => false,
+                };
+                drop(router);
+                if !is_connected {
+                    tokio::time::sleep(PAUSE_MAX).await;
+                }
+            }
+        }
     }
 
     async fn finish(
