@@ -175,7 +175,8 @@ impl Error {
         Self(Arc::new(Inner { may_have_been_sent: true, ..self.copied() }))
     }
 
-    pub(crate) fn server(text: &[u8]) -> Self {
+    /// What an error reply of a server says.
+    pub fn server(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text).into_owned();
         let kind = match text.split(' ').next() {
             Some("NOAUTH" | "WRONGPASS") => ErrorKind::Auth,

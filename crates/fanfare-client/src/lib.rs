@@ -36,11 +36,13 @@
 
 mod backoff;
 mod connection;
+mod dedicated;
 mod error;
 mod event;
 mod heartbeat;
 mod link;
 mod message;
+mod namespace;
 mod net;
 mod options;
 mod outlet;
@@ -57,13 +59,15 @@ mod topology;
 mod url;
 
 pub use backoff::Backoff;
+pub use dedicated::Dedicated;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Role};
 pub use fanfare_resp::{Limits, Value};
 pub use link::{ConnectionStats, Link, LinkStats};
 pub use message::{Delivery, Gap, Message, Outage, SubscriptionStats};
+pub use namespace::Namespace;
 pub use options::{Options, Overflow, Protocol, Queue, WhileDown};
-pub use request::{Answers, Pipeline};
+pub use request::{Answers, Pipeline, check_shareable};
 pub use subscription::Subscription;
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;

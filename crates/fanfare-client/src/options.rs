@@ -7,6 +7,7 @@ use fanfare_resp::Limits;
 use crate::{
     Error, ErrorKind,
     backoff::Backoff,
+    namespace::Namespace,
     tls_options::TlsOptions,
     url::{Address, Secret, ServerUrl, Topology},
 };
@@ -112,6 +113,9 @@ pub struct Options {
     pub(crate) in_flight_max: usize,
     pub(crate) in_flight_bytes_max: usize,
     pub(crate) queue: Queue,
+    pub(crate) pool_size: usize,
+    pub(crate) dedicated_max: usize,
+    pub(crate) namespace: Namespace,
     pub(crate) limits: Limits,
     pub(crate) companion: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -154,6 +158,64 @@ impl Options {
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<Vec<u8>>) -> Self {
         self.url.login.username = user.map(str::to_owned);
         self.url.login.password = Some(Secret::new(password));
+        self
+    }
+
+    /// User and password for the sentinels, which are not those of the servers. Without effect if
+    /// there are no sentinels.
+    #[must_use]
+    pub fn sentinel_credentials(
+        mut self,
+        user: Option<&str>,
+        password: impl Into<Vec<u8>>,
+    ) -> Self {
+        if let Topology::Sentinel(place) = &mut self.url.topology {
+            place.login.username = user.map(str::to_owned);
+            place.login.password = Some(Secret::new(password));
+        }
+        self
+    }
+
+    /// The database that commands use, in place of the URL's. Channels belong to none: see
+    /// [`namespace`](Self::namespace).
+    #[must_use]
+    pub fn db(mut self, db: u32) -> Self {
+        self.url.db = db;
+        self
+    }
+
+    /// What stands before every name on the server, such as `staging:`. Default: nothing.
+    ///
+    /// It separates programs, or environments, that share a server, and is the only thing that
+    /// separates channels. Subscriptions put it before their channels and patterns and take it off
+    /// what they deliver; commands are sent as they are given.
+    #[must_use]
+    pub fn namespace(mut self, prefix: impl Into<String>) -> Self {
+        self.namespace = Namespace::new(prefix);
+        self
+    }
+
+    /// The namespace.
+    pub fn names(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// How many connections to each server the commands are spread over. Default: 1, which is fast
+    /// enough until one socket is the bottleneck.
+    ///
+    /// Each clone of a [`Link`](crate::Link) uses one of them, in turn, so that the order of its
+    /// commands is kept; commands of two clones may overtake each other.
+    #[must_use]
+    pub fn pool_size(mut self, n: usize) -> Self {
+        self.pool_size = n;
+        self
+    }
+
+    /// Most connections that are dedicated to one caller at a time: blocking commands and `WATCH`.
+    /// Whoever wants one more waits until its deadline. Default: 32.
+    #[must_use]
+    pub fn dedicated_max(mut self, n: usize) -> Self {
+        self.dedicated_max = n;
         self
     }
 
@@ -277,6 +339,20 @@ impl Options {
                 self.in_flight_bytes_max
             ));
         }
+        for (name, value) in
+            [("pool_size", self.pool_size), ("max_connections", self.dedicated_max)]
+        {
+            if value == 0 || POOL_LIMIT < value {
+                return wrong(format!("{name} is {value}; it must be between 1 and {POOL_LIMIT}"));
+            }
+        }
+        self.namespace.check()?;
+        if self.url.db != 0 && matches!(self.url.topology, Topology::Cluster(_)) {
+            return wrong(format!(
+                "a cluster has database 0 only, and db is {}: separate by `namespace`",
+                self.url.db
+            ));
+        }
         if let Some(name) = &self.url.client_name
             && !name.bytes().all(|byte| (b'!'..=b'~').contains(&byte))
         {
@@ -293,6 +369,9 @@ impl Options {
 
 /// So that adding a timeout to a clock never overflows.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// More connections than this to one server are a mistake.
+const POOL_LIMIT: usize = 65_536;
 
 /// Permits of a semaphore are counted in `u32`.
 const IN_FLIGHT_BYTES_LIMIT: usize = 1 << 30;
@@ -311,6 +390,9 @@ impl From<ServerUrl> for Options {
             in_flight_max: 16_384,
             in_flight_bytes_max: 64 * 1024 * 1024,
             queue: Queue::default(),
+            pool_size: 1,
+            dedicated_max: 32,
+            namespace: Namespace::default(),
             limits: Limits::default(),
             companion: None,
         }
@@ -330,6 +412,10 @@ mod tests {
         assert!(told(options().connect_timeout(Duration::MAX)).contains("365 days"));
         assert!(told(options().in_flight_max(0, 1)).contains("at least 1 request"));
         assert!(told(options().in_flight_max(1, usize::MAX)).contains("at most"));
+        assert!(told(options().pool_size(0)).contains("pool_size is 0"));
+        assert!(told(options().namespace("app{1}:")).contains("{"));
+        let cluster = Options::new("redis+cluster://h").unwrap();
+        assert!(told(cluster.db(2)).contains("`namespace`"));
         assert!(told(options().client_name("two words")).contains("CLIENT SETNAME"));
         let queue = Queue { messages_max: 0, ..Queue::default() };
         assert!(told(options().queue(queue)).contains("at least 1 message"));

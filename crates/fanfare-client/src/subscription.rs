@@ -68,17 +68,31 @@ impl Subscription {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next_delivery(&mut self) -> Option<Delivery> {
-        poll_fn(|cx| self.queue.poll_next(cx)).await
+        poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
     /// All messages and gaps as a stream.
     pub fn deliveries(&mut self) -> impl Stream<Item = Delivery> + Unpin {
-        futures_util::stream::poll_fn(|cx| self.queue.poll_next(cx))
+        futures_util::stream::poll_fn(|cx| self.poll_delivery(cx))
+    }
+
+    /// What comes is named as the program names it.
+    fn poll_delivery(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let delivery = ready!(self.queue.poll_next(cx));
+        Poll::Ready(match delivery {
+            Some(Delivery::Message(mut message)) => {
+                let namespace = self.link.options().names();
+                namespace.strip(&mut message.channel);
+                message.pattern.iter_mut().for_each(|it| namespace.strip(it));
+                Some(Delivery::Message(message))
+            }
+            other => other,
+        })
     }
 
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            match ready!(self.queue.poll_next(cx)) {
+            match ready!(self.poll_delivery(cx)) {
                 Some(Delivery::Message(message)) => return Poll::Ready(Some(message)),
                 Some(Delivery::Gap(_)) => {}
                 None => return Poll::Ready(None),
@@ -110,7 +124,7 @@ impl Subscription {
     /// # Cancel safety
     /// Dropping the future may leave the new names subscribed.
     pub async fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Result<(), Error> {
-        let targets = targets(names);
+        let targets = self.targets(names);
         if targets.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
@@ -144,22 +158,22 @@ impl Subscription {
 
     /// Unsubscribes from some of it. Messages that are queued already still come.
     pub async fn remove(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) {
-        self.part(targets(names)).await;
+        self.part(self.targets(names)).await;
+    }
+
+    fn targets(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Vec<Target> {
+        let (mut seen, namespace) = (HashSet::new(), self.link.options().names());
+        names
+            .into_iter()
+            .map(|(kind, name)| Target { kind, name: namespace.full(name) })
+            .filter(|target| seen.insert(target.clone()))
+            .collect()
     }
 
     async fn part(&self, targets: Vec<Target>) {
         // If the task is gone, so is the subscription.
         let _ = self.hub.wishes.send(Wish::Part { id: self.id, targets }).await;
     }
-}
-
-fn targets(names: impl IntoIterator<Item = (Kind, Bytes)>) -> Vec<Target> {
-    let mut seen = HashSet::new();
-    names
-        .into_iter()
-        .map(|(kind, name)| Target { kind, name })
-        .filter(|target| seen.insert(target.clone()))
-        .collect()
 }
 
 impl Stream for Subscription {

@@ -56,6 +56,15 @@ impl<'a, T> Batch<'a, T> {
         self.chunk.push(args);
     }
 
+    /// Adds what will not be sent.
+    pub(crate) async fn refuse(&mut self, error: Error) {
+        if !self.chunk.is_empty() {
+            self.send_chunk().await;
+        }
+        self.in_flight.push_back(Sent::Refused(error, 1));
+        self.make_room().await;
+    }
+
     /// Sends what is left, and returns the outcomes in the order of the commands.
     pub(crate) async fn finish(mut self) -> Vec<Result<T, Error>> {
         if !self.chunk.is_empty() {
@@ -74,6 +83,10 @@ impl<'a, T> Batch<'a, T> {
             Ok(answers) => Sent::Answers(answers),
             Err(error) => Sent::Refused(error, n_commands),
         });
+        self.make_room().await;
+    }
+
+    async fn make_room(&mut self) {
         if CHUNKS_IN_FLIGHT_MAX < self.in_flight.len()
             && let Some(first) = self.in_flight.pop_front()
         {

@@ -45,17 +45,17 @@
 
 mod batch;
 pub mod catalogue;
-mod client;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod fanfare;
 mod json;
 mod pubsub;
 pub mod stream;
 
-pub use client::{Builder, Fanfare};
+pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
-    Limits, LinkStats, Message, Options, Outage, Overflow, Protocol, Queue, Role, ServerUrl,
-    Subscription, SubscriptionStats, TlsOptions, Value, WhileDown,
+    Limits, LinkStats, Message, Namespace, Options, Outage, Overflow, Protocol, Queue, Role,
+    ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, WhileDown,
 };
 pub use pubsub::{Handler, HandlerStats, Outcome, Subscriber};

@@ -3,6 +3,7 @@
 mod asked;
 pub(crate) mod cluster;
 pub(crate) mod connections;
+pub(crate) mod dedicated;
 pub(crate) mod health;
 pub(crate) mod locator;
 pub(crate) mod sentinel;

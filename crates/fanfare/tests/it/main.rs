@@ -11,6 +11,7 @@ mod failover;
 mod groups;
 mod handler;
 mod loss;
+mod namespace;
 mod pubsub;
 mod recovery;
 mod sentinel;

@@ -1,6 +1,6 @@
 //! Commands of a cluster: each goes to the node that serves its slot.
 //!
-//! There is one connection for each node, made when it is first needed. What a node says it does
+//! There is one connection for each node (or `pool_size`), made when it is first needed. What a node says it does
 //! not serve (`MOVED`, `ASK`), can not serve now (`TRYAGAIN`, `CLUSTERDOWN`), or was never sent
 //! because there was no connection, is sent again, to whoever serves it then, until the deadline.
 //! Nothing is ever sent again that may have taken effect.
@@ -27,7 +27,7 @@ use crate::{
             Cluster, Wanted, nobody_serves,
             scope::{Scope, combine, scope},
         },
-        connections::Wiring,
+        connections::{Lane, Wiring},
         locator::Locator,
     },
 };
@@ -46,13 +46,8 @@ const HOPS_MAX: u32 = 3;
 pub(crate) struct Router {
     pub(crate) cluster: Arc<Cluster>,
     wiring: Wiring,
-    nodes: Mutex<HashMap<Address, Arc<OnceCell<NodeLink>>>>,
-}
-
-/// The command connection of one node.
-struct NodeLink {
-    calls: mpsc::Sender<Call>,
-    status: Arc<Status>,
+    /// By node and lane.
+    nodes: Mutex<HashMap<(Address, usize), Arc<OnceCell<Lane>>>>,
 }
 
 /// One command and where it goes.
@@ -84,7 +79,7 @@ impl Router {
     pub(crate) async fn connect(&self, deadline: tokio::time::Instant) -> Result<(), Error> {
         self.cluster.refresh(deadline).await?;
         let node = self.cluster.any(&self.cluster.map())?;
-        self.node(&node).await.map(drop)
+        self.node(&node, 0).await.map(drop)
     }
 
     /// Sends what can be sent now. The returned future waits for the answers, and sends again what
@@ -94,10 +89,12 @@ impl Router {
         bytes: Bytes,
         deadline: Instant,
         permit: OwnedSemaphorePermit,
+        lane: usize,
     ) -> impl Future<Output = Replies> + Send + use<> {
         let mut jobs = split(&bytes);
-        let flights = self.dispatch(&mut jobs, deadline, Some(permit)).await;
-        self.clone().finish(jobs, flights, deadline)
+        let lane = lane % self.wiring.options.pool_size.max(1);
+        let flights = self.dispatch(&mut jobs, deadline, Some(permit), lane).await;
+        self.clone().finish(jobs, flights, deadline, lane)
     }
 
     /// How the nodes' connections are.
@@ -111,6 +108,7 @@ impl Router {
         mut jobs: Vec<Job>,
         mut flights: Vec<Flight>,
         deadline: Instant,
+        lane: usize,
     ) -> Replies {
         let (mut pause, mut n_hops) = (PAUSE_FIRST, 0);
         loop {
@@ -124,7 +122,7 @@ impl Router {
                 tokio::time::sleep(pause.min(left)).await;
                 pause = PAUSE_MAX.min(pause * 2);
             }
-            flights = self.dispatch(&mut jobs, deadline, None).await;
+            flights = self.dispatch(&mut jobs, deadline, None, lane).await;
         }
         let unanswered = || Err(Error::closed());
         jobs.into_iter().map(|job| job.outcome.unwrap_or_else(unanswered)).collect()
@@ -168,6 +166,7 @@ impl Router {
         jobs: &mut [Job],
         deadline: Instant,
         mut permit: Option<OwnedSemaphorePermit>,
+        lane: usize,
     ) -> Vec<Flight> {
         if self.cluster.map().masters().is_empty() {
             // If it fails, each job is told that nobody serves its slot.
@@ -181,7 +180,7 @@ impl Router {
                 Some(all) if n + 1 < n_groups => all.split(all.num_permits() / (n_groups - n)),
                 _ => permit.take(),
             };
-            let node = crate::connection::driver::until(deadline, self.node(&address)).await;
+            let node = crate::connection::driver::until(deadline, self.node(&address, lane)).await;
             let calls = match node.unwrap_or_else(|| Err(unreachable_node(&address, None))) {
                 Ok(calls) => calls,
                 Err(error) => {
@@ -250,15 +249,15 @@ impl Router {
     /// Closes the connections to nodes that are none of the cluster any more.
     fn forget_gone(&self, map: &super::slots::SlotMap) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.nodes().len() < nodes.len() {
-            nodes.retain(|node, _| map.nodes().contains(node));
+        if map.nodes().len() * self.wiring.options.pool_size < nodes.len() {
+            nodes.retain(|(node, _), _| map.nodes().contains(node));
         }
     }
 
-    async fn node(&self, address: &Address) -> Result<mpsc::Sender<Call>, Error> {
+    async fn node(&self, address: &Address, lane: usize) -> Result<mpsc::Sender<Call>, Error> {
         let cell = {
             let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            nodes.entry(address.clone()).or_default().clone()
+            nodes.entry((address.clone(), lane)).or_default().clone()
         };
         let connect = || async {
             let status = Arc::new(Status::new());
@@ -271,7 +270,7 @@ impl Router {
             status.set_up(true);
             let (calls, receiver) = mpsc::channel(wiring.options.in_flight_max);
             tokio::spawn(Commands::new(context, receiver).run(Some(connection)));
-            Ok(NodeLink { calls, status })
+            Ok(Lane { calls, status })
         };
         cell.get_or_try_init(connect).await.map(|link| link.calls.clone())
     }

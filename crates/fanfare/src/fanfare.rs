@@ -1,6 +1,6 @@
 //! The handle, and how to make one.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use fanfare_client::{Error, Events, Link, LinkStats, Options, Value};
 use tokio::time::Instant;
@@ -21,8 +21,9 @@ use tokio::time::Instant;
 /// | `redis+cluster://host[:6379][,host…]` | the cluster of these nodes; `rediss+cluster://` over TLS; database 0 only |
 /// | `embedded:`, `embedded:name` | a broker inside this program: one for each name |
 ///
-/// Publish and subscribe know no databases: a channel is the same in all of them, whatever the
-/// URL's `db`. Separate by prefixes of the channels' names instead.
+/// Publish and subscribe know no databases: a message would reach those of all of them. So they are
+/// refused where the URL's `db` is not 0; commands work. A [namespace](Options::namespace), which is
+/// put before every channel, key and stream, separates environments instead.
 ///
 /// # What it promises
 /// *At most once.* A message is handed to those who are subscribed when it arrives at the broker.
@@ -147,6 +148,15 @@ impl Fanfare {
     /// subscriptions end with [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub async fn close(&self) {
         self.link.close().await;
+    }
+
+    /// A channel's name on the server.
+    ///
+    /// # Errors
+    /// There are no channels here, since a database was asked for.
+    pub(crate) fn channel<'a>(&self, name: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.link.check_channels()?;
+        Ok(self.link.options().names().full_slice(name))
     }
 
     pub(crate) fn link(&self) -> &Link {
