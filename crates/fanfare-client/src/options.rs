@@ -139,6 +139,21 @@ impl Options {
         self.queue
     }
 
+    /// The interval and the deadline of the heartbeat.
+    pub fn heartbeat_times(&self) -> (Duration, Duration) {
+        (self.heartbeat_interval, self.heartbeat_deadline)
+    }
+
+    /// Most requests, and most bytes of requests, without an answer.
+    pub fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight_max, self.in_flight_bytes_max)
+    }
+
+    /// Longest time from a call to its answer.
+    pub fn timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// One server with this address, in place of the URL's servers.
     #[must_use]
     pub fn address(mut self, address: Address) -> Self {
@@ -155,23 +170,19 @@ impl Options {
 
     /// User and password, in place of the URL's. Sentinels have their own.
     #[must_use]
-    pub fn credentials(mut self, user: Option<&str>, password: impl Into<Vec<u8>>) -> Self {
+    pub fn credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
         self.url.login.username = user.map(str::to_owned);
-        self.url.login.password = Some(Secret::new(password));
+        self.url.login.password = Some(password.into());
         self
     }
 
     /// User and password for the sentinels, which are not those of the servers. Without effect if
     /// there are no sentinels.
     #[must_use]
-    pub fn sentinel_credentials(
-        mut self,
-        user: Option<&str>,
-        password: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn sentinel_credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
         if let Topology::Sentinel(place) = &mut self.url.topology {
             place.login.username = user.map(str::to_owned);
-            place.login.password = Some(Secret::new(password));
+            place.login.password = Some(password.into());
         }
         self
     }

@@ -121,6 +121,12 @@ impl Secret {
     }
 }
 
+impl<T: Into<Vec<u8>>> From<T> for Secret {
+    fn from(bytes: T) -> Self {
+        Self::new(bytes)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

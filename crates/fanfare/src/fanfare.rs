@@ -72,7 +72,8 @@ impl Fanfare {
         Self::builder(url).connect().await
     }
 
-    /// A connection to be described.
+    /// A connection to be described. [`Config`](crate::Config) says the same by names and reads it
+    /// from files and the environment.
     ///
     /// # Example: options
     #[cfg_attr(feature = "embedded", doc = "```")]
@@ -178,6 +179,10 @@ pub struct Builder {
 }
 
 impl Builder {
+    pub(crate) fn new(options: Result<Options, Error>) -> Self {
+        Self { options }
+    }
+
     /// Changes the options. What is wrong with the URL is told by [`connect`](Self::connect).
     pub fn options(self, change: impl FnOnce(Options) -> Options) -> Self {
         Self { options: self.options.map(change) }
@@ -201,7 +206,7 @@ impl Builder {
 }
 
 /// `embedded:` is not a protocol of the link: it becomes the address of a broker started here.
-fn parse(url: &str) -> Result<Options, Error> {
+pub(crate) fn parse(url: &str) -> Result<Options, Error> {
     #[cfg(feature = "embedded")]
     if let Some(name) = url.strip_prefix("embedded:") {
         let broker = crate::embedded::Embedded::named(name)?;

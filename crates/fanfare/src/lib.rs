@@ -45,6 +45,7 @@
 
 mod batch;
 pub mod catalogue;
+mod config;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod fanfare;
@@ -52,6 +53,7 @@ mod json;
 mod pubsub;
 pub mod stream;
 
+pub use self::config::{Config, Hosts, Keepalive, Setting, Url};
 pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
