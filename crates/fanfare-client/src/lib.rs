@@ -71,4 +71,5 @@ pub use request::{Answers, Pipeline, check_shareable};
 pub use subscription::Subscription;
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;
+pub use topology::cluster::slots::slot;
 pub use url::{Address, Secret, Sentinel, ServerUrl, Topology};

@@ -125,6 +125,17 @@ impl Link {
         Ok(Self { inner: Arc::new(inner), lane: 0 })
     }
 
+    /// A handle on the same of several command connections: what the two send keeps its order.
+    #[must_use]
+    pub fn in_same_lane(&self) -> Self {
+        Self { inner: self.inner.clone(), lane: self.lane }
+    }
+
+    /// Something says that a server may have moved: finds out, unless that was just done.
+    pub fn look_again(&self) {
+        self.inner.connections.locator.look_again();
+    }
+
     /// The options.
     pub fn options(&self) -> &Options {
         &self.inner.connections.wiring.options

@@ -150,6 +150,11 @@ impl ServerUrl {
         &self.topology
     }
 
+    /// Whether it names a cluster.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.topology, Topology::Cluster(_))
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()

@@ -160,6 +160,11 @@ impl Fanfare {
         Ok(self.link.options().names().full_slice(name))
     }
 
+    /// A handle on the same of several command connections.
+    pub(crate) fn in_same_lane(&self) -> Self {
+        Self { link: self.link.in_same_lane() }
+    }
+
     pub(crate) fn link(&self) -> &Link {
         &self.link
     }

@@ -29,6 +29,10 @@
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
 //! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
+//! - [`Client`](client::Client) runs commands and gives typed answers: keys, strings, counters, JSON,
+//!   hashes, lists, sets, sorted sets, scripts, pipelines, transactions.
+//! - [`Config`] reads how to connect from files and the environment, by the names that they have in
+//!   other libraries.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
@@ -45,6 +49,7 @@
 
 mod batch;
 pub mod catalogue;
+pub mod client;
 mod config;
 #[cfg(feature = "embedded")]
 mod embedded;
@@ -53,6 +58,7 @@ mod json;
 mod pubsub;
 pub mod stream;
 
+pub use self::client::commands;
 pub use self::config::{Config, Hosts, Keepalive, Setting, Url};
 pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod commands;
+mod commands_typed;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod failover;
