@@ -35,8 +35,8 @@
 //! says which connections there are and where each goes, and `link.rs` is the handle.
 
 mod backoff;
+mod borrowed;
 mod connection;
-mod dedicated;
 mod error;
 mod event;
 mod heartbeat;
@@ -59,7 +59,7 @@ mod topology;
 mod url;
 
 pub use backoff::Backoff;
-pub use dedicated::Dedicated;
+pub use borrowed::Borrowed;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Role};
 pub use fanfare_resp::{Limits, Value};

@@ -31,6 +31,7 @@
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
 //! - [`Client`](client::Client) runs commands and gives typed answers: keys, strings, counters, JSON,
 //!   hashes, lists, sets, sorted sets, scripts, pipelines, transactions.
+//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`Config`] reads how to connect from files and the environment, by the names that they have in
 //!   other libraries.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
@@ -48,6 +49,7 @@
 //! - `tls` (default): `rediss://`.
 
 mod batch;
+pub mod blocking;
 pub mod catalogue;
 pub mod client;
 mod config;

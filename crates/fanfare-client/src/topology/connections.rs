@@ -27,9 +27,9 @@ use crate::{
     stream::{self, Position, queue::Bounds, reader::Reader},
     topology::{
         cluster::{Cluster, Wanted, router::Router, shards::Shards},
-        dedicated::Pool,
         health::Health,
         locator::Locator,
+        pool::Pool,
         sentinel::Sentinels,
     },
     url::Topology,
@@ -42,7 +42,7 @@ pub(crate) struct Connections {
     /// For whatever is not about one key.
     pub(crate) locator: Locator,
     /// Those that are one caller's for a while.
-    pub(crate) dedicated: Pool,
+    pub(crate) pool: Pool,
     /// Made with the first subscription.
     shared: Mutex<Option<Hub>>,
 }
@@ -128,8 +128,8 @@ impl Connections {
                 (Locator::Cluster(cluster, Wanted::Any), CommandPath::Cluster(router))
             }
         };
-        let dedicated = Pool::new(wiring.options.dedicated_max);
-        Ok(Self { wiring, commands, locator, dedicated, shared: Mutex::new(None) })
+        let pool = Pool::new(wiring.options.dedicated_max);
+        Ok(Self { wiring, commands, locator, pool, shared: Mutex::new(None) })
     }
 
     /// Sends a pipeline; `permit` is its share of what may be in flight. What comes by the same lane
@@ -216,7 +216,7 @@ impl Connections {
     /// Closes all connections and returns when their tasks have ended.
     pub(crate) async fn close(&self) {
         self.wiring.closed.send_replace(true);
-        self.dedicated.close();
+        self.pool.close();
         self.wiring.closed.closed().await;
     }
 

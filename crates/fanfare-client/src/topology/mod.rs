@@ -3,8 +3,8 @@
 mod asked;
 pub(crate) mod cluster;
 pub(crate) mod connections;
-pub(crate) mod dedicated;
 pub(crate) mod health;
 pub(crate) mod locator;
+pub(crate) mod pool;
 pub(crate) mod sentinel;
 mod survey;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fanfare_client::{Dedicated, Error, ErrorKind, Link, Namespace, Pipeline as Encoded, Value};
+use fanfare_client::{Borrowed, Error, ErrorKind, Link, Namespace, Pipeline as Encoded, Value};
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
@@ -72,7 +72,7 @@ enum Route {
     /// To the connection that all callers share.
     Shared,
     /// To one that nobody else uses.
-    Own(Mutex<Option<Dedicated>>),
+    Own(Mutex<Option<Borrowed>>),
 }
 
 /// The longest time limit: an instant must not overflow.
@@ -162,17 +162,17 @@ impl Client {
     }
 
     /// One for a connection of its own.
-    pub(crate) fn on_own(&self, dedicated: Dedicated) -> Self {
+    pub(crate) fn on_own(&self, borrowed: Borrowed) -> Self {
         let (fanfare, timeout) = (self.shared.fanfare.in_same_lane(), self.shared.timeout);
-        Self::new(fanfare, timeout, Route::Own(Mutex::new(Some(dedicated))))
+        Self::new(fanfare, timeout, Route::Own(Mutex::new(Some(borrowed))))
     }
 
     /// Gives the connection of its own back.
     pub(crate) async fn give_back(&self) {
         if let Route::Own(own) = &self.shared.route
-            && let Some(dedicated) = own.lock().await.take()
+            && let Some(borrowed) = own.lock().await.take()
         {
-            dedicated.give_back();
+            borrowed.give_back();
         }
     }
 
@@ -197,9 +197,9 @@ impl Shared {
                     Error::new(ErrorKind::NotConnected, message)
                 };
                 // If this future is dropped, so is the connection: it is not as it was found.
-                let mut dedicated = own.take().ok_or_else(gone)?;
-                let replies = dedicated.exchange(pipeline, self.timeout).await?;
-                *own = Some(dedicated);
+                let mut borrowed = own.take().ok_or_else(gone)?;
+                let replies = borrowed.exchange(pipeline, self.timeout).await?;
+                *own = Some(borrowed);
                 Ok(replies)
             }
         }

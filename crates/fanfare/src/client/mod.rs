@@ -51,6 +51,7 @@ pub use scripts::{Script, Scripts};
 pub use sets::Sets;
 pub use sorted::{SortedSets, ZaddOptions};
 pub use strings::{Expiry, SetOptions, Strings};
+pub(crate) use transaction::outrun;
 pub use transaction::{Transaction, Watch};
 pub use value::FromValue;
 

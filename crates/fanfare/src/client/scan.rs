@@ -226,9 +226,9 @@ impl<T: ScanItem> State<T> {
             None => shared.send(pipeline).await?,
             Some(node) => {
                 let link = self.scan.client.link();
-                let mut dedicated = link.dedicated_to(&node, shared.timeout).await?;
-                let replies = dedicated.exchange(pipeline, shared.timeout).await?;
-                dedicated.give_back();
+                let mut borrowed = link.borrow_to(&node, shared.timeout).await?;
+                let replies = borrowed.exchange(pipeline, shared.timeout).await?;
+                borrowed.give_back();
                 replies
             }
         };

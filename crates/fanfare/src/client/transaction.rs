@@ -172,8 +172,8 @@ impl Client {
         let timeout = self.shared.timeout;
         let end = Instant::now() + timeout;
         loop {
-            let dedicated = self.link().dedicated(key.as_deref(), timeout).await?;
-            let client = self.on_own(dedicated);
+            let borrowed = self.link().borrow_for(key.as_deref(), timeout).await?;
+            let client = self.on_own(borrowed);
             let watched = client.run(command.clone()).await;
             let code = watched.as_ref().err().and_then(Error::server_code);
             let is_elsewhere = matches!(code, Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN"));
@@ -237,16 +237,21 @@ impl Client {
             }
             n_tries += 1;
             if end <= Instant::now() {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!(
-                        "somebody else changed what is watched each of {n_tries} times until the \
-                         deadline: nothing was done"
-                    ),
-                ));
+                return Err(outrun(n_tries));
             }
         }
     }
+}
+
+/// Somebody else was faster each time.
+pub(crate) fn outrun(n_tries: u32) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "somebody else changed what is watched each of {n_tries} times until the deadline: \
+             nothing was done"
+        ),
+    )
 }
 
 /// How long to wait for a slot that is moving.

@@ -425,10 +425,12 @@ async fn several_connections_keep_the_order_of_each_client(server: Target) -> Te
         .map(|task| {
             let client = client.clone();
             tokio::spawn(async move {
-                let pushes: Vec<_> =
-                    (0..200).map(|n| client.rpush(format!("order:{task}"), [n])).collect();
-                for outcome in futures_util::future::join_all(pushes).await {
-                    outcome?;
+                for round in 0..10 {
+                    let pushes =
+                        (0..20).map(|n| client.rpush(format!("order:{task}"), [20 * round + n]));
+                    for outcome in futures_util::future::join_all(pushes).await {
+                        outcome?;
+                    }
                 }
                 let id = client.run(Command::raw(["CLIENT", "ID"])).await?;
                 let order: Vec<u32> = client.lrange(format!("order:{task}"), 0, -1).await?;

@@ -3,6 +3,7 @@
 //! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker; those of
 //! `on_every_topology!` run on a master with replicas and sentinels, and on a cluster, as well.
 
+mod blocking;
 mod cluster;
 mod commands;
 mod commands_typed;

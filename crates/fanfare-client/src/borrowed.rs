@@ -7,15 +7,15 @@ use fanfare_resp::Value;
 use crate::{
     Address, Error, ErrorKind, Link, Pipeline,
     connection::driver::now,
-    topology::{cluster::Wanted, dedicated::Lease, locator::Locator},
+    topology::{cluster::Wanted, locator::Locator, pool::Lease},
 };
 
 /// A connection that is one caller's: for commands that block and for `WATCH`. Made by
-/// [`Link::dedicated`].
+/// [`Link::borrow_for`].
 ///
 /// It is given back by [`give_back`](Self::give_back), by whoever has left it as it was found;
 /// dropping it closes it.
-pub struct Dedicated {
+pub struct Borrowed {
     link: Link,
     lease: Option<Lease>,
 }
@@ -35,18 +35,16 @@ impl Link {
     ///
     /// # Cancel safety
     /// Dropping the future gives up the place.
-    pub async fn dedicated(
+    pub async fn borrow_for(
         &self,
         key: Option<&[u8]>,
         timeout: Duration,
-    ) -> Result<Dedicated, Error> {
+    ) -> Result<Borrowed, Error> {
         let connections = &self.inner.connections;
         let deadline = now() + timeout;
-        let lease = connections
-            .dedicated
-            .take(&connections.wiring, &connections.locator, key, deadline)
-            .await?;
-        Ok(Dedicated { link: self.clone(), lease: Some(lease) })
+        let lease =
+            connections.pool.take(&connections.wiring, &connections.locator, key, deadline).await?;
+        Ok(Borrowed { link: self.clone(), lease: Some(lease) })
     }
 
     /// The masters of a cluster, as of now; none if this is not one.
@@ -63,22 +61,18 @@ impl Link {
         Ok(cluster.map().masters().to_vec())
     }
 
-    /// As [`dedicated`](Self::dedicated), to this node of a cluster.
+    /// As [`borrow_for`](Self::borrow_for), to this node of a cluster.
     ///
     /// # Errors
-    /// As [`dedicated`](Self::dedicated).
-    pub async fn dedicated_to(
-        &self,
-        node: &Address,
-        timeout: Duration,
-    ) -> Result<Dedicated, Error> {
+    /// As [`borrow_for`](Self::borrow_for).
+    pub async fn borrow_to(&self, node: &Address, timeout: Duration) -> Result<Borrowed, Error> {
         let connections = &self.inner.connections;
         let (deadline, wanted) = (now() + timeout, Wanted::Node(node.clone()));
         let lease = connections
-            .dedicated
+            .pool
             .take_at(&connections.wiring, &connections.locator, wanted, deadline)
             .await?;
-        Ok(Dedicated { link: self.clone(), lease: Some(lease) })
+        Ok(Borrowed { link: self.clone(), lease: Some(lease) })
     }
 
     /// Sends commands on a connection of its own, and waits for their answers: `timeout` for the
@@ -89,7 +83,7 @@ impl Link {
     /// whoever does, within `timeout`. The pipeline is one command, or a transaction.
     ///
     /// # Errors
-    /// As [`dedicated`](Self::dedicated) if nothing was sent;
+    /// As [`borrow_for`](Self::borrow_for) if nothing was sent;
     /// [`ErrorKind::Disconnected`] and [`ErrorKind::Timeout`] if it may have taken effect.
     ///
     /// # Cancel safety
@@ -106,9 +100,9 @@ impl Link {
         let mut pause = PAUSE_FIRST;
         loop {
             let left = deadline.saturating_duration_since(now());
-            let mut dedicated = self.dedicated(key, left).await?;
-            let replies = dedicated.exchange(pipeline.clone(), block + timeout).await?;
-            dedicated.give_back();
+            let mut borrowed = self.borrow_for(key, left).await?;
+            let replies = borrowed.exchange(pipeline.clone(), block + timeout).await?;
+            borrowed.give_back();
             let left = deadline.saturating_duration_since(now());
             if !was_refused(&replies) || left.is_zero() {
                 return Ok(replies);
@@ -120,7 +114,7 @@ impl Link {
     }
 }
 
-impl Dedicated {
+impl Borrowed {
     /// Sends commands and waits at most so long for their answers.
     ///
     /// # Errors
@@ -135,7 +129,7 @@ impl Dedicated {
         timeout: Duration,
     ) -> Result<Vec<Result<Value, Error>>, Error> {
         let Some(mut lease) = self.lease.take() else {
-            return Err(Error::new(ErrorKind::NotConnected, "the dedicated connection is gone"));
+            return Err(Error::new(ErrorKind::NotConnected, "the borrowed connection is gone"));
         };
         if pipeline.is_empty() {
             self.lease = Some(lease);
@@ -156,7 +150,7 @@ impl Dedicated {
     pub fn give_back(mut self) {
         let connections = &self.link.inner.connections;
         if let Some(lease) = self.lease.take().filter(|_| !connections.is_closed()) {
-            connections.dedicated.keep(lease);
+            connections.pool.keep(lease);
         }
     }
 }
@@ -170,8 +164,8 @@ fn was_refused(replies: &[Result<Value, Error>]) -> bool {
     replies.last().is_some_and(Result::is_err) && replies.iter().any(is_elsewhere)
 }
 
-impl fmt::Debug for Dedicated {
+impl fmt::Debug for Borrowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dedicated").field("is_open", &self.lease.is_some()).finish_non_exhaustive()
+        f.debug_struct("Borrowed").field("is_open", &self.lease.is_some()).finish_non_exhaustive()
     }
 }
