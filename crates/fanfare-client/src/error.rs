@@ -101,7 +101,7 @@ impl ErrorKind {
             Self::InvalidUrl => "The URL can not be understood; the message names the part.",
             Self::InvalidOption => "An option can not work; the message names it and its range.",
             Self::Unsupported => {
-                "The release or build does not have this; use a standalone URL or another feature set."
+                "The build or the server does not have this; the message names what has it."
             }
             Self::Connect => {
                 "The server could not be reached: check that it runs, its address and firewalls. The link keeps trying."

@@ -33,6 +33,7 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The connections of one link that are dedicated, or were.
 pub(crate) struct Pool {
+    n_max: usize,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
 }
@@ -53,7 +54,7 @@ pub(crate) struct Lease {
 
 impl Pool {
     pub(crate) fn new(n_max: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(n_max)), idle: Mutex::default() }
+        Self { n_max, permits: Arc::new(Semaphore::new(n_max)), idle: Mutex::default() }
     }
 
     /// A connection to whoever serves `key`; without one, to any server.
@@ -79,15 +80,15 @@ impl Pool {
         wanted: Wanted,
         deadline: Instant,
     ) -> Result<Lease, Error> {
-        let n_max = wiring.options.dedicated_max;
         let permit = match until(deadline, self.permits.clone().acquire_owned()).await {
             Some(permit) => permit.map_err(|_| Error::closed())?,
             None => {
                 return Err(Error::new(
                     ErrorKind::Overloaded,
                     format!(
-                        "all {n_max} dedicated connections were in use until the deadline: raise \
-                         max_connections, or block and watch less at the same time"
+                        "all {} dedicated connections were in use until the deadline: raise \
+                         max_connections, or block and watch less at the same time",
+                        self.n_max
                     ),
                 ));
             }
@@ -145,7 +146,7 @@ impl Pool {
         let mut idle = self.lock();
         idle.retain(|it| it.since.elapsed() < IDLE_MAX);
         let at = idle.iter().rposition(|it| it.to.as_ref() == to)?;
-        Some(idle.swap_remove(at).connection)
+        Some(idle.remove(at).connection)
     }
 
     /// Keeps a connection in which nothing is under way, and which is as it was.
@@ -153,6 +154,10 @@ impl Pool {
         let Lease { connection, to, _permit } = lease;
         let mut idle = self.lock();
         idle.retain(|it| it.since.elapsed() < IDLE_MAX);
+        if self.n_max <= idle.len() {
+            // The oldest: it may go to a node that nobody asks any more.
+            idle.remove(0);
+        }
         idle.push(Idle { connection, to, since: now() });
     }
 

@@ -68,11 +68,12 @@ pub(crate) struct Shared {
 }
 
 /// Where commands go.
+#[derive(Clone)]
 enum Route {
     /// To the connection that all callers share.
     Shared,
     /// To one that nobody else uses.
-    Own(Mutex<Option<Borrowed>>),
+    Own(Arc<Mutex<Option<Borrowed>>>),
 }
 
 /// The longest time limit: an instant must not overflow.
@@ -124,7 +125,7 @@ impl Client {
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         let fanfare = self.shared.fanfare.in_same_lane();
-        Self::new(fanfare, timeout.min(TIMEOUT_MAX), Route::Shared)
+        Self::new(fanfare, timeout.min(TIMEOUT_MAX), self.shared.route.clone())
     }
 
     /// The handle that it belongs to.
@@ -164,7 +165,7 @@ impl Client {
     /// One for a connection of its own.
     pub(crate) fn on_own(&self, borrowed: Borrowed) -> Self {
         let (fanfare, timeout) = (self.shared.fanfare.in_same_lane(), self.shared.timeout);
-        Self::new(fanfare, timeout, Route::Own(Mutex::new(Some(borrowed))))
+        Self::new(fanfare, timeout, Route::Own(Arc::new(Mutex::new(Some(borrowed)))))
     }
 
     /// Gives the connection of its own back.

@@ -282,7 +282,13 @@ async fn watched_keys_decide(server: Target) -> TestResult {
     let _ = transaction.incr("{w}n");
     assert!(watch.exec(transaction).await?.is_none());
     let watch = client.watch(["{w}n"]).await?;
+    let id = async |client: &Client| client.command(["CLIENT", "ID"]).await.map(|it| it.as_int());
+    let patient = watch.client().with_timeout(PATIENCE);
+    assert_eq!(id(&patient).await?, id(watch.client()).await?);
+    assert_ne!(id(&patient).await?, id(&client).await?);
     watch.unwatch().await?;
+    let late = patient.get::<u32>("{w}n").await.err().ok_or("the connection is somebody else's")?;
+    assert!(late.to_string().contains("watch again"), "{late}");
 
     // Nothing is lost between those who try at the same time.
     let tasks: Vec<_> = (0..8)
