@@ -233,7 +233,7 @@ async fn pipelines_and_transactions_are_answered_one_by_one(server: Target) -> T
     let mut answers = pipeline.send().await?;
     let mut sums = [0; 7];
     for (n, ticket) in (0_i64..).zip(numbers) {
-        let sum = &mut sums[usize::try_from(n % 7)?];
+        let sum = sums.get_mut(usize::try_from(n % 7)?).ok_or("there are seven")?;
         *sum += n;
         assert_eq!(answers.take(ticket)?, *sum);
     }
@@ -285,7 +285,6 @@ async fn watched_keys_decide(server: Target) -> TestResult {
     let id = async |client: &Client| client.command(["CLIENT", "ID"]).await.map(|it| it.as_int());
     let patient = watch.client().with_timeout(PATIENCE);
     assert_eq!(id(&patient).await?, id(watch.client()).await?);
-    assert_ne!(id(&patient).await?, id(&client).await?);
     watch.unwatch().await?;
     let late = patient.get::<u32>("{w}n").await.err().ok_or("the connection is somebody else's")?;
     assert!(late.to_string().contains("watch again"), "{late}");

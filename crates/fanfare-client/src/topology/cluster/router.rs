@@ -46,9 +46,11 @@ const HOPS_MAX: u32 = 3;
 pub(crate) struct Router {
     pub(crate) cluster: Arc<Cluster>,
     wiring: Wiring,
-    /// By node and lane.
-    nodes: Mutex<HashMap<(Address, usize), Arc<OnceCell<Lane>>>>,
+    nodes: Mutex<Nodes>,
 }
+
+/// Connections by node and lane, each made when it is first needed.
+type Nodes = HashMap<(Address, usize), Arc<OnceCell<Lane>>>;
 
 /// One command and where it goes.
 struct Job {
