@@ -96,12 +96,15 @@ impl Link {
         block: Duration,
         timeout: Duration,
     ) -> Result<Vec<Result<Value, Error>>, Error> {
-        let deadline = now() + timeout;
+        let mut deadline = now() + timeout;
         let mut pause = PAUSE_FIRST;
         loop {
             let left = deadline.saturating_duration_since(now());
             let mut borrowed = self.borrow_for(key, left).await?;
+            let sent_at = now();
             let replies = borrowed.exchange(pipeline.clone(), block + timeout).await?;
+            // What was waited for does not count.
+            deadline += now().saturating_duration_since(sent_at).min(block);
             borrowed.give_back();
             let left = deadline.saturating_duration_since(now());
             if !was_refused(&replies) || left.is_zero() {
@@ -159,7 +162,8 @@ impl Borrowed {
 fn was_refused(replies: &[Result<Value, Error>]) -> bool {
     let is_elsewhere = |reply: &Result<Value, Error>| {
         let code = reply.as_ref().err().and_then(Error::server_code);
-        matches!(code, Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN"))
+        // A server that stops being a master lets those go who wait for a key (`UNBLOCKED`).
+        matches!(code, Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "UNBLOCKED"))
     };
     replies.last().is_some_and(Result::is_err) && replies.iter().any(is_elsewhere)
 }

@@ -6,6 +6,7 @@
 mod blocking;
 mod cluster;
 mod commands;
+mod commands_cluster;
 mod commands_typed;
 #[cfg(feature = "embedded")]
 mod embedded;
