@@ -13,7 +13,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{Error, options::Protocol, tls_options::TlsOptions};
+use crate::{Error, policy::Protocol, tls_options::TlsOptions};
 
 mod parse;
 
