@@ -101,7 +101,7 @@ impl ErrorKind {
             Self::InvalidUrl => "The URL can not be understood; the message names the part.",
             Self::InvalidOption => "An option can not work; the message names it and its range.",
             Self::Unsupported => {
-                "The release or build does not have this; use a standalone URL or another feature set."
+                "The build or the server does not have this; the message names what has it."
             }
             Self::Connect => {
                 "The server could not be reached: check that it runs, its address and firewalls. The link keeps trying."
@@ -189,7 +189,8 @@ impl Error {
         Self(Arc::new(Inner { may_have_been_sent: true, ..self.copied() }))
     }
 
-    pub(crate) fn server(text: &[u8]) -> Self {
+    /// What an error reply of a server says.
+    pub fn server(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text).into_owned();
         let kind = match text.split(' ').next() {
             Some("NOAUTH" | "WRONGPASS") => ErrorKind::Auth,

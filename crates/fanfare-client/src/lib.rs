@@ -35,15 +35,18 @@
 //! says which connections there are and where each goes, and `link.rs` is the handle.
 
 mod backoff;
+mod borrowed;
 mod connection;
 mod error;
 mod event;
 mod heartbeat;
 mod link;
 mod message;
+mod namespace;
 mod net;
 mod options;
 mod outlet;
+mod policy;
 mod queue;
 mod registry;
 mod request;
@@ -58,15 +61,19 @@ mod url;
 mod vitals;
 
 pub use backoff::Backoff;
+pub use borrowed::Borrowed;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Role};
 pub use fanfare_resp::{Limits, Value};
 pub use link::{ConnectionStats, Link, LinkStats};
 pub use message::{Delivery, Gap, Message, Outage, SubscriptionStats};
-pub use options::{Options, Overflow, Protocol, Queue, WhileDown};
-pub use request::{Answers, Pipeline};
+pub use namespace::Namespace;
+pub use options::Options;
+pub use policy::{Overflow, Protocol, Queue, WhileDown};
+pub use request::{Answers, Pipeline, check_shareable};
 pub use subscription::{Subscription, SubscriptionNames};
 pub use subscriptions::Kind;
 pub use tls_options::TlsOptions;
+pub use topology::cluster::slots::slot;
 pub use url::{Address, Secret, Sentinel, ServerUrl, Topology};
 pub use vitals::{LiveKind, LiveState, Vital, Vitals};

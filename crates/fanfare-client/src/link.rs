@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,9 +30,20 @@ use crate::{
 ///
 /// Cheap to clone. The connections are closed when the last clone and the last subscription are
 /// gone, or by [`close`](Self::close).
-#[derive(Clone)]
+///
+/// With [`Options::pool_size`] above 1 each clone has one of the command connections, in turn: the
+/// commands of one clone keep their order.
 pub struct Link {
     pub(crate) inner: Arc<Inner>,
+    /// Which of the command connections.
+    lane: usize,
+}
+
+impl Clone for Link {
+    fn clone(&self) -> Self {
+        let lane = self.inner.next_lane.fetch_add(1, Ordering::Relaxed);
+        Self { inner: self.inner.clone(), lane }
+    }
 }
 
 pub(crate) struct Inner {
@@ -41,6 +52,7 @@ pub(crate) struct Inner {
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
     living: Living,
+    next_lane: AtomicUsize,
 }
 
 /// How a link is doing.
@@ -110,14 +122,25 @@ impl Link {
         let n_permits = options.in_flight_bytes_max;
         let connections = Connections::connect(options, wait).await?;
         let permits = Arc::new(Semaphore::new(n_permits));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                connections,
-                permits,
-                next_id: AtomicU64::new(1),
-                living: Living::default(),
-            }),
-        })
+        let inner = Inner {
+            connections,
+            permits,
+            next_id: AtomicU64::new(1),
+            living: Living::default(),
+            next_lane: AtomicUsize::new(1),
+        };
+        Ok(Self { inner: Arc::new(inner), lane: 0 })
+    }
+
+    /// A handle on the same of several command connections: what the two send keeps its order.
+    #[must_use]
+    pub fn in_same_lane(&self) -> Self {
+        Self { inner: self.inner.clone(), lane: self.lane }
+    }
+
+    /// Something says that a server may have moved: finds out, unless that was just done.
+    pub fn look_again(&self) {
+        self.inner.connections.locator.look_again();
     }
 
     /// The options.
@@ -155,10 +178,24 @@ impl Link {
     /// Nothing is sent if the future is dropped before it is ready; to a cluster, commands for some
     /// of its nodes may have been.
     pub async fn send(&self, pipeline: Pipeline) -> Result<Answers, Error> {
-        let options = self.options();
-        let deadline = now() + options.request_timeout;
+        self.send_within(pipeline, self.options().request_timeout).await
+    }
+
+    /// As [`send`](Self::send), with another time limit than [`Options::request_timeout`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_within(
+        &self,
+        pipeline: Pipeline,
+        timeout: Duration,
+    ) -> Result<Answers, Error> {
+        let deadline = now() + timeout;
         let permit = self.admit(pipeline.n_bytes(), deadline).await?;
-        self.inner.connections.send(pipeline, deadline, permit).await
+        self.inner.connections.send(pipeline, deadline, permit, self.lane).await
     }
 
     /// Takes this many bytes' share of what may be in flight. Small requests count more than their
@@ -198,13 +235,33 @@ impl Link {
         }
     }
 
+    /// Whether channels may be used: not if a database other than 0 was asked for, which channels do
+    /// not have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`], with what to do instead.
+    pub fn check_channels(&self) -> Result<(), Error> {
+        match self.options().url.db {
+            0 => Ok(()),
+            db => Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!(
+                    "publish and subscribe know no databases, and the URL or configuration says \
+                     database {db}: a message would reach all of them. Connect with database 0 and \
+                     separate environments by a `namespace` such as \"staging:\""
+                ),
+            )),
+        }
+    }
+
     /// Subscribes to channels, patterns or sharded channels. Returns after the server has confirmed
-    /// every one of them.
+    /// every one of them. The names are those without [`Options::namespace`].
     ///
     /// # Errors
     /// [`ErrorKind::Server`] if the server refuses one (`NOPERM`); then none is subscribed.
     /// [`ErrorKind::NotConnected`] or [`ErrorKind::Timeout`] if there was no connection or no
     /// confirmation in time. [`ErrorKind::InvalidRequest`] if there is nothing to subscribe to.
+    /// [`ErrorKind::InvalidOption`] if the URL names a database other than 0.
     ///
     /// # Cancel safety
     /// Dropping the future takes the subscription back.
@@ -214,6 +271,7 @@ impl Link {
         queue: Queue,
     ) -> Result<Subscription, Error> {
         queue.check()?;
+        self.check_channels()?;
         let connections = &self.inner.connections;
         if connections.is_closed() {
             return Err(Error::closed());

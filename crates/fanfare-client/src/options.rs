@@ -1,4 +1,4 @@
-//! How a link behaves: timeouts, bounds and policies, each with its unit and its default.
+//! How a link behaves: timeouts and bounds, each with its unit and its default.
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -7,85 +7,11 @@ use fanfare_resp::Limits;
 use crate::{
     Error, ErrorKind,
     backoff::Backoff,
+    namespace::Namespace,
+    policy::{Protocol, Queue, WhileDown},
     tls_options::TlsOptions,
     url::{Address, Secret, ServerUrl, Topology},
 };
-
-/// Which protocol to speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// Ask for RESP3 and accept RESP2.
-    #[default]
-    Auto,
-    /// RESP2 without asking.
-    Resp2,
-}
-
-/// What happens to a command while there is no connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhileDown {
-    /// It waits for the connection until its deadline, then fails with
-    /// [`ErrorKind::NotConnected`].
-    #[default]
-    Wait,
-    /// It fails at once with [`ErrorKind::NotConnected`].
-    FailFast,
-}
-
-/// What happens to a message that does not fit into a subscription's queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// The oldest queued message is dropped, and the stream shows a gap in its place.
-    #[default]
-    DropOldest,
-    /// The new message is dropped, and the stream shows a gap in its place.
-    DropNewest,
-    /// Nothing is read from the socket until there is room: the server's output buffer for this
-    /// client fills instead.
-    ///
-    /// Such a subscription gets a connection of its own, so that it holds back nobody else. While
-    /// it is held back, silence proves nothing, so the heartbeat rests. If the server cuts the
-    /// connection because its buffer is full (`client-output-buffer-limit`), that is noticed as
-    /// soon as reading goes on, and shown as `Down`, `Resubscribed` and a gap.
-    Block,
-    /// The subscription ends with [`ErrorKind::SlowConsumer`], after what was queued before.
-    Disconnect,
-}
-
-/// The bounds of one subscription's queue and what happens when it is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// What happens when it is full.
-    pub overflow: Overflow,
-    /// Most messages in the queue.
-    pub messages_max: usize,
-    /// Most bytes in the queue: payloads and channel names, and 128 bytes for each message. One
-    /// message is always admitted, however large.
-    pub bytes_max: usize,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self { overflow: Overflow::default(), messages_max: 131_072, bytes_max: 64 * 1024 * 1024 }
-    }
-}
-
-impl Queue {
-    /// A queue with these bounds.
-    pub fn new(overflow: Overflow, messages_max: usize, bytes_max: usize) -> Self {
-        Self { overflow, messages_max, bytes_max }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.messages_max == 0 || self.bytes_max == 0 {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                "a queue must hold at least 1 message and 1 byte",
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// Everything about a link. Made from a URL; each method changes one thing.
 ///
@@ -112,6 +38,9 @@ pub struct Options {
     pub(crate) in_flight_max: usize,
     pub(crate) in_flight_bytes_max: usize,
     pub(crate) queue: Queue,
+    pub(crate) pool_size: usize,
+    pub(crate) dedicated_max: usize,
+    pub(crate) namespace: Namespace,
     pub(crate) limits: Limits,
     pub(crate) companion: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -135,14 +64,24 @@ impl Options {
         self.queue
     }
 
-    /// How long a request may take until its answer.
-    pub fn request_deadline(&self) -> Duration {
-        self.request_timeout
-    }
-
     /// The longest silence of a connection that its heartbeat lets pass: interval plus deadline.
     pub fn silence_max(&self) -> Duration {
         self.heartbeat_interval.saturating_add(self.heartbeat_deadline)
+    }
+
+    /// The interval and the deadline of the heartbeat.
+    pub fn heartbeat_times(&self) -> (Duration, Duration) {
+        (self.heartbeat_interval, self.heartbeat_deadline)
+    }
+
+    /// Most requests, and most bytes of requests, without an answer.
+    pub fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight_max, self.in_flight_bytes_max)
+    }
+
+    /// Longest time from a call to its answer.
+    pub fn timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     /// One server with this address, in place of the URL's servers.
@@ -161,9 +100,63 @@ impl Options {
 
     /// User and password, in place of the URL's. Sentinels have their own.
     #[must_use]
-    pub fn credentials(mut self, user: Option<&str>, password: impl Into<Vec<u8>>) -> Self {
+    pub fn credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
         self.url.login.username = user.map(str::to_owned);
-        self.url.login.password = Some(Secret::new(password));
+        self.url.login.password = Some(password.into());
+        self
+    }
+
+    /// User and password for the sentinels, which are not those of the servers. Without effect if
+    /// there are no sentinels.
+    #[must_use]
+    pub fn sentinel_credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
+        if let Topology::Sentinel(place) = &mut self.url.topology {
+            place.login.username = user.map(str::to_owned);
+            place.login.password = Some(password.into());
+        }
+        self
+    }
+
+    /// The database that commands use, in place of the URL's. Channels belong to none: see
+    /// [`namespace`](Self::namespace).
+    #[must_use]
+    pub fn db(mut self, db: u32) -> Self {
+        self.url.db = db;
+        self
+    }
+
+    /// What stands before every name on the server, such as `staging:`. Default: nothing.
+    ///
+    /// It separates programs, or environments, that share a server, and is the only thing that
+    /// separates channels. Subscriptions put it before their channels and patterns and take it off
+    /// what they deliver; commands are sent as they are given.
+    #[must_use]
+    pub fn namespace(mut self, prefix: impl Into<String>) -> Self {
+        self.namespace = Namespace::new(prefix);
+        self
+    }
+
+    /// The namespace.
+    pub fn names(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// How many connections to each server the commands are spread over. Default: 1, which is fast
+    /// enough until one socket is the bottleneck.
+    ///
+    /// Each clone of a [`Link`](crate::Link) uses one of them, in turn, so that the order of its
+    /// commands is kept; commands of two clones may overtake each other.
+    #[must_use]
+    pub fn pool_size(mut self, n: usize) -> Self {
+        self.pool_size = n;
+        self
+    }
+
+    /// Most connections that are dedicated to one caller at a time: blocking commands and `WATCH`.
+    /// Whoever wants one more waits until its deadline. Default: 32.
+    #[must_use]
+    pub fn dedicated_max(mut self, n: usize) -> Self {
+        self.dedicated_max = n;
         self
     }
 
@@ -287,6 +280,20 @@ impl Options {
                 self.in_flight_bytes_max
             ));
         }
+        for (name, value) in
+            [("pool_size", self.pool_size), ("max_connections", self.dedicated_max)]
+        {
+            if value == 0 || POOL_LIMIT < value {
+                return wrong(format!("{name} is {value}; it must be between 1 and {POOL_LIMIT}"));
+            }
+        }
+        self.namespace.check()?;
+        if self.url.db != 0 && matches!(self.url.topology, Topology::Cluster(_)) {
+            return wrong(format!(
+                "a cluster has database 0 only, and db is {}: separate by `namespace`",
+                self.url.db
+            ));
+        }
         if let Some(name) = &self.url.client_name
             && !name.bytes().all(|byte| (b'!'..=b'~').contains(&byte))
         {
@@ -303,6 +310,9 @@ impl Options {
 
 /// So that adding a timeout to a clock never overflows.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// More connections than this to one server are a mistake.
+const POOL_LIMIT: usize = 65_536;
 
 /// Permits of a semaphore are counted in `u32`.
 const IN_FLIGHT_BYTES_LIMIT: usize = 1 << 30;
@@ -321,6 +331,9 @@ impl From<ServerUrl> for Options {
             in_flight_max: 16_384,
             in_flight_bytes_max: 64 * 1024 * 1024,
             queue: Queue::default(),
+            pool_size: 1,
+            dedicated_max: 32,
+            namespace: Namespace::default(),
             limits: Limits::default(),
             companion: None,
         }
@@ -340,6 +353,10 @@ mod tests {
         assert!(told(options().connect_timeout(Duration::MAX)).contains("365 days"));
         assert!(told(options().in_flight_max(0, 1)).contains("at least 1 request"));
         assert!(told(options().in_flight_max(1, usize::MAX)).contains("at most"));
+        assert!(told(options().pool_size(0)).contains("pool_size is 0"));
+        assert!(told(options().namespace("app{1}:")).contains("{"));
+        let cluster = Options::new("redis+cluster://h").unwrap();
+        assert!(told(cluster.db(2)).contains("`namespace`"));
         assert!(told(options().client_name("two words")).contains("CLIENT SETNAME"));
         let queue = Queue { messages_max: 0, ..Queue::default() };
         assert!(told(options().queue(queue)).contains("at least 1 message"));

@@ -118,7 +118,10 @@ impl fmt::Debug for Answers {
 }
 
 /// Refuses what would break a connection that many callers share.
-pub(crate) fn check_shareable(args: &[&[u8]]) -> Result<(), Error> {
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`], with what to use instead.
+pub fn check_shareable(args: &[&[u8]]) -> Result<(), Error> {
     let name = args.first().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase());
     let cure = match name.as_deref() {
         None => "a command has at least a name",

@@ -123,7 +123,7 @@ impl Subscription {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next_delivery(&mut self) -> Option<Delivery> {
-        poll_fn(|cx| self.names.queue.poll_next(cx)).await
+        poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
     /// Waits for at least one message or gap, appends up to `n_max` of those that are there, and
@@ -132,17 +132,28 @@ impl Subscription {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next_many(&mut self, into: &mut Vec<Delivery>, n_max: usize) -> usize {
-        poll_fn(|cx| self.names.queue.poll_many(cx, into, n_max.max(1))).await
+        let n_before = into.len();
+        let n = poll_fn(|cx| self.names.queue.poll_many(cx, into, n_max.max(1))).await;
+        for delivery in into.iter_mut().skip(n_before) {
+            self.names.rename(delivery);
+        }
+        n
     }
 
     /// All messages and gaps as a stream.
     pub fn deliveries(&mut self) -> impl Stream<Item = Delivery> + Unpin {
-        futures_util::stream::poll_fn(|cx| self.names.queue.poll_next(cx))
+        futures_util::stream::poll_fn(|cx| self.poll_delivery(cx))
+    }
+
+    fn poll_delivery(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let mut delivery = ready!(self.names.queue.poll_next(cx));
+        delivery.iter_mut().for_each(|it| self.names.rename(it));
+        Poll::Ready(delivery)
     }
 
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            match ready!(self.names.queue.poll_next(cx)) {
+            match ready!(self.poll_delivery(cx)) {
                 Some(Delivery::Message(message)) => return Poll::Ready(Some(message)),
                 Some(Delivery::Gap(_)) => {}
                 None => return Poll::Ready(None),
@@ -202,7 +213,7 @@ impl SubscriptionNames {
     /// # Cancel safety
     /// As [`Subscription::add`].
     pub async fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Result<(), Error> {
-        let targets = targets(names);
+        let targets = self.targets(names);
         if targets.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
@@ -236,22 +247,31 @@ impl SubscriptionNames {
 
     /// As [`Subscription::remove`].
     pub async fn remove(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) {
-        self.part(targets(names)).await;
+        self.part(self.targets(names)).await;
+    }
+
+    fn targets(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Vec<Target> {
+        let (mut seen, namespace) = (HashSet::new(), self.link.options().names());
+        names
+            .into_iter()
+            .map(|(kind, name)| Target { kind, name: namespace.full(name) })
+            .filter(|target| seen.insert(target.clone()))
+            .collect()
+    }
+
+    /// What comes is named as the program names it.
+    fn rename(&self, delivery: &mut Delivery) {
+        if let Delivery::Message(message) = delivery {
+            let namespace = self.link.options().names();
+            namespace.strip(&mut message.channel);
+            message.pattern.iter_mut().for_each(|it| namespace.strip(it));
+        }
     }
 
     async fn part(&self, targets: Vec<Target>) {
         // If the task is gone, so is the subscription.
         let _ = self.hub.wishes.send(Wish::Part { id: self.id, targets }).await;
     }
-}
-
-fn targets(names: impl IntoIterator<Item = (Kind, Bytes)>) -> Vec<Target> {
-    let mut seen = HashSet::new();
-    names
-        .into_iter()
-        .map(|(kind, name)| Target { kind, name })
-        .filter(|target| seen.insert(target.clone()))
-        .collect()
 }
 
 impl Stream for Subscription {

@@ -13,7 +13,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{Error, options::Protocol, tls_options::TlsOptions};
+use crate::{Error, policy::Protocol, tls_options::TlsOptions};
 
 mod parse;
 
@@ -121,6 +121,12 @@ impl Secret {
     }
 }
 
+impl<T: Into<Vec<u8>>> From<T> for Secret {
+    fn from(bytes: T) -> Self {
+        Self::new(bytes)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -142,6 +148,11 @@ impl ServerUrl {
     /// Which servers it names.
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// Whether it names a cluster.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.topology, Topology::Cluster(_))
     }
 
     /// Whether the connection is encrypted.

@@ -82,6 +82,7 @@ impl<'a, T> Batch<'a, T> {
             self.send_chunk().await;
         }
         self.in_flight.push_back(Sent::Refused(error, 1));
+        self.make_room().await;
     }
 
     /// Sends what is left, and returns the outcomes in the order of the commands.
@@ -102,6 +103,10 @@ impl<'a, T> Batch<'a, T> {
             Ok(answers) => Sent::Answers(answers),
             Err(error) => Sent::Refused(error, n_commands),
         });
+        self.make_room().await;
+    }
+
+    async fn make_room(&mut self) {
         if CHUNKS_IN_FLIGHT_MAX < self.in_flight.len()
             && let Some(first) = self.in_flight.pop_front()
         {

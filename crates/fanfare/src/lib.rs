@@ -34,6 +34,11 @@
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
 //! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
+//! - [`Client`](client::Client) runs commands and gives typed answers: keys, strings, counters, JSON,
+//!   hashes, lists, sets, sorted sets, scripts, pipelines, transactions.
+//! - [`blocking`] is the twin of all that for programs without a runtime.
+//! - [`Config`] reads how to connect from files and the environment, by the names that they have in
+//!   other libraries.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
@@ -58,10 +63,13 @@
 )]
 
 mod batch;
+pub mod blocking;
 pub mod catalogue;
-mod client;
+pub mod client;
+mod config;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod fanfare;
 mod health;
 mod json;
 mod pubsub;
@@ -69,11 +77,14 @@ pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use client::{Builder, Fanfare};
+pub use self::client::commands;
+pub use self::config::{Config, Hosts, Keepalive, Setting, Url};
+pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
-    Limits, LinkStats, LiveKind, LiveState, Message, Options, Outage, Overflow, Protocol, Queue,
-    Role, ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, Vitals, WhileDown,
+    Limits, LinkStats, LiveKind, LiveState, Message, Namespace, Options, Outage, Overflow,
+    Protocol, Queue, Role, ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, Vitals,
+    WhileDown,
 };
 pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
 pub use pubsub::{

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fanfare_engine::Version;
 use fanfare_engine::pubsub::ReactorId;
 
 use rand::RngExt as _;
@@ -24,7 +23,6 @@ use crate::net::Incoming;
 pub(crate) struct Carried {
     incoming: Incoming,
     session: Box<Session>,
-    version: Version,
     facts: Arc<Facts>,
     /// It stays where it arrives.
     is_settled: bool,
@@ -150,7 +148,7 @@ impl Reactor {
         let Some(conn) = self.conn(slot) else { return Sent::Not };
         let Some(socket) = conn.socket.take() else { return Sent::Not };
         let Some(session) = conn.session.take() else { return Sent::Not };
-        let (facts, version) = (Arc::clone(&conn.facts), conn.version);
+        let facts = Arc::clone(&conn.facts);
         let waker = conn.waker.take();
         let incoming = match socket.leave() {
             Ok(incoming) => incoming,
@@ -171,13 +169,7 @@ impl Reactor {
             load.n_settled.fetch_add(usize::from(is_settled), Ordering::Relaxed);
         }
         facts.sit(Seat { reactor: to, slot: Seat::UNKNOWN });
-        mailbox.post(Item::Carry(Box::new(Carried {
-            incoming,
-            session,
-            version,
-            facts,
-            is_settled,
-        })));
+        mailbox.post(Item::Carry(Box::new(Carried { incoming, session, facts, is_settled })));
         mailbox.wake();
         // The task that has read from it ends.
         waker.into_iter().for_each(|it| it.wake());
@@ -186,13 +178,12 @@ impl Reactor {
 
     /// A client arrives.
     pub(super) fn take_in(&mut self, carried: Carried) {
-        let Carried { incoming, session, version, facts, is_settled } = carried;
+        let Carried { incoming, session, facts, is_settled } = carried;
         let socket = incoming.register();
         let entry = self.conns.vacant_entry();
         let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
         facts.sit(Seat { reactor: self.id, slot });
         let mut conn = Conn::new(session, facts);
-        conn.version = version;
         conn.settled = is_settled;
         conn.resumed = conn.session.as_ref().is_some_and(|it| !it.input.is_empty());
         match socket {

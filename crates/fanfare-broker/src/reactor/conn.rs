@@ -179,7 +179,7 @@ impl Conn {
         Self {
             socket: None,
             outbox: Outbox::default(),
-            version: Version::Resp2,
+            version: session.client.version,
             session: Some(session),
             subscriptions: None,
             facts,

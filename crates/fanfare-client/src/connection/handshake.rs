@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use fanfare_resp::{Value, Version};
 
-use crate::{Error, ErrorKind, options::Protocol, url::ServerUrl};
+use crate::{Error, ErrorKind, policy::Protocol, url::ServerUrl};
 
 /// A handshake under way. Send what [`poll_transmit`](Self::poll_transmit) gives, feed every reply
 /// to [`handle_reply`](Self::handle_reply), until [`is_done`](Self::is_done).

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
@@ -28,6 +29,7 @@ use crate::{
         cluster::{Cluster, Wanted, router::Router, shards::Shards},
         health::Health,
         locator::Locator,
+        pool::Pool,
         sentinel::Sentinels,
     },
     url::Topology,
@@ -38,7 +40,9 @@ pub(crate) struct Connections {
     pub(crate) wiring: Wiring,
     commands: CommandPath,
     /// For whatever is not about one key.
-    locator: Locator,
+    pub(crate) locator: Locator,
+    /// Those that are one caller's for a while.
+    pub(crate) pool: Pool,
     /// Made with the first subscription.
     shared: Mutex<Option<Hub>>,
 }
@@ -49,13 +53,20 @@ pub(crate) struct Wiring {
     pub(crate) options: Arc<Options>,
     pub(crate) announcer: Announcer,
     pub(crate) closed: watch::Sender<bool>,
-    connector: Connector,
+    pub(crate) connector: Connector,
 }
 
 /// How commands reach the server that is to run them.
 enum CommandPath {
-    One { calls: mpsc::Sender<Call>, status: Arc<Status> },
+    /// `pool_size` of them.
+    One(Vec<Lane>),
     Cluster(Arc<Router>),
+}
+
+/// One command connection.
+pub(crate) struct Lane {
+    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) status: Arc<Status>,
 }
 
 /// A subscription connection, or several that seem one, seen from a subscription.
@@ -95,14 +106,14 @@ impl Connections {
         let (locator, commands) = match options.url.topology.clone() {
             Topology::Standalone(address) => {
                 let locator = Locator::Fixed(address);
-                let commands = wiring.commands(locator.clone(), wait).await?;
+                let commands = wiring.lanes(&locator, wait).await?;
                 (locator, commands)
             }
             Topology::Sentinel(place) => {
                 let sentinels = Sentinels::new(place, options, wiring.connector.clone());
                 let sentinels = Arc::new(sentinels);
                 let locator = Locator::Sentinel(sentinels.clone());
-                let commands = wiring.commands(locator.clone(), wait).await?;
+                let commands = wiring.lanes(&locator, wait).await?;
                 tokio::spawn(sentinels.watch(closed));
                 (locator, commands)
             }
@@ -119,15 +130,18 @@ impl Connections {
                 (Locator::Cluster(cluster, Wanted::Any), CommandPath::Cluster(router))
             }
         };
-        Ok(Self { wiring, commands, locator, shared: Mutex::new(None) })
+        let pool = Pool::new(wiring.options.dedicated_max);
+        Ok(Self { wiring, commands, locator, pool, shared: Mutex::new(None) })
     }
 
-    /// Sends a pipeline; `permit` is its share of what may be in flight.
+    /// Sends a pipeline; `permit` is its share of what may be in flight. What comes by the same lane
+    /// keeps its order.
     pub(crate) async fn send(
         &self,
         pipeline: Pipeline,
         deadline: std::time::Instant,
         permit: OwnedSemaphorePermit,
+        lane: usize,
     ) -> Result<Answers, Error> {
         let n_commands = pipeline.len();
         let bytes = Bytes::from(pipeline.into_bytes());
@@ -135,30 +149,33 @@ impl Connections {
             return Ok(Answers::routed(0, std::future::ready(Replies::new())));
         }
         match &self.commands {
-            CommandPath::One { calls, .. } => {
+            CommandPath::One(lanes) => {
+                let lane = lanes.get(lane % lanes.len().max(1)).ok_or_else(Error::closed)?;
                 let (reply, replies) = oneshot::channel();
                 let token = Caller { reply, _permit: Some(permit) };
                 let request = Request { bytes, n_commands, deadline, token };
-                calls.send(request).await.map_err(|_| Error::closed())?;
+                lane.calls.send(request).await.map_err(|_| Error::closed())?;
                 Ok(Answers::direct(n_commands, replies))
             }
             CommandPath::Cluster(_) if self.is_closed() => Err(Error::closed()),
             CommandPath::Cluster(router) => {
-                Ok(Answers::routed(n_commands, router.send(bytes, deadline, permit).await))
+                Ok(Answers::routed(n_commands, router.send(bytes, deadline, permit, lane).await))
             }
         }
     }
 
     /// How the command connections are.
     pub(crate) fn command_health(&self) -> Health {
+        let health = Health::default();
         match &self.commands {
-            CommandPath::One { status, .. } => Health::of(status.clone()),
+            CommandPath::One(lanes) => {
+                lanes.iter().for_each(|lane| health.add(lane.status.clone()));
+            }
             CommandPath::Cluster(router) => {
-                let health = Health::default();
                 router.statuses().into_iter().for_each(|status| health.add(status));
-                health
             }
         }
+        health
     }
 
     /// The subscription connection that all share.
@@ -201,6 +218,7 @@ impl Connections {
     /// Closes all connections and returns when their tasks have ended.
     pub(crate) async fn close(&self) {
         self.wiring.closed.send_replace(true);
+        self.pool.close();
         self.wiring.closed.closed().await;
     }
 
@@ -216,8 +234,14 @@ impl Wiring {
         Self { options, ..self.clone() }
     }
 
+    /// As many command connections as there are to be. If `wait`, they must be there at once.
+    async fn lanes(&self, locator: &Locator, wait: bool) -> Result<CommandPath, Error> {
+        let lanes = (0..self.options.pool_size).map(|_| self.commands(locator.clone(), wait));
+        try_join_all(lanes).await.map(CommandPath::One)
+    }
+
     /// A command connection. If `wait`, it must be there at once.
-    async fn commands(&self, locator: Locator, wait: bool) -> Result<CommandPath, Error> {
+    async fn commands(&self, locator: Locator, wait: bool) -> Result<Lane, Error> {
         let status = Arc::new(Status::new());
         let (calls, receiver) = mpsc::channel(self.options.in_flight_max);
         let context = self.context(Role::Commands, status.clone(), locator);
@@ -225,7 +249,7 @@ impl Wiring {
         // Nobody can listen to events yet, so the first connection announces nothing.
         status.set_up(wait);
         tokio::spawn(Commands::new(context, receiver).run(connection));
-        Ok(CommandPath::One { calls, status })
+        Ok(Lane { calls, status })
     }
 
     /// A subscription connection.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Address, Login, Secret, Sentinel, ServerUrl, Topology};
-use crate::{Error, ErrorKind, options::Protocol, tls_options::TlsOptions};
+use crate::{Error, ErrorKind, policy::Protocol, tls_options::TlsOptions};
 
 /// The port of a server whose URL says none.
 const PORT: u16 = 6379;

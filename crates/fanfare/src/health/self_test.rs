@@ -59,7 +59,7 @@ impl Fanfare {
             .await
             .map_err(|error| failed("the message could not be published", error))?;
         let published_in = sent_at.elapsed();
-        let limit = self.link().options().request_deadline();
+        let limit = self.link().options().timeout();
         let arrived = timeout(limit, async {
             loop {
                 match subscription.next_delivery().await {

@@ -80,6 +80,8 @@ impl Fanfare {
             }
         };
         let names: Vec<N> = names.into_iter().collect();
+        let names = names.iter().map(|name| self.channel(name.as_ref()));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
         let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
         let channels = self.counts(count, &names).await?;
         Ok(channels.into_iter().map(|channel| channel.n_subscribers).collect())
@@ -90,7 +92,8 @@ impl Fanfare {
         [list, count]: [&str; 2],
         pattern: &[u8],
     ) -> Result<Vec<ActiveChannel>, Error> {
-        let names = self.command([b"PUBSUB", list.as_bytes(), pattern]).await?;
+        let pattern = self.channel(pattern)?;
+        let names = self.command([b"PUBSUB", list.as_bytes(), &pattern]).await?;
         let names = names.into_array().ok_or_else(unexpected)?;
         let mut names: Vec<&[u8]> = names.iter().filter_map(Value::as_bytes).collect();
         names.sort_unstable();
@@ -110,7 +113,8 @@ impl Fanfare {
         let channels: Option<Vec<ActiveChannel>> = counts
             .chunks(2)
             .map(|pair| {
-                let name = Bytes::copy_from_slice(pair.first()?.as_bytes()?);
+                let mut name = Bytes::copy_from_slice(pair.first()?.as_bytes()?);
+                self.link().options().names().strip(&mut name);
                 let n_subscribers = u64::try_from(pair.get(1)?.as_int()?).ok()?;
                 Some(ActiveChannel { name, n_subscribers })
             })

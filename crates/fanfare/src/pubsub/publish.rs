@@ -15,7 +15,8 @@ impl Fanfare {
     /// [`ErrorKind::NotConnected`] and [`ErrorKind::Overloaded`]: nothing was sent.
     /// [`ErrorKind::Disconnected`] and [`ErrorKind::Timeout`]: the message may have been delivered
     /// ([`Error::may_have_been_delivered`]), and is never sent again by itself.
-    /// [`ErrorKind::Server`]: refused, such as `NOPERM`.
+    /// [`ErrorKind::Server`]: refused, such as `NOPERM`. [`ErrorKind::InvalidOption`]: the URL names
+    /// a database other than 0, which channels do not have.
     ///
     /// # Cancel safety
     /// Dropping the future does not take back a message that has been handed to the connection.
@@ -110,7 +111,10 @@ impl Fanfare {
     {
         let mut batch = Batch::new(self, receivers);
         for (channel, payload) in messages {
-            batch.push([&b"PUBLISH"[..], channel.as_ref(), payload.as_ref()]).await;
+            match self.channel(channel.as_ref()) {
+                Ok(channel) => batch.push([&b"PUBLISH"[..], &channel, payload.as_ref()]).await,
+                Err(error) => batch.refuse(error).await,
+            }
         }
         batch.finish().await
     }
@@ -122,7 +126,7 @@ impl Fanfare {
         payload: &[u8],
     ) -> Result<u64, Error> {
         let mut pipeline = Pipeline::new();
-        pipeline.push([verb, channel, payload]);
+        pipeline.push([verb, &*self.channel(channel)?, payload]);
         receivers(self.link().send(pipeline).await?.one().await)
     }
 }

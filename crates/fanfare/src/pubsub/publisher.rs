@@ -141,8 +141,9 @@ impl<C: Codec> Publisher<C> {
     ) -> Vec<Result<u64, Error>> {
         let mut batch = Batch::new(&self.fanfare, receivers).chunks(self.chunks);
         for (channel, value) in messages {
-            match C::encode(value.borrow()) {
-                Ok(payload) => batch.push([self.verb(), channel.as_ref(), &payload]).await,
+            let named = self.fanfare.channel(channel.as_ref());
+            match named.and_then(|channel| Ok((channel, C::encode(value.borrow())?))) {
+                Ok((channel, payload)) => batch.push([self.verb(), &channel, &payload]).await,
                 Err(error) => batch.refuse(error).await,
             }
         }

@@ -18,13 +18,14 @@ use crate::{
 #[derive(Clone)]
 pub struct Stream {
     pub(crate) fanfare: Fanfare,
+    /// With the namespace.
     pub(crate) key: Bytes,
     pub(crate) keep: Option<Trim>,
     pub(crate) queue: (usize, usize),
 }
 
 impl Fanfare {
-    /// The stream at a key of the URL's database.
+    /// The stream at a key of the URL's database, behind the namespace if there is one.
     ///
     /// # Example: add and read
     #[cfg_attr(feature = "embedded", doc = "```")]
@@ -39,15 +40,15 @@ impl Fanfare {
     /// # Ok(()) }
     /// ```
     pub fn stream(&self, key: impl AsRef<[u8]>) -> Stream {
-        let key = Bytes::copy_from_slice(key.as_ref());
+        let key = self.link().options().names().full(Bytes::copy_from_slice(key.as_ref()));
         Stream { fanfare: self.clone(), key, keep: None, queue: (16_384, 16 * 1024 * 1024) }
     }
 }
 
 impl Stream {
-    /// The key.
+    /// The key, without the namespace.
     pub fn key(&self) -> &[u8] {
-        &self.key
+        self.fanfare.link().options().names().short(&self.key)
     }
 
     /// What every add from now on trims away. Default: nothing.

@@ -4,8 +4,11 @@
 //! `on_every_topology!` run on a master with replicas and sentinels, and on a cluster, as well.
 
 mod active;
+mod blocking;
 mod cluster;
 mod commands;
+mod commands_cluster;
+mod commands_typed;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod failover;
@@ -14,6 +17,7 @@ mod handler;
 mod health;
 mod loss;
 mod misuse;
+mod namespace;
 mod nonsense;
 mod publisher;
 mod pubsub;

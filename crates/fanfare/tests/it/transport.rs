@@ -9,12 +9,23 @@ on_every_broker!(a_database_is_for_commands_only);
 
 async fn a_database_is_for_commands_only(server: Target) -> TestResult {
     let two = Fanfare::connect(&format!("{}/2", server.url())).await?;
-    let mut subscription = two.subscribe(["c"]).await?;
     two.command(["SET", "key", "in two"]).await?;
     let zero = server.connect().await?;
     assert!(zero.command(["GET", "key"]).await?.is_null());
-    assert_eq!(zero.publish("c", "same channel").await?, 1);
-    assert_eq!(next(&mut subscription).await?.payload, "same channel");
+    let refused = [
+        two.subscribe(["c"]).await.err(),
+        two.psubscribe(["c*"]).await.err(),
+        two.ssubscribe(["c"]).await.err(),
+        two.publish("c", "x").await.err(),
+        two.spublish("c", "x").await.err(),
+        two.publish_batch([("c", "x")]).await.into_iter().find_map(Result::err),
+    ];
+    for error in refused {
+        let error = error.ok_or("a channel was used")?;
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidOption, "FF-1002"));
+        assert!(error.to_string().contains("database 2"), "{error}");
+        assert!(error.to_string().contains("namespace"), "{error}");
+    }
     let error = Fanfare::connect(&format!("{}/99", server.url())).await.err();
     assert!(error.is_some_and(|error| error.to_string().contains("database 99")));
     Ok(())
@@ -25,7 +36,10 @@ fn a_unix_socket() {
     let server = RedisServer::start(&["--unixsocket", "redis.sock"]);
     run(async {
         let path = server.dir().join("redis.sock");
-        let fanfare = Fanfare::connect(&format!("redis+unix://{}?db=1", path.display())).await?;
+        let one = Fanfare::connect(&format!("redis+unix://{}?db=1", path.display())).await?;
+        one.command(["SET", "key", "in one"]).await?;
+        let fanfare = Fanfare::connect(&format!("redis+unix://{}", path.display())).await?;
+        assert!(fanfare.command(["GET", "key"]).await?.is_null());
         let mut subscription = fanfare.subscribe(["c"]).await?;
         fanfare.publish("c", "x").await?;
         assert_eq!(next(&mut subscription).await?.payload, "x");

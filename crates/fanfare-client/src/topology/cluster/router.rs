@@ -1,6 +1,6 @@
 //! Commands of a cluster: each goes to the node that serves its slot.
 //!
-//! There is one connection for each node, made when it is first needed. What a node says it does
+//! There is one connection for each node (or `pool_size`), made when it is first needed. What a node says it does
 //! not serve (`MOVED`, `ASK`), can not serve now (`TRYAGAIN`, `CLUSTERDOWN`), or was never sent
 //! because there was no connection, is sent again, to whoever serves it then, until the deadline.
 //! Nothing is ever sent again that may have taken effect.
@@ -27,7 +27,7 @@ use crate::{
             Cluster, Wanted, nobody_serves,
             scope::{Scope, combine, scope},
         },
-        connections::Wiring,
+        connections::{Lane, Wiring},
         locator::Locator,
     },
 };
@@ -46,14 +46,11 @@ const HOPS_MAX: u32 = 3;
 pub(crate) struct Router {
     pub(crate) cluster: Arc<Cluster>,
     wiring: Wiring,
-    nodes: Mutex<HashMap<Address, Arc<OnceCell<NodeLink>>>>,
+    nodes: Mutex<Nodes>,
 }
 
-/// The command connection of one node.
-struct NodeLink {
-    calls: mpsc::Sender<Call>,
-    status: Arc<Status>,
-}
+/// Connections by node and lane, each made when it is first needed.
+type Nodes = HashMap<(Address, usize), Arc<OnceCell<Lane>>>;
 
 /// One command and where it goes.
 struct Job {
@@ -84,7 +81,7 @@ impl Router {
     pub(crate) async fn connect(&self, deadline: tokio::time::Instant) -> Result<(), Error> {
         self.cluster.refresh(deadline).await?;
         let node = self.cluster.any(&self.cluster.map())?;
-        self.node(&node).await.map(drop)
+        self.node(&node, 0).await.map(drop)
     }
 
     /// Sends what can be sent now. The returned future waits for the answers, and sends again what
@@ -94,17 +91,19 @@ impl Router {
         bytes: Bytes,
         deadline: Instant,
         permit: OwnedSemaphorePermit,
+        lane: usize,
     ) -> impl Future<Output = Replies> + Send + use<> {
         let mut jobs = split(&bytes);
-        let flights = self.dispatch(&mut jobs, deadline, Some(permit)).await;
-        self.clone().finish(jobs, flights, deadline)
+        let lane = lane % self.wiring.options.pool_size.max(1);
+        let flights = self.dispatch(&mut jobs, deadline, Some(permit), lane).await;
+        self.clone().finish(jobs, flights, deadline, lane)
     }
 
     /// How the connections to the cluster's nodes are. One that is gone says nothing any more.
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
         let map = self.cluster.map();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let present = nodes.iter().filter(|(address, _)| map.nodes().contains(address));
+        let present = nodes.iter().filter(|((address, _), _)| map.nodes().contains(address));
         present.filter_map(|(_, node)| node.get()).map(|node| node.status.clone()).collect()
     }
 
@@ -128,7 +127,7 @@ impl Router {
             {
                 let node = cluster.any(&cluster.map());
                 let is_connected = match node {
-                    Ok(node) => router.node(&node).await.is_ok(),
+                    Ok(node) => router.node(&node, 0).await.is_ok(),
                     Err(_) => false,
                 };
                 drop(router);
@@ -144,6 +143,7 @@ impl Router {
         mut jobs: Vec<Job>,
         mut flights: Vec<Flight>,
         deadline: Instant,
+        lane: usize,
     ) -> Replies {
         let (mut pause, mut n_hops) = (PAUSE_FIRST, 0);
         loop {
@@ -157,7 +157,7 @@ impl Router {
                 tokio::time::sleep(pause.min(left)).await;
                 pause = PAUSE_MAX.min(pause * 2);
             }
-            flights = self.dispatch(&mut jobs, deadline, None).await;
+            flights = self.dispatch(&mut jobs, deadline, None, lane).await;
         }
         let unanswered = || Err(Error::closed());
         jobs.into_iter().map(|job| job.outcome.unwrap_or_else(unanswered)).collect()
@@ -201,6 +201,7 @@ impl Router {
         jobs: &mut [Job],
         deadline: Instant,
         mut permit: Option<OwnedSemaphorePermit>,
+        lane: usize,
     ) -> Vec<Flight> {
         if self.cluster.map().masters().is_empty() {
             // If it fails, each job is told that nobody serves its slot.
@@ -214,7 +215,7 @@ impl Router {
                 Some(all) if n + 1 < n_groups => all.split(all.num_permits() / (n_groups - n)),
                 _ => permit.take(),
             };
-            let node = crate::connection::driver::until(deadline, self.node(&address)).await;
+            let node = crate::connection::driver::until(deadline, self.node(&address, lane)).await;
             let calls = match node.unwrap_or_else(|| Err(unreachable_node(&address, None))) {
                 Ok(calls) => calls,
                 Err(error) => {
@@ -283,15 +284,15 @@ impl Router {
     /// Closes the connections to nodes that are none of the cluster any more.
     fn forget_gone(&self, map: &super::slots::SlotMap) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.nodes().len() < nodes.len() {
-            nodes.retain(|node, _| map.nodes().contains(node));
+        if map.nodes().len() * self.wiring.options.pool_size < nodes.len() {
+            nodes.retain(|(node, _), _| map.nodes().contains(node));
         }
     }
 
-    async fn node(&self, address: &Address) -> Result<mpsc::Sender<Call>, Error> {
+    async fn node(&self, address: &Address, lane: usize) -> Result<mpsc::Sender<Call>, Error> {
         let cell = {
             let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            nodes.entry(address.clone()).or_default().clone()
+            nodes.entry((address.clone(), lane)).or_default().clone()
         };
         let connect = || async {
             let status = Arc::new(Status::new());
@@ -304,7 +305,7 @@ impl Router {
             status.set_up(true);
             let (calls, receiver) = mpsc::channel(wiring.options.in_flight_max);
             tokio::spawn(Commands::new(context, receiver).run(Some(connection)));
-            Ok(NodeLink { calls, status })
+            Ok(Lane { calls, status })
         };
         cell.get_or_try_init(connect).await.map(|link| link.calls.clone())
     }

@@ -35,7 +35,7 @@ const CRC: [u16; 256] = {
 
 /// The slot of a key, or of a sharded channel: that of what stands between its first `{` and the
 /// next `}`, if anything does.
-pub(crate) fn slot(key: &[u8]) -> u16 {
+pub fn slot(key: &[u8]) -> u16 {
     let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
         let rest = key.get(open + 1..)?;
         let close = rest.iter().position(|&byte| byte == b'}')?;

@@ -165,11 +165,11 @@ impl<C: Codec> Lingering<C> {
         value: impl std::borrow::Borrow<C::Value>,
     ) -> Result<Receipt, Error> {
         let payload = C::encode(value.borrow())?;
-        let channel = channel.as_ref();
-        let limit = self.publisher.fanfare.link().options().request_deadline();
+        let channel = self.publisher.fanfare.channel(channel.as_ref())?;
+        let limit = self.publisher.fanfare.link().options().timeout();
         let gatherer = &self.handle.0;
         let cost = gatherer.admit(channel.len() + payload.len(), limit).await?;
-        gatherer.add([self.publisher.verb(), channel, &payload], cost).map(Receipt)
+        gatherer.add([self.publisher.verb(), &channel, &payload], cost).map(Receipt)
     }
 
     /// Sends what is gathered, waits until everything that was enqueued before has its outcome, and

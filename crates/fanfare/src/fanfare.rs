@@ -1,6 +1,6 @@
 //! The handle, and how to make one.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use fanfare_client::{Error, Events, Link, LinkStats, Options, Value};
 use tokio::time::Instant;
@@ -21,8 +21,9 @@ use tokio::time::Instant;
 /// | `redis+cluster://host[:6379][,host…]` | the cluster of these nodes; `rediss+cluster://` over TLS; database 0 only |
 /// | `embedded:`, `embedded:name` | a broker inside this program: one for each name |
 ///
-/// Publish and subscribe know no databases: a channel is the same in all of them, whatever the
-/// URL's `db`. Separate by prefixes of the channels' names instead.
+/// Publish and subscribe know no databases: a message would reach those of all of them. So they are
+/// refused where the URL's `db` is not 0; commands work. A [namespace](Options::namespace), which is
+/// put before every channel, key and stream, separates environments instead.
 ///
 /// # What it promises
 /// *At most once.* A message is handed to those who are subscribed when it arrives at the broker.
@@ -71,7 +72,8 @@ impl Fanfare {
         Self::builder(url).connect().await
     }
 
-    /// A connection to be described.
+    /// A connection to be described. [`Config`](crate::Config) says the same by names and reads it
+    /// from files and the environment.
     ///
     /// # Example: options
     #[cfg_attr(feature = "embedded", doc = "```")]
@@ -149,6 +151,20 @@ impl Fanfare {
         self.link.close().await;
     }
 
+    /// A channel's name on the server.
+    ///
+    /// # Errors
+    /// There are no channels here, since a database was asked for.
+    pub(crate) fn channel<'a>(&self, name: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.link.check_channels()?;
+        Ok(self.link.options().names().full_slice(name))
+    }
+
+    /// A handle on the same of several command connections.
+    pub(crate) fn in_same_lane(&self) -> Self {
+        Self { link: self.link.in_same_lane() }
+    }
+
     pub(crate) fn link(&self) -> &Link {
         &self.link
     }
@@ -168,6 +184,10 @@ pub struct Builder {
 }
 
 impl Builder {
+    pub(crate) fn new(options: Result<Options, Error>) -> Self {
+        Self { options }
+    }
+
     /// Changes the options. What is wrong with the URL is told by [`connect`](Self::connect).
     pub fn options(self, change: impl FnOnce(Options) -> Options) -> Self {
         Self { options: self.options.map(change) }
@@ -191,7 +211,7 @@ impl Builder {
 }
 
 /// `embedded:` is not a protocol of the link: it becomes the address of a broker started here.
-fn parse(url: &str) -> Result<Options, Error> {
+pub(crate) fn parse(url: &str) -> Result<Options, Error> {
     #[cfg(feature = "embedded")]
     if let Some(name) = url.strip_prefix("embedded:") {
         let broker = crate::embedded::Embedded::named(name)?;
