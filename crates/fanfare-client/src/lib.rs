@@ -36,6 +36,7 @@
 
 mod backoff;
 mod connection;
+mod dedicated;
 mod error;
 mod event;
 mod heartbeat;
@@ -57,6 +58,7 @@ mod topology;
 mod url;
 
 pub use backoff::Backoff;
+pub use dedicated::Dedicated;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Role};
 pub use fanfare_resp::{Limits, Value};
