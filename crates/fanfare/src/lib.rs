@@ -51,6 +51,7 @@ mod embedded;
 mod json;
 mod pubsub;
 pub mod stream;
+pub mod worker;
 
 pub use client::{Builder, Fanfare};
 pub use fanfare_client::{

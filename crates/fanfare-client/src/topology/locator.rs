@@ -68,9 +68,9 @@ impl Locator {
     pub(crate) fn needs_owner(&self) -> bool {
         match self {
             Self::Cluster(_, Wanted::Slot(_)) => true,
-            Self::Cluster(_, Wanted::Any | Wanted::Node(_)) | Self::Fixed(_) | Self::Sentinel(_) => {
-                false
-            }
+            Self::Cluster(_, Wanted::Any | Wanted::Node(_))
+            | Self::Fixed(_)
+            | Self::Sentinel(_) => false,
         }
     }
 

@@ -170,15 +170,20 @@ fn count(
             stats.last_failure = Some(failure);
         }
         Err(panic) => {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "a panic without a message".to_owned());
+            let text = panic_text(&*panic);
             tracing::error!(panic = %text, "a handler panicked");
             stats.panicked += 1;
             stats.last_failure = Some(text);
         }
     }
     stats.subscription = subscription.stats();
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

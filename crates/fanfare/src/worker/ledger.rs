@@ -266,23 +266,24 @@ impl Ledger {
     }
 
     fn fail(&mut self, id: StreamId, generation: u64, error: String, now: Instant) {
-        let rules = self.rules.clone();
+        let (is_draining, is_ordered) = (self.is_draining, self.rules.is_ordered);
+        let deliveries_max = self.rules.deliveries_max;
         let Some(held) = self.own(id, generation) else { return };
         held.stage = Stage::Waiting;
         let (deliveries, first_at) = (held.deliveries, held.first_at);
-        if rules.deliveries_max <= deliveries {
+        if deliveries_max <= deliveries {
             held.stage = Stage::Leaving;
             let (entry, last_at) = (held.entry.clone(), SystemTime::now());
             self.outbox.burials.push(Burial { entry, deliveries, first_at, last_at, error });
             self.leave_lane(id);
-        } else if self.is_draining {
+        } else if is_draining {
             self.give_back(id, true);
-        } else if rules.is_ordered {
+        } else if is_ordered {
             self.counts.retried += 1;
-            self.resting.insert((now + rules.rest(id, deliveries), id));
+            self.resting.insert((now + self.rules.rest(id, deliveries), id));
         } else {
-            self.counts.retried += 1;
             held.stage = Stage::Leaving;
+            self.counts.retried += 1;
             if self.past.len() < PASTS_MAX {
                 self.past.insert(id, Past { first_at, error });
             }
@@ -512,8 +513,7 @@ impl Ledger {
 
     fn is_ours_or_forgotten(&mut self, id: StreamId, now: Instant) -> bool {
         let held = self.held.get(&id);
-        let is_ours =
-            held.is_some_and(|held| self.rules.is_surely_ours(held.confirmed_at, now));
+        let is_ours = held.is_some_and(|held| self.rules.is_surely_ours(held.confirmed_at, now));
         if !is_ours && self.held.remove(&id).is_some() {
             // Its lease ends, and then somebody claims it, perhaps we.
             self.counts.lost += 1;
@@ -537,10 +537,6 @@ impl Ledger {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining
     }
 
     /// Whether there is anything left that the server is to be told.

@@ -95,10 +95,7 @@ impl Group {
                 concurrency: 16,
                 prefetch: 16,
                 lease: Duration::from_secs(30),
-                backoff: Backoff {
-                    first: Duration::from_secs(1),
-                    cap: Duration::from_secs(300),
-                },
+                backoff: Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(300) },
                 deliveries_max: 5,
                 is_ordered: false,
             },
@@ -213,7 +210,7 @@ impl Worker {
     }
 
     /// Removes consumers of the group that gave no sign of life for so long and have no pending
-    /// entries; `None`: never. At least a minute.
+    /// entries; `None`: never. At least a second, which is much too short for anything but tests.
     pub fn reap_after(mut self, idle: Option<Duration>) -> Self {
         self.reap_after = idle;
         self
@@ -294,8 +291,8 @@ impl Worker {
         if self.per_second.is_some_and(|it| !it.is_finite() || it <= 0.0) {
             return wrong("a worker's rate is a number above 0");
         }
-        if self.reap_after.is_some_and(|it| it < Duration::from_secs(60)) {
-            return wrong("consumers are reaped after a minute at least");
+        if self.reap_after.is_some_and(|it| it < Duration::from_secs(1)) {
+            return wrong("consumers are reaped after a second at least");
         }
         if self.consumer.as_ref().is_some_and(|it| it.is_empty() || it == super::RETRY_CONSUMER) {
             return wrong("a worker's consumer has a name, and not `fanfare:retry`");

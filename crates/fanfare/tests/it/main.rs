@@ -22,3 +22,4 @@ mod tail_random;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod workers;
