@@ -198,15 +198,15 @@ where
         let mut reading: Option<Reading> = None;
         let mut stage = self.shared.stage.subscribe();
         loop {
-            let mut wake_at = {
+            let (mut wake_at, n_wanted) = {
                 let mut ledger = self.shared.ledger();
                 while let Some(job) = ledger.poll_start(now()) {
                     running.push(handle(self.handler.clone(), self.timeout, job));
                 }
-                ledger.poll_timeout()
+                (ledger.poll_timeout(), ledger.poll_read())
             };
             if reading.is_none()
-                && let Some(n) = self.shared.ledger().poll_read()
+                && let Some(n) = n_wanted
             {
                 if now() < self.read_after {
                     wake_at = Some(wake_at.map_or(self.read_after, |at| at.min(self.read_after)));

@@ -546,11 +546,14 @@ async fn a_lost_lease_is_told_and_nothing_is_taken_back(server: Target) -> TestR
     let group = fanfare.stream("s").group("g");
     add(&group, 0..2).await?;
     let n_told = Arc::new(AtomicUsize::new(0));
-    let worker = quick(&group).deliveries_max(0).spawn({
+    let worker = group.worker().lease(Duration::from_secs(6)).spawn({
         let n_told = n_told.clone();
         move |_, context: Context| {
             let n_told = n_told.clone();
             async move {
+                if 1 < context.deliveries() {
+                    return Ok(());
+                }
                 context.lost().await;
                 n_told.fetch_add(1, Ordering::Relaxed);
                 Err("it is another one's")
@@ -561,12 +564,15 @@ async fn a_lost_lease_is_told_and_nothing_is_taken_back(server: Target) -> TestR
     let ids: Vec<_> = pending(&group).await?.iter().map(|it| it.id.to_string()).collect();
     let mut command = vec!["XCLAIM", "s", "g", "thief", "0"];
     command.extend(ids.iter().map(String::as_str));
-    // A lease that does not end within the test.
-    command.extend(["TIME", "99999999999999", "JUSTID"]);
+    command.push("JUSTID");
     fanfare.command(command).await?;
     until("both are told", || n_told.load(Ordering::Relaxed) == 2).await?;
-    assert_eq!(worker.stop().await.counts.lost, 2);
     let consumers: Vec<_> = pending(&group).await?.into_iter().map(|it| it.consumer).collect();
-    assert!(consumers.iter().all(|it| it == "thief") || consumers.is_empty(), "{consumers:?}");
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.lost, counts.retried), (2, 0));
+    // On a slow machine the thief's lease may have ended.
+    if counts.claimed == 0 {
+        assert_eq!(consumers, ["thief", "thief"]);
+    }
     Ok(())
 }
