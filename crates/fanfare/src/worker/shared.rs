@@ -281,13 +281,20 @@ fn first_place(start: Position, stream: Option<StreamFacts>) -> StreamId {
     }
 }
 
-/// Whether a stream can be the one that was seen: its counters only grow.
+/// Whether a stream can be the one that was seen, as far as its counters tell: they only grow, and
+/// whoever adds an entry moves all of them.
 fn is_same(known: &StreamFacts, stream: &StreamFacts) -> bool {
-    let has_grown = match (known.added, stream.added) {
-        (Some(known), Some(now)) => known <= now,
+    let have_grown = match (known.added, stream.added) {
+        (Some(before), Some(now)) => {
+            before <= now && (before == now) == (known.last_id == stream.last_id)
+        }
         (None, _) | (_, None) => true,
     };
-    known.last_id <= stream.last_id && has_grown
+    let is_first_later = match (known.first_id, stream.first_id) {
+        (Some(before), Some(now)) => before <= now,
+        (None, _) | (_, None) => true,
+    };
+    known.last_id <= stream.last_id && have_grown && is_first_later
 }
 
 /// The largest ID below this one.
@@ -327,4 +334,37 @@ impl Patience {
 /// The runtime's clock, which tests can pause.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_stream_is_known_by_its_counters() {
+        let facts = |first, last, added| StreamFacts {
+            first_id: Some(StreamId::new(first, 0)),
+            last_id: StreamId::new(last, 0),
+            added: Some(added),
+        };
+        let known = facts(3, 9, 7);
+        assert!(is_same(&known, &known));
+        assert!(is_same(&known, &facts(5, 12, 8)), "trimmed and added to");
+        assert!(is_same(&known, &StreamFacts { added: None, ..facts(5, 12, 0) }));
+        assert!(is_same(&known, &StreamFacts { first_id: None, ..known }), "emptied");
+        assert!(!is_same(&known, &facts(1, 12, 8)), "what was gone is back");
+        assert!(!is_same(&known, &facts(5, 8, 8)), "the last ID is smaller");
+        assert!(!is_same(&known, &facts(5, 12, 6)), "fewer were ever added");
+        assert!(!is_same(&known, &facts(5, 12, 7)), "another last ID, and none added");
+    }
+
+    #[test]
+    fn a_new_group_begins_at_a_place_that_is_spelled_out() {
+        let last_id = StreamId::new(9, 1);
+        let stream = StreamFacts { last_id, ..StreamFacts::default() };
+        assert_eq!(first_place(Position::New, Some(stream)), last_id);
+        assert_eq!(first_place(Position::New, None), StreamId::MIN);
+        assert_eq!(first_place(Position::Start, Some(stream)), StreamId::MIN);
+        assert_eq!(before(StreamId::new(5, 0)), StreamId::new(4, u64::MAX));
+    }
 }

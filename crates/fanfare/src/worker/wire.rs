@@ -60,6 +60,8 @@ pub(crate) struct Look {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StreamFacts {
     pub(crate) last_id: StreamId,
+    /// The first entry that is there, if there is one.
+    pub(crate) first_id: Option<StreamId>,
     /// `None` before Redis 7.0.
     pub(crate) added: Option<u64>,
 }
@@ -444,7 +446,9 @@ fn stream_facts(reply: Result<Value, Error>) -> Result<Option<StreamFacts>, Erro
     };
     let fact = |name| facts.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, it)| it);
     let last_id = fact("last-generated-id").and_then(Value::as_bytes).and_then(stream_id);
+    let first = fact("first-entry").and_then(Value::as_array).and_then(<[Value]>::first);
     Ok(Some(StreamFacts {
+        first_id: first.and_then(Value::as_bytes).and_then(stream_id),
         last_id: last_id.ok_or_else(|| nonsense("XINFO"))?,
         added: fact("entries-added").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()),
     }))

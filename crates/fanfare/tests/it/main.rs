@@ -22,4 +22,5 @@ mod tail_random;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod worker_conservation;
 mod workers;

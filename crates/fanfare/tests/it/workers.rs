@@ -127,7 +127,7 @@ async fn a_slow_handler_is_not_robbed(server: Target) -> TestResult {
     let group = server.connect().await?.stream("s").group("g");
     add(&group, 0..4).await?;
     let seen = Seen::default();
-    let lease = Duration::from_secs(3);
+    let lease = Duration::from_secs(6);
     let mut workers = Vec::new();
     for _ in 0..3 {
         let seen = seen.clone();
@@ -135,7 +135,7 @@ async fn a_slow_handler_is_not_robbed(server: Target) -> TestResult {
             move |entry, context: Context| {
                 seen.push(&entry, &context);
                 async move {
-                    tokio::time::sleep(lease * 3).await;
+                    tokio::time::sleep(lease * 2).await;
                     if context.is_lost() { Err("lost") } else { Ok(()) }
                 }
             },
@@ -288,7 +288,8 @@ async fn a_group_that_is_gone_is_made_again_where_it_was(server: Target) -> Test
             let event = tokio::time::timeout(Duration::from_secs(60), events.next()).await?;
             match event.ok_or("the events ended")? {
                 WorkerEvent::GroupMade { is_new_stream, after } => {
-                    assert_eq!(is_new_stream, round < 2, "{after}");
+                    // Another stream is known by its counters as of the last look.
+                    assert!(!is_new_stream || round < 2, "{after}");
                     break;
                 }
                 _ => {}
