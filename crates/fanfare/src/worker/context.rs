@@ -47,7 +47,7 @@ impl Context {
     /// no sign of life for too long, somebody acknowledged it, or it is gone from the stream. What
     /// the handler does from now on may be done twice.
     pub fn is_lost(&self) -> bool {
-        self.lease.is_lost.load(Ordering::Acquire)
+        self.lease.is_lost()
     }
 
     /// Waits until [`is_lost`](Self::is_lost).
@@ -83,6 +83,10 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+
     pub(crate) fn lose(&self) {
         self.is_lost.store(true, Ordering::Release);
         self.notify.notify_waiters();

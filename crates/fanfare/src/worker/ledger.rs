@@ -38,6 +38,8 @@ pub(crate) struct Ledger {
     throttled_until: Option<Instant>,
     n_running: usize,
     next_generation: u64,
+    /// Earlier ones are of a stream that is gone.
+    first_generation: u64,
     is_draining: bool,
     /// What failed here and rests: the server keeps no texts.
     past: HashMap<StreamId, Past>,
@@ -149,6 +151,7 @@ impl Ledger {
             throttled_until: None,
             n_running: 0,
             next_generation: 0,
+            first_generation: 0,
             is_draining: false,
             past: HashMap::new(),
             outbox: Outbox::default(),
@@ -240,8 +243,11 @@ impl Ledger {
         let error = match ending {
             Ending::Handled => {
                 self.counts.handled += 1;
-                // Also if it was lost: then whoever has it now need not do it again.
-                self.outbox.acks.push(id);
+                // Also if it was lost: then whoever has it now need not do it again. But not if the
+                // ID is one of another stream by now.
+                if self.first_generation <= generation {
+                    self.outbox.acks.push(id);
+                }
                 if let Some(held) = self.own(id, generation) {
                     held.stage = Stage::Handled;
                     self.leave_lane(id);
@@ -328,6 +334,7 @@ impl Ledger {
         let ids: Vec<StreamId> = self.held.keys().copied().collect();
         self.outbox = Outbox::default();
         self.past.clear();
+        self.first_generation = self.next_generation;
         for id in ids {
             self.handle_lost(id);
         }
