@@ -29,12 +29,14 @@
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
 //! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
+//! - [`Worker`](worker::Worker) handles the entries of a stream, together with others, each at
+//!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
 //! # What is promised
 //! Publish and subscribe deliver at most once, a stream's tail exactly once to the value that reads
-//! it, both in the order of the broker. Connections come back by themselves, and
+//! it, both in the order of the broker; a worker's handler gets each entry at least once. Connections come back by themselves, and
 //! subscriptions with them; a server that hangs is noticed by a heartbeat. Every queue has a bound
 //! and a policy for when it is full ([`Overflow`]). Every loss is an [`Event`], a count and a
 //! [`Gap`] in the stream; none is silent.

@@ -28,6 +28,21 @@ const FIELDS: [&str; 8] = [
 /// The dead letters of a group: a stream of their own, which keeps them until they are sent back
 /// ([`requeue`](Self::requeue)) or thrown away ([`drop`](Self::drop)). Made by
 /// [`Group::dead_letters`].
+///
+/// # Example: send all back
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), fanfare::Error> {
+/// let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+/// let dead = fanfare.stream("orders").group("billing").dead_letters();
+/// assert_eq!(dead.stream().key(), b"{orders}:billing:dead");
+/// for letter in dead.list(None, 100).await? {
+///     println!("{} after {} deliveries: {}", letter.id, letter.deliveries, letter.error);
+/// }
+/// assert_eq!(dead.requeue_all().await?, 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct DeadLetters {
     dead: Stream,

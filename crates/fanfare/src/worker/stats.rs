@@ -78,11 +78,28 @@ impl Counts {
 
 /// How a worker is doing.
 ///
-/// *Health is an age.* A worker that [`is_running`](WorkerState::Running) and whose
+/// *Health is an age.* A worker that is [`Running`](WorkerState::Running) and whose
 /// [`last_read_age`](Self::last_read_age) is a few seconds gets what there is to get. If it is
 /// older, either [`is_held_back`](Self::is_held_back): all places are taken, and
 /// [`oldest_running`](Self::oldest_running) tells for how long; or the server can not be reached,
 /// and [`last_error`](Self::last_error) tells why.
+///
+/// # Example: a check for whoever watches the program
+/// ```
+/// use std::time::Duration;
+/// use fanfare::worker::{WorkerState, WorkerStats};
+///
+/// fn is_healthy(stats: &WorkerStats) -> bool {
+///     match stats.state {
+///         WorkerState::Running if stats.is_held_back => {
+///             stats.oldest_running.is_none_or(|it| it < Duration::from_secs(600))
+///         }
+///         WorkerState::Running => stats.last_read_age < Duration::from_secs(15),
+///         WorkerState::Starting | WorkerState::Draining => true,
+///         WorkerState::Failing | WorkerState::Stopped => false,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerStats {

@@ -144,8 +144,8 @@ async fn conserve(server: Target) -> TestResult {
             break;
         }
         if n_killed < 5 || (!is_settled && 1_000 < n_entries && rng.below(4) == 0) {
-            let which = usize::try_from(rng.below(3))?;
-            processes[which] = Process::start(&server.url())?;
+            drop(processes.swap_remove(usize::try_from(rng.below(3))?));
+            processes.push(Process::start(&server.url())?);
             n_killed += 1;
         }
     }
