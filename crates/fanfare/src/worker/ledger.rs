@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     /// No token before this.
     throttled_until: Option<Instant>,
     n_running: usize,
+    /// Held, and handled: acknowledgements that are not confirmed.
+    n_handled: usize,
     next_generation: u64,
     /// Earlier ones are of a stream that is gone.
     first_generation: u64,
@@ -150,6 +152,7 @@ impl Ledger {
             resting: BTreeSet::new(),
             throttled_until: None,
             n_running: 0,
+            n_handled: 0,
             next_generation: 0,
             first_generation: 0,
             is_draining: false,
@@ -250,6 +253,7 @@ impl Ledger {
                 }
                 if let Some(held) = self.own(id, generation) {
                     held.stage = Stage::Handled;
+                    self.n_handled += 1;
                     self.leave_lane(id);
                 }
                 return;
@@ -300,8 +304,16 @@ impl Ledger {
     /// The server has confirmed what was asked for these; they are not held any more.
     pub(crate) fn handle_settled(&mut self, ids: impl IntoIterator<Item = StreamId>) {
         for id in ids {
-            self.held.remove(&id);
+            self.let_go(id);
         }
+    }
+
+    fn let_go(&mut self, id: StreamId) -> bool {
+        let held = self.held.remove(&id);
+        if held.as_ref().is_some_and(|held| held.stage == Stage::Handled) {
+            self.n_handled -= 1;
+        }
+        held.is_some()
     }
 
     /// These were ours at `at`.
@@ -318,13 +330,13 @@ impl Ledger {
         let Some(held) = self.held.get(&id) else { return };
         if held.is_done() {
             // What was to be told about it is told, or has been.
-            self.held.remove(&id);
+            self.let_go(id);
             return;
         }
         held.lease.lose();
         self.counts.lost += 1;
         self.leave_lane(id);
-        self.held.remove(&id);
+        self.let_go(id);
         self.ready.retain(|it| *it != id);
         self.resting.retain(|(_, it)| *it != id);
     }
@@ -441,10 +453,12 @@ impl Ledger {
         [rested, self.throttled_until].into_iter().flatten().min()
     }
 
-    /// How many entries to read now, if any: not one by one while many are handled.
+    /// How many entries to read now, if any: not one by one while many are handled. Those whose
+    /// acknowledgement is under way make room already, once.
     pub(crate) fn poll_read(&self) -> Option<usize> {
         let capacity = self.rules.capacity();
-        let room = capacity.saturating_sub(self.held.len());
+        let taken = self.held.len().saturating_sub(self.n_handled.min(capacity));
+        let room = capacity.saturating_sub(taken);
         let worth_it = (capacity / 4).max(1);
         (worth_it <= room && !self.is_draining).then_some(room)
     }
@@ -453,7 +467,8 @@ impl Ledger {
     /// stream that never ends does not keep what failed from being tried again.
     pub(crate) fn room_for_claims(&self) -> usize {
         let most = self.rules.capacity().saturating_add(self.rules.concurrency);
-        if self.is_draining { 0 } else { most.saturating_sub(self.held.len()) }
+        let taken = self.held.len().saturating_sub(self.n_handled);
+        if self.is_draining { 0 } else { most.saturating_sub(taken) }
     }
 
     /// Acknowledgements to send.
@@ -521,7 +536,7 @@ impl Ledger {
     fn is_ours_or_forgotten(&mut self, id: StreamId, now: Instant) -> bool {
         let held = self.held.get(&id);
         let is_ours = held.is_some_and(|held| self.rules.is_surely_ours(held.confirmed_at, now));
-        if !is_ours && self.held.remove(&id).is_some() {
+        if !is_ours && self.let_go(id) {
             // Its lease ends, and then somebody claims it, perhaps we.
             self.counts.lost += 1;
         }

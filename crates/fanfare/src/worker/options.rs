@@ -123,9 +123,9 @@ impl Worker {
         self
     }
 
-    /// How many entries are read ahead while all places are taken. More are never read: this, the
-    /// concurrency, and once more the concurrency for entries that are taken over from others, bound
-    /// what a worker holds in memory.
+    /// How many entries are read ahead while all places are taken. More are never read: this and the
+    /// concurrency, once more the concurrency for entries that are taken over from others, and as
+    /// much again for those whose acknowledgement is under way, bound what a worker holds in memory.
     pub fn prefetch(mut self, n: usize) -> Self {
         self.rules.prefetch = n;
         self.has_prefetch = true;

@@ -16,7 +16,7 @@ use fanfare::{
 };
 use tokio::sync::Notify;
 
-use crate::support::{Target, TestResult, on_every_topology, until};
+use crate::support::{Target, TestResult, on_every_broker, on_every_topology, until};
 
 on_every_topology!(
     all_is_handled_and_acknowledged,
@@ -35,6 +35,9 @@ on_every_topology!(
     what_all_groups_have_acknowledged_is_trimmed,
     a_lost_lease_is_told_and_nothing_is_taken_back,
 );
+
+// A cluster and sentinels count in other places.
+on_every_broker!(many_are_read_and_acknowledged_at_once);
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -574,5 +577,24 @@ async fn a_lost_lease_is_told_and_nothing_is_taken_back(server: Target) -> TestR
     if counts.claimed == 0 {
         assert_eq!(consumers, ["thief", "thief"]);
     }
+    Ok(())
+}
+
+/// Entries are read and acknowledged many at a time: the number of commands says so.
+async fn many_are_read_and_acknowledged_at_once(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    add(&group, 0..20_000).await?;
+    let worker = group.worker().concurrency(100).spawn(async |_, _| {})?;
+    until("all are handled", || worker.stats().counts.acknowledged == 20_000).await?;
+    worker.stop().await;
+    let stats = fanfare.command(["INFO", "commandstats"]).await?;
+    let stats = stats.as_str().unwrap_or_default();
+    let calls = |name: &str| {
+        let line = stats.lines().find_map(|it| it.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.and_then(|it| it.split(',').next()?.parse::<u64>().ok())
+    };
+    let (reads, acks) = (calls("xreadgroup").ok_or("no reads")?, calls("xack").ok_or("no acks")?);
+    assert!(reads < 4_000 && acks < 4_000, "{reads} reads, {acks} acknowledgements");
     Ok(())
 }

@@ -63,11 +63,17 @@ fn entries_are_begun_in_order_and_held_until_the_server_knows() {
     assert_eq!(ids(&jobs), [1, 2]);
     done(&mut ledger, &jobs[1], Ending::Handled, now);
     assert_eq!(ids(&start(&mut ledger, now)), [3]);
-    assert_eq!(ledger.poll_read(), None, "the acknowledgement is not confirmed");
+    assert_eq!(ledger.poll_read(), Some(1), "it makes room");
+    deliver(&mut ledger, [5], now);
+    assert_eq!((ledger.poll_read(), ledger.holds(id(2))), (None, true));
     assert_eq!(ledger.take_acks(10), [id(2)]);
-    assert!(ledger.holds(id(2)));
     ledger.handle_settled([id(2)]);
-    assert_eq!((ledger.poll_read(), ledger.holds(id(2))), (Some(1), false));
+    assert_eq!((ledger.poll_read(), ledger.holds(id(2))), (None, false));
+    for round in 0..10 {
+        start(&mut ledger, now).iter().for_each(|it| done(&mut ledger, it, Ending::Handled, now));
+        deliver(&mut ledger, 10 * round + 10..10 * round + 12, now);
+    }
+    assert_eq!(ledger.poll_read(), None, "but not for ever");
 }
 
 #[test]
