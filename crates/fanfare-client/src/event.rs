@@ -22,6 +22,8 @@ pub enum Role {
     Subscriptions,
     /// One tail's own.
     Streams,
+    /// A worker's own, or another [`Dedicated`](crate::Dedicated) one.
+    Workers,
 }
 
 impl fmt::Display for Role {
@@ -30,6 +32,7 @@ impl fmt::Display for Role {
             Self::Commands => "command connection",
             Self::Subscriptions => "subscription connection",
             Self::Streams => "stream connection",
+            Self::Workers => "worker connection",
         })
     }
 }

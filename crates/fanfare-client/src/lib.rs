@@ -37,6 +37,7 @@
 mod backoff;
 mod borrowed;
 mod connection;
+mod dedicated;
 mod error;
 mod event;
 mod heartbeat;
@@ -62,6 +63,7 @@ mod vitals;
 
 pub use backoff::Backoff;
 pub use borrowed::Borrowed;
+pub use dedicated::Dedicated;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Role};
 pub use fanfare_resp::{Limits, Value};

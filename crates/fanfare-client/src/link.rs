@@ -14,7 +14,7 @@ use fanfare_resp::Value;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Error, ErrorKind, Event, Events, Kind, Options, Overflow, Queue, Vital, Vitals,
+    Dedicated, Error, ErrorKind, Event, Events, Kind, Options, Overflow, Queue, Vital, Vitals,
     connection::driver::{now, until},
     request::{Answers, Pipeline, check_shareable},
     stream::{Position, Tail, queue::Bounds},
@@ -328,6 +328,22 @@ impl Link {
             Some(Err(_)) => Err(Error::closed()),
             None => Err(self.no_connection()),
         }
+    }
+
+    /// A connection of its own to the server of `key`, made in the background.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O.
+    pub fn dedicated(&self, key: &[u8]) -> Result<Dedicated, Error> {
+        let connections = &self.inner.connections;
+        if connections.is_closed() {
+            return Err(Error::closed());
+        }
+        let (calls, status) = connections.dedicated(key);
+        Ok(Dedicated::new(self.clone(), calls, status))
     }
 
     /// What somebody gets who waited for a connection in vain.

@@ -39,12 +39,14 @@
 //! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`Config`] reads how to connect from files and the environment, by the names that they have in
 //!   other libraries.
+//! - [`Worker`](worker::Worker) handles the entries of a stream, together with others, each at
+//!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
 //! # What is promised
 //! Publish and subscribe deliver at most once, a stream's tail exactly once to the value that reads
-//! it, both in the order of the broker. Connections come back by themselves, and
+//! it, both in the order of the broker; a worker's handler gets each entry at least once. Connections come back by themselves, and
 //! subscriptions with them; a server that hangs is noticed by a heartbeat. Every queue has a bound
 //! and a policy for when it is full ([`Overflow`]). Every loss is an [`Event`], a count and a
 //! [`Gap`] in the stream; none is silent.
@@ -76,6 +78,7 @@ mod pubsub;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod worker;
 
 pub use self::client::commands;
 pub use self::config::{Config, Hosts, Keepalive, Setting, Url};

@@ -14,6 +14,7 @@ use crate::{
         core::{Core, Output, Replies, Request},
         driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now},
     },
+    topology::locator::Locator,
 };
 
 /// A caller: where the answer goes, and its share of what may be in flight.
@@ -181,7 +182,7 @@ impl Commands {
             match output {
                 Output::Replies { token, replies } => {
                     let locator = &self.context.dialer.locator;
-                    if locator.needs_master() && replies.iter().any(is_read_only) {
+                    if replies.iter().any(|it| says_elsewhere(locator, it)) {
                         locator.look_again();
                     }
                     // Whoever asked may have gone.
@@ -228,9 +229,15 @@ impl Commands {
     }
 }
 
-/// Whether the server is a replica.
-fn is_read_only(reply: &Result<Value, Error>) -> bool {
-    reply.as_ref().is_err_and(|error| error.server_code() == Some("READONLY"))
+/// Whether the server says that it is not, or not any more, the one for what is asked here.
+fn says_elsewhere(locator: &Locator, reply: &Result<Value, Error>) -> bool {
+    let Err(error) = reply else { return false };
+    match error.server_code() {
+        Some("READONLY") => locator.needs_master(),
+        // In a transaction, it is EXEC that refuses.
+        Some("MOVED" | "CLUSTERDOWN" | "EXECABORT") => locator.needs_owner(),
+        _ => false,
+    }
 }
 
 fn refuse(call: Call, error: &Error) {

@@ -13,5 +13,5 @@ mod tail;
 
 pub use entry::{Delivery, Entry, Position, TailStats};
 pub use id::StreamId;
-pub use replies::entries;
+pub use replies::{entries, read as entries_read};
 pub use tail::Tail;

@@ -36,11 +36,11 @@ pub(crate) fn facts(reply: Result<Value, Error>) -> Result<Option<Facts>, Error>
     }))
 }
 
-/// The entries of the one stream in the answer to `XREAD`.
+/// The entries of the one stream in the answer to `XREAD` or `XREADGROUP … >`.
 ///
 /// # Errors
-/// It is no such answer.
-pub(crate) fn read(reply: Value, received_at: SystemTime) -> Result<Vec<Entry>, Error> {
+/// [`ErrorKind::Protocol`] if it is no such answer.
+pub fn read(reply: Value, received_at: SystemTime) -> Result<Vec<Entry>, Error> {
     if reply.is_null() {
         return Ok(Vec::new());
     }

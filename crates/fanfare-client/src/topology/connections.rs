@@ -1,6 +1,6 @@
 //! The connections of a link: for commands (one, or one for each node of a cluster), one that
-//! subscriptions share, and one for each subscription that may stop reading and each stream that is
-//! followed.
+//! subscriptions share, and one for each subscription that may stop reading, each stream that is
+//! followed, and whoever needs one of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -215,6 +215,12 @@ impl Connections {
         Follower { queue, status, pushing, confirmed }
     }
 
+    /// A new connection for commands about one key. It ends when the sender and its clones are
+    /// dropped.
+    pub(crate) fn dedicated(&self, key: &[u8]) -> (mpsc::Sender<Call>, Arc<Status>) {
+        self.wiring.dedicated(self.locator.for_key(key))
+    }
+
     /// Closes all connections and returns when their tasks have ended.
     pub(crate) async fn close(&self) {
         self.wiring.closed.send_replace(true);
@@ -250,6 +256,15 @@ impl Wiring {
         status.set_up(wait);
         tokio::spawn(Commands::new(context, receiver).run(connection));
         Ok(Lane { calls, status })
+    }
+
+    /// A command connection that is not shared, made in the background.
+    fn dedicated(&self, locator: Locator) -> (mpsc::Sender<Call>, Arc<Status>) {
+        let status = Arc::new(Status::new());
+        let (calls, receiver) = mpsc::channel(WISHES_MAX);
+        let context = self.context(Role::Workers, status.clone(), locator);
+        tokio::spawn(Commands::new(context, receiver).run(None));
+        (calls, status)
     }
 
     /// A subscription connection.

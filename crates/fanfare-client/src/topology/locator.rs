@@ -63,6 +63,17 @@ impl Locator {
         }
     }
 
+    /// Whether it is the owner of one slot that is looked for. Who talks to a certain node of a
+    /// cluster looks at its answers itself.
+    pub(crate) fn needs_owner(&self) -> bool {
+        match self {
+            Self::Cluster(_, Wanted::Slot(_)) => true,
+            Self::Cluster(_, Wanted::Any | Wanted::Node(_))
+            | Self::Fixed(_)
+            | Self::Sentinel(_) => false,
+        }
+    }
+
     /// There is a connection to `place` now. What tells when to leave it; `None`: never.
     pub(crate) fn follow(&self, place: Place) -> Option<Moved> {
         match (self, place) {

@@ -18,5 +18,6 @@ pub use router::{
     Router, RouterStats, RunningRouter, State, service,
 };
 
+pub(crate) use handler::panic_text;
 pub use handler::{Handler, HandlerStats, Outcome};
 pub use subscriber::Subscriber;

@@ -59,7 +59,7 @@ pub struct PendingEntry {
     pub id: StreamId,
     /// Who has it; empty if it was given back.
     pub consumer: Bytes,
-    /// Time since it was last delivered or claimed.
+    /// Time since it was last delivered or claimed; 0 if it was given back.
     pub idle: Duration,
     /// How often it was delivered.
     pub deliveries: u64,
@@ -283,7 +283,7 @@ fn spelled(start: Position) -> String {
 }
 
 /// A list in which every item is one that `read` understands; empty if there is no key.
-fn listed<T>(
+pub(crate) fn listed<T>(
     reply: Result<Value, Error>,
     read: impl Fn(Value) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
@@ -298,7 +298,7 @@ fn listed<T>(
     })
 }
 
-fn group_info(facts: Value) -> Option<GroupInfo> {
+pub(crate) fn group_info(facts: Value) -> Option<GroupInfo> {
     let facts = Facts(facts.into_pairs()?);
     Some(GroupInfo {
         name: facts.bytes("name")?,
@@ -310,7 +310,7 @@ fn group_info(facts: Value) -> Option<GroupInfo> {
     })
 }
 
-fn consumer_info(facts: Value) -> Option<ConsumerInfo> {
+pub(crate) fn consumer_info(facts: Value) -> Option<ConsumerInfo> {
     let facts = Facts(facts.into_pairs()?);
     Some(ConsumerInfo {
         name: facts.bytes("name")?,
@@ -321,17 +321,18 @@ fn consumer_info(facts: Value) -> Option<ConsumerInfo> {
     })
 }
 
-fn pending_entry(parts: Value) -> Option<PendingEntry> {
+pub(crate) fn pending_entry(parts: Value) -> Option<PendingEntry> {
     let mut parts = parts.into_array()?.into_iter();
     Some(PendingEntry {
         id: stream_id(&parts.next()?.into_bytes()?)?,
         consumer: parts.next()?.into_bytes().unwrap_or_default(),
-        idle: Duration::from_millis(u64::try_from(parts.next()?.as_int()?).ok()?),
+        // -1 if it was given back (XNACK).
+        idle: Duration::from_millis(u64::try_from(parts.next()?.as_int()?).unwrap_or(0)),
         deliveries: u64::try_from(parts.next()?.as_int()?).ok()?,
     })
 }
 
-fn stream_id(text: &[u8]) -> Option<StreamId> {
+pub(crate) fn stream_id(text: &[u8]) -> Option<StreamId> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

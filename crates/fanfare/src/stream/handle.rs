@@ -130,7 +130,7 @@ impl Stream {
     }
 }
 
-pub(super) fn count(reply: Value) -> Result<u64, Error> {
+pub(crate) fn count(reply: Value) -> Result<u64, Error> {
     reply.as_int().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
         Error::new(ErrorKind::Protocol, "the server's answer about a stream is not a count")
     })

@@ -58,8 +58,8 @@
 //! `XUNSUBSCRIBE` and `XINFO|STREAM`; and to `COMMAND|INFO`, without which nothing is pushed.
 
 mod add;
-mod group;
-mod handle;
+pub(crate) mod group;
+pub(crate) mod handle;
 mod read;
 
 pub use add::{AddOptions, NewId, Trim};

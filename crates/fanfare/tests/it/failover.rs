@@ -1,9 +1,9 @@
-//! Random misfortunes under load: publishers, subscribers (plain, pattern, sharded), writers and
-//! tails go on by themselves, every gap of a subscriber is reported, and a tail has everything that
-//! the broker still has.
+//! Random misfortunes under load: publishers, subscribers (plain, pattern, sharded), writers,
+//! tails and workers go on by themselves, every gap of a subscriber is reported, and a tail and a
+//! worker have everything that the broker still has.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,6 +11,7 @@ use std::{
 use fanfare::{
     Delivery, Fanfare, Subscription,
     stream::{self, Position, StreamId},
+    worker::RunningWorker,
 };
 use fanfare_testkit::{ClusterGroup, Rng, SentinelGroup, ServerProcess};
 use tokio::task::JoinHandle;
@@ -162,6 +163,7 @@ fn strike_cluster(group: &mut ClusterGroup, rng: &mut Rng) -> &'static str {
 struct Traffic {
     fanfare: Fanfare,
     state: Arc<Mutex<State>>,
+    worker: RunningWorker,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -181,7 +183,12 @@ struct State {
     tailed: Vec<StreamId>,
     /// What was done, and after which number.
     struck: Vec<String>,
+    /// What the worker has handled.
+    worked: BTreeSet<StreamId>,
 }
+
+/// Where the last number that the worker got is.
+const WORKER: &str = "the worker";
 
 impl Traffic {
     async fn start(url: &str) -> Result<Self, Box<dyn std::error::Error>> {
@@ -207,7 +214,8 @@ impl Traffic {
         for (channel, sharded) in CHANNELS {
             tasks.push(tokio::spawn(publish(fanfare.clone(), state.clone(), channel, sharded)));
         }
-        Ok(Self { fanfare, state, tasks })
+        let worker = work(&fanfare, state.clone())?;
+        Ok(Self { fanfare, state, worker, tasks })
     }
 
     /// Waits until something that was sent after this was called has come everywhere.
@@ -217,9 +225,9 @@ impl Traffic {
             state.n += 1;
             state.n
         };
-        until("every channel and the tail go on", || {
+        until("every channel, the tail and the worker go on", || {
             let state = lock(&self.state);
-            let names = CHANNELS.iter().map(|(name, _)| *name).chain([STREAM]);
+            let names = CHANNELS.iter().map(|(name, _)| *name).chain([STREAM, WORKER]);
             names.into_iter().all(|name| state.last.get(name).is_some_and(|last| n <= *last))
         })
         .await
@@ -235,10 +243,16 @@ impl Traffic {
         })
         .await?;
         self.tasks.iter().for_each(JoinHandle::abort);
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        until("the worker has skipped nothing", || {
+            let state = lock(&self.state);
+            ids.iter().all(|id| state.worked.contains(id))
+        })
+        .await?;
+        println!("the worker: {:?}", self.worker.stop().await.counts);
         let state = lock(&self.state);
         // Entries may have been added while the last ones were read.
         let tailed: Vec<_> = state.tailed.iter().copied().filter(|id| *id <= last).collect();
-        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
         assert_eq!(tailed, ids, "the tail has something else than the stream");
         for (channel, sharded) in CHANNELS {
             check_gaps(&state, channel, is_cluster, is_cluster && !sharded);
@@ -316,6 +330,21 @@ async fn add(fanfare: Fanfare, state: Arc<Mutex<State>>) {
         let _ = stream.add([("n", n.to_string())]).await;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+fn work(
+    fanfare: &Fanfare,
+    state: Arc<Mutex<State>>,
+) -> Result<RunningWorker, Box<dyn std::error::Error>> {
+    let worker = fanfare.stream(STREAM).group("g").worker().lease(Duration::from_secs(2));
+    Ok(worker.spawn(move |entry: Arc<stream::Entry>, _| {
+        let n = entry.text("n").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let mut state = lock(&state);
+        let last = state.last.entry(WORKER.to_owned()).or_default();
+        *last = n.max(*last);
+        state.worked.insert(entry.id);
+        async {}
+    })?)
 }
 
 async fn listen(mut subscription: Subscription, state: Arc<Mutex<State>>) {

@@ -36,3 +36,5 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls_groups;
 mod transport;
+mod worker_conservation;
+mod workers;

@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use fanfare::{Fanfare, stream::Position};
 
-use crate::support::{Target, TestResult, next, on_every_topology};
+use crate::support::{Target, TestResult, next, on_every_topology, until};
 
-on_every_topology!(a_namespace_separates_everything);
+on_every_topology!(
+    a_namespace_separates_everything,
+    a_publisher_publishes_within_the_namespace,
+    dead_letters_stay_within_the_namespace,
+);
+
+async fn within(server: &Target, namespace: &str) -> Result<Fanfare, fanfare::Error> {
+    Fanfare::builder(&server.url()).options(|it| it.namespace(namespace)).connect().await
+}
 
 async fn a_namespace_separates_everything(server: Target) -> TestResult {
-    let within = async |namespace: &str| {
-        Fanfare::builder(&server.url()).options(|it| it.namespace(namespace)).connect().await
-    };
-    let (staging, production) = (within("staging:").await?, within("production:").await?);
+    let staging = within(&server, "staging:").await?;
+    let production = within(&server, "production:").await?;
     let plain = server.connect().await?;
     let subscribe = async |fanfare: &Fanfare| {
         let subscriber = fanfare.subscriber().channels(["news"]).patterns(["new?"]);
@@ -57,6 +63,13 @@ async fn a_namespace_separates_everything(server: Target) -> TestResult {
     assert_eq!((stream.key(), stream.len().await?), (&b"log"[..], 1));
     let mut tail = stream.tail(Position::Start).await?;
     assert_eq!(tail.next().await.ok_or("the tail ended")?.text("n")?, "from staging");
+    // Raw commands are sent as they are.
+    assert_eq!(staging.command(["XLEN", "production:log"]).await?.as_int(), Some(1));
+    Ok(())
+}
+
+async fn a_publisher_publishes_within_the_namespace(server: Target) -> TestResult {
+    let (staging, plain) = (within(&server, "staging:").await?, server.connect().await?);
     let publisher = staging.publisher::<fanfare::Text>("letters");
     let mut letters = plain.subscribe(["staging:letters"]).await?;
     publisher.publish("one").await?;
@@ -66,7 +79,23 @@ async fn a_namespace_separates_everything(server: Target) -> TestResult {
     for payload in ["one", "two", "three"] {
         assert_eq!(next(&mut letters).await?.text()?, payload);
     }
-    // Raw commands are sent as they are.
-    assert_eq!(staging.command(["XLEN", "production:log"]).await?.as_int(), Some(1));
+    Ok(())
+}
+
+async fn dead_letters_stay_within_the_namespace(server: Target) -> TestResult {
+    let (staging, plain) = (within(&server, "staging:").await?, server.connect().await?);
+    let jobs = staging.stream("jobs").group("team");
+    jobs.create(Position::Start).await?;
+    let id = staging.stream("jobs").add([("n", "1")]).await?;
+    let worker = jobs.worker().deliveries_max(1);
+    let worker = worker.spawn(|_, _| std::future::ready(Err::<(), _>("it never works")))?;
+    until("the entry is put aside", || worker.stats().counts.dead_lettered == 1).await?;
+    worker.stop().await;
+    let dead = plain.command(["XLEN", "staging:{staging:jobs}:team:dead"]).await?;
+    assert_eq!(dead.as_int(), Some(1));
+    let letter = jobs.dead_letters().list(None, 1).await?.pop().ok_or("no letter")?;
+    assert_eq!((letter.id, letter.error.as_str()), (id, "it never works"));
+    jobs.dead_letters().requeue(letter.dead_id).await?.ok_or("it is gone")?;
+    assert_eq!(staging.stream("jobs").len().await?, 2);
     Ok(())
 }

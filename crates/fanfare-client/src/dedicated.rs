@@ -1,0 +1,80 @@
+//! A connection of somebody's own: for blocking commands and transactions.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Answers, ConnectionStats, Error, Link, Pipeline,
+    connection::{
+        commands::{Call, Caller},
+        core::Request,
+        driver::{Status, now},
+        tail,
+    },
+    topology::health::Health,
+};
+
+/// A connection of its own to the server of one key. Made by [`Link::dedicated`].
+///
+/// Nobody else's commands run on it, so it may block and hold transactions: what is sent in one
+/// [`Pipeline`] stays together. It comes back by itself like all connections of a link, follows the
+/// sentinels' master, and in a cluster the key's slot; where a command that was sent is lost or
+/// refused meanwhile, that is an error, and it is up to the caller to ask again. Dropping the value
+/// closes the connection.
+///
+/// Cheap to clone; all clones share the connection.
+#[derive(Clone)]
+pub struct Dedicated {
+    link: Link,
+    calls: mpsc::Sender<Call>,
+    status: Arc<Status>,
+}
+
+impl Dedicated {
+    pub(crate) fn new(link: Link, calls: mpsc::Sender<Call>, status: Arc<Status>) -> Self {
+        Self { link, calls, status }
+    }
+
+    /// How long a command may block on a connection of this link: at most 5 s, and less if the
+    /// heartbeat would take the server for hung before it answers.
+    pub fn block_max(&self) -> Duration {
+        tail::block(self.link.options())
+    }
+
+    /// Hands commands to the connection, and returns what to wait for. The server has the request
+    /// timeout, and `block` on top, to answer. While there is no connection it happens as
+    /// [`Options::while_down`](crate::Options::while_down) says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed); nothing was sent.
+    ///
+    /// # Cancel safety
+    /// Nothing is sent if the future is dropped before it is ready.
+    pub async fn send(&self, pipeline: Pipeline, block: Duration) -> Result<Answers, Error> {
+        let n_commands = pipeline.len();
+        let deadline: Instant = now() + self.link.options().request_timeout + block;
+        let bytes = Bytes::from(pipeline.into_bytes());
+        let (reply, replies) = oneshot::channel();
+        let token = Caller { reply, _permit: None };
+        let request = Request { bytes, n_commands, deadline, token };
+        self.calls.send(request).await.map_err(|_| Error::closed())?;
+        Ok(Answers::direct(n_commands, replies))
+    }
+
+    /// How the connection is.
+    pub fn stats(&self) -> ConnectionStats {
+        ConnectionStats::from(&Health::of(self.status.clone()))
+    }
+}
+
+impl fmt::Debug for Dedicated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dedicated").field("link", &self.link).finish_non_exhaustive()
+    }
+}

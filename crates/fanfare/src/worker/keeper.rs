@@ -1,0 +1,525 @@
+//! The task that tells the server what became of entries, keeps leases alive, and looks after what
+//! others left. A handler that computes for long does not hold it up on a runtime of several threads.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fanfare_client::Error;
+
+use crate::{
+    stream::{PendingEntry, StreamId},
+    worker::{
+        WorkerEvent,
+        rules::{RETRY_CONSUMER, Rules, Verdict},
+        shared::{Patience, Shared, Stage, now, says_no_group},
+        wire::{Claim, Claimed, Look, Wire},
+    },
+};
+
+/// Entries named in one command.
+const CHUNK: usize = 500;
+
+/// Entries looked at in one command.
+const PAGE: usize = 100;
+
+/// Pages in one round, so that other things are not put off for long.
+const PAGES_MAX: usize = 20;
+
+/// See the module.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    wire: Wire,
+    rules: Rules,
+    dead_key: Bytes,
+    reap_after: Option<Duration>,
+    trims: bool,
+    /// How far what others left was looked through.
+    seen: Option<StreamId>,
+    groups: Vec<Bytes>,
+    next: Schedule,
+    patience: Patience,
+    /// Errands are not tried before this.
+    rests_until: Option<Instant>,
+}
+
+/// When what is due.
+#[derive(Clone, Copy)]
+struct Schedule {
+    renew: Instant,
+    claim: Instant,
+    retry: Instant,
+    look: Instant,
+    reap: Instant,
+}
+
+/// What is done regularly.
+#[derive(Clone, Copy, Debug)]
+enum Duty {
+    Renew,
+    Claim,
+    Retry,
+    Look,
+    Reap,
+}
+
+/// How often the consumers are looked at.
+const REAP_EVERY: Duration = Duration::from_secs(60);
+
+/// How often the group is looked at, at most.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+impl Keeper {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        wire: Wire,
+        dead_key: Bytes,
+        reap_after: Option<Duration>,
+        trims: bool,
+    ) -> Self {
+        let rules = shared.ledger().rules().clone();
+        let now = now();
+        let next = Schedule {
+            renew: now + rules.renew_after() / 2,
+            claim: now,
+            retry: now,
+            look: now,
+            reap: now + REAP_EVERY.min(reap_after.unwrap_or(REAP_EVERY)) / 2,
+        };
+        Self {
+            groups: vec![wire.group.clone()],
+            shared,
+            wire,
+            rules,
+            dead_key,
+            reap_after,
+            trims,
+            seen: None,
+            next,
+            patience: Patience::default(),
+            rests_until: None,
+        }
+    }
+
+    /// Runs until the worker is settling and everything has been told.
+    pub(crate) async fn run(mut self) {
+        let mut stage = self.shared.stage.subscribe();
+        loop {
+            if self.rests_until.is_none_or(|until| until <= now()) {
+                self.rests_until = None;
+                self.run_errands().await;
+            }
+            self.run_duties().await;
+            let has_errands = self.shared.ledger().has_errands();
+            let at = *stage.borrow_and_update();
+            match at {
+                Stage::Working | Stage::Draining => {}
+                Stage::Settling if has_errands => {}
+                Stage::Settling => return self.leave().await,
+                Stage::Ended => return,
+            }
+            if has_errands && self.rests_until.is_none() {
+                continue;
+            }
+            let Schedule { renew, claim, retry, look, reap } = self.next;
+            let wake_at = [renew, claim, retry, look, reap];
+            let wake_at = wake_at.into_iter().chain(self.rests_until).min().unwrap_or_else(now);
+            tokio::select! {
+                () = self.shared.errand.notified() => {}
+                () = tokio::time::sleep_until(wake_at.into()) => {}
+                // An error means that the worker is gone, and this task with it.
+                _ = stage.changed() => {}
+            }
+        }
+    }
+
+    /// Tells the server what there is to tell.
+    async fn run_errands(&mut self) {
+        let outcomes = [
+            ("to acknowledge", self.acknowledge().await),
+            ("to send to rest", self.rest().await),
+            ("to count deliveries", self.recount().await),
+            ("to add dead letters", self.bury().await),
+            ("to give back", self.give_back().await),
+        ];
+        let mut has_failed = false;
+        for (what, outcome) in outcomes {
+            match outcome {
+                Ok(()) => {}
+                // All that was pending in it is no more; whoever reads makes it again.
+                Err(error) if says_no_group(&error) => has_failed |= !self.repair().await,
+                Err(error) => {
+                    self.shared.handle_failed(what, &error);
+                    has_failed = true;
+                }
+            }
+        }
+        if has_failed {
+            self.rests_until = Some(self.patience.handle_failure());
+        } else {
+            self.patience.handle_success();
+        }
+    }
+
+    async fn acknowledge(&self) -> Result<(), Error> {
+        let ids = self.shared.ledger().take_acks(CHUNK);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        match self.wire.acknowledge(&ids).await {
+            Ok(n) => {
+                let mut ledger = self.shared.ledger();
+                ledger.counts.acknowledged += n;
+                ledger.handle_settled(ids);
+                drop(ledger);
+                self.settled();
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.ledger().put_acks(ids);
+                Err(error)
+            }
+        }
+    }
+
+    async fn rest(&self) -> Result<(), Error> {
+        let ids = self.shared.ledger().take_rests(CHUNK, now());
+        if ids.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.wire.rest(&ids).await {
+            self.shared.ledger().put_rests(ids);
+            return Err(error);
+        }
+        self.shared.ledger().handle_settled(ids);
+        self.settled();
+        Ok(())
+    }
+
+    async fn recount(&self) -> Result<(), Error> {
+        let recounts = self.shared.ledger().take_recounts(now());
+        if recounts.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.wire.recount(&recounts).await {
+            self.shared.ledger().put_recounts(recounts);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn bury(&self) -> Result<(), Error> {
+        let burials = self.shared.ledger().take_burials(PAGE, now());
+        if burials.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.wire.bury(&self.dead_key, &burials).await;
+        let (mut failed, mut first_error) = (Vec::new(), None);
+        for (burial, outcome) in burials.into_iter().zip(outcomes) {
+            let id = burial.entry.id;
+            match outcome {
+                Ok(dead_id) => {
+                    tracing::warn!(%id, %dead_id, error = burial.error, "a dead letter");
+                    let mut ledger = self.shared.ledger();
+                    ledger.counts.dead_lettered += 1;
+                    ledger.handle_settled([id]);
+                    drop(ledger);
+                    let error = burial.error;
+                    self.shared.announce(WorkerEvent::DeadLettered { id, dead_id, error });
+                }
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                    failed.push(burial);
+                }
+            }
+        }
+        self.shared.ledger().put_burials(failed);
+        self.settled();
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn give_back(&self) -> Result<(), Error> {
+        let returns = self.shared.ledger().take_returns(CHUNK, now());
+        if returns.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.wire.give_back(&returns, self.rules.backoff.cap).await {
+            self.shared.ledger().put_returns(returns);
+            return Err(error);
+        }
+        self.shared.ledger().handle_settled(returns.into_iter().map(|it| it.id));
+        Ok(())
+    }
+
+    /// The server has answered, and there is room for more.
+    fn settled(&self) {
+        self.shared.handle_contact();
+        self.shared.wake.notify_one();
+    }
+
+    /// Does what is due.
+    async fn run_duties(&mut self) {
+        if Stage::Settling <= *self.shared.stage.borrow() {
+            return;
+        }
+        for duty in [Duty::Renew, Duty::Retry, Duty::Claim, Duty::Look, Duty::Reap] {
+            if !self.is_due(duty) {
+                continue;
+            }
+            let outcome = match duty {
+                Duty::Renew => self.renew().await,
+                Duty::Claim => self.claim_left().await,
+                Duty::Retry => self.claim_rested().await,
+                Duty::Look => self.look().await,
+                Duty::Reap => self.reap().await,
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(error) if says_no_group(&error) => {
+                    self.repair().await;
+                }
+                Err(error) => self.shared.handle_failed(duty.name(), &error),
+            }
+        }
+    }
+
+    /// Whether it is time; then the next time is set.
+    fn is_due(&mut self, duty: Duty) -> bool {
+        let lease = self.rules.lease;
+        let (at, every) = match duty {
+            Duty::Renew => (&mut self.next.renew, self.rules.renew_after() / 2),
+            Duty::Claim => (&mut self.next.claim, lease / 4),
+            Duty::Retry => {
+                let first = self.rules.backoff.first / 2;
+                let every = first.clamp(Duration::from_millis(10), Duration::from_secs(1));
+                (&mut self.next.retry, every)
+            }
+            Duty::Look => (&mut self.next.look, LOOK_EVERY.min(lease / 2)),
+            Duty::Reap => {
+                let every = self.reap_after.map_or(REAP_EVERY, |after| REAP_EVERY.min(after));
+                (&mut self.next.reap, every)
+            }
+        };
+        let now = now();
+        if now < *at {
+            return false;
+        }
+        *at = now + every;
+        true
+    }
+
+    /// Gives a sign of life for what is held.
+    async fn renew(&self) -> Result<(), Error> {
+        let (ids, n_held) = {
+            let ledger = self.shared.ledger();
+            (ledger.poll_renewals(now()), ledger.n_held_and_running().0)
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let asked_at = now();
+        let ours = self.wire.renew(&ids, n_held).await?;
+        self.shared.handle_contact();
+        let lost = {
+            let mut ledger = self.shared.ledger();
+            ledger.handle_renewed(&ours, asked_at);
+            let is_lost = |id: &StreamId| ours.binary_search(id).is_err() && ledger.holds(*id);
+            let lost: Vec<StreamId> = ids.into_iter().filter(is_lost).collect();
+            lost.iter().for_each(|id| ledger.handle_lost(*id));
+            lost
+        };
+        if !lost.is_empty() {
+            tracing::warn!(?lost, "entries are not this worker's any more");
+            self.shared.announce(WorkerEvent::Lost { ids: lost });
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes what dead consumers left.
+    async fn claim_left(&mut self) -> Result<(), Error> {
+        for _ in 0..PAGES_MAX {
+            if self.shared.ledger().room_for_claims() == 0 {
+                return Ok(());
+            }
+            let page = self.wire.pending(self.rules.lease, self.seen, PAGE, None).await?;
+            self.shared.handle_contact();
+            self.seen = page.last().filter(|_| page.len() == PAGE).map(|it| it.id);
+            self.claim(page).await?;
+            if self.seen.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was to rest for a while, and what was delivered here and went astray.
+    async fn claim_rested(&mut self) -> Result<(), Error> {
+        let least = self.rules.backoff.first / 2;
+        self.claim_from(RETRY_CONSUMER, least).await?;
+        if let Some(idle) = self.shared.orphaned_after() {
+            let me = self.wire.me.clone();
+            self.claim_from(&me, idle).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim_from(&self, consumer: &[u8], idle: Duration) -> Result<(), Error> {
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            if self.shared.ledger().room_for_claims() == 0 {
+                break;
+            }
+            let page = self.wire.pending(idle, after, PAGE, Some(consumer)).await?;
+            after = page.last().filter(|_| page.len() == PAGE).map(|it| it.id);
+            self.claim(page).await?;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes those of a page whose time has come.
+    async fn claim(&self, page: Vec<PendingEntry>) -> Result<(), Error> {
+        let orphaned_after = self.shared.orphaned_after().unwrap_or(Duration::MAX);
+        let (claims, verdicts) = {
+            let ledger = self.shared.ledger();
+            let room = ledger.room_for_claims();
+            let judged = page.into_iter().filter(|it| !ledger.holds(it.id)).map(|it| {
+                let verdict = self.rules.judge(&it, &self.wire.me, orphaned_after);
+                (it, verdict)
+            });
+            let wanted = judged.filter(|(_, verdict)| *verdict != Verdict::Leave).take(room);
+            wanted
+                .map(|(it, verdict)| (self.claim_of(it, verdict), verdict))
+                .unzip::<_, _, Vec<_>, Vec<_>>()
+        };
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let asked_at = now();
+        let claimed = self.wire.claim(&claims).await?;
+        self.shared.handle_contact();
+        let mut gone = Vec::new();
+        for ((claim, verdict), outcome) in claims.into_iter().zip(verdicts).zip(claimed) {
+            let (id, deliveries) = (claim.pending.id, claim.deliveries);
+            let entry = match outcome {
+                Claimed::Ours(entry) => entry,
+                Claimed::Elsewhere => continue,
+                Claimed::Gone => {
+                    gone.push(id);
+                    continue;
+                }
+            };
+            let lane = self.shared.lane(&entry);
+            let mut ledger = self.shared.ledger();
+            ledger.counts.claimed += 1;
+            match verdict {
+                Verdict::Bury => ledger.handle_exhausted(entry, deliveries, asked_at),
+                Verdict::Claim | Verdict::Leave => {
+                    ledger.handle_delivered(entry, deliveries, lane, asked_at);
+                }
+            }
+            drop(ledger);
+            let from = claim.pending.consumer;
+            self.shared.announce(WorkerEvent::Claimed { id, from, deliveries });
+        }
+        if !gone.is_empty() {
+            self.cleared(gone);
+        }
+        self.shared.errand.notify_one();
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    fn claim_of(&self, mut pending: PendingEntry, verdict: Verdict) -> Claim {
+        if pending.consumer.is_empty() {
+            // As idle as can be, until somebody takes it.
+            pending.idle = self.rules.lease;
+        }
+        let again = u64::from(verdict == Verdict::Claim);
+        Claim { deliveries: pending.deliveries.saturating_add(again), pending }
+    }
+
+    fn cleared(&self, ids: Vec<StreamId>) {
+        tracing::warn!(?ids, "entries were pending but gone from the stream");
+        self.shared.ledger().counts.cleared += u64::try_from(ids.len()).unwrap_or(0);
+        self.shared.announce(WorkerEvent::Cleared { ids });
+    }
+
+    /// Looks how far the group is, and trims what all groups are done with.
+    async fn look(&mut self) -> Result<(), Error> {
+        let look = self.wire.look(&self.groups).await?;
+        self.shared.handle_contact();
+        self.shared.handle_look(&self.wire.group, &look);
+        if !self.trims {
+            return Ok(());
+        }
+        let first_needed = first_needed(&look);
+        self.groups = look.groups.into_iter().map(|it| it.name).collect();
+        if !self.groups.contains(&self.wire.group) {
+            self.groups.push(self.wire.group.clone());
+        }
+        if let Some(first) = first_needed {
+            let n = self.wire.trim(first).await?;
+            self.shared.ledger().counts.trimmed += n;
+        }
+        Ok(())
+    }
+
+    async fn reap(&self) -> Result<(), Error> {
+        let Some(idle) = self.reap_after else { return Ok(()) };
+        for consumer in self.wire.dead_consumers(idle).await? {
+            if self.wire.reap(&consumer).await? {
+                tracing::info!(?consumer, "a dead consumer was removed");
+                self.shared.ledger().counts.consumers_reaped += 1;
+                self.shared.announce(WorkerEvent::Reaped { consumer });
+            }
+        }
+        Ok(())
+    }
+
+    /// The group is missing. Returns whether it is there now.
+    async fn repair(&self) -> bool {
+        let made = self.shared.make_group(&self.wire).await;
+        if let Err(error) = &made {
+            self.shared.handle_failed("to make the group again", error);
+        }
+        self.shared.wake.notify_one();
+        made.is_ok()
+    }
+
+    /// The consumer is not needed any more, if it has nothing.
+    async fn leave(&self) {
+        // If it does not work, somebody reaps it later.
+        let _ = self.wire.reap(&self.wire.me).await;
+    }
+}
+
+impl Duty {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Renew => "to renew leases",
+            Self::Claim => "to claim what others left",
+            Self::Retry => "to take what was to be tried again",
+            Self::Look => "to look at the group",
+            Self::Reap => "to remove dead consumers",
+        }
+    }
+}
+
+/// The first entry that some group still needs, if that is known of all groups.
+fn first_needed(look: &Look) -> Option<StreamId> {
+    let mut first_needed = None;
+    for group in &look.groups {
+        let (_, pending) = look.first_pending.iter().find(|(name, _)| *name == group.name)?;
+        let unread =
+            StreamId::new(group.last_delivered.ms, group.last_delivered.seq.saturating_add(1));
+        let needed = pending.unwrap_or(unread);
+        first_needed = Some(first_needed.map_or(needed, |it: StreamId| it.min(needed)));
+    }
+    first_needed
+}

@@ -1,0 +1,591 @@
+//! What a worker has, and what is to be done about it. No I/O, no clock: time is an argument.
+//!
+//! Inputs are `handle_*`; outputs are `poll_*` and `take_*`, to be asked after every input. An
+//! entry is *held* from the moment it is read or claimed until the server has confirmed what became
+//! of it: acknowledged, sent to rest, buried among the dead letters, given back. While it is held,
+//! its lease is renewed. It stops being held without that when it is *lost*: somebody else has it.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry as Slot},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    stream::{Entry, StreamId},
+    worker::{
+        context::Lease,
+        rules::{Bucket, Rules},
+        stats::Counts,
+    },
+};
+
+/// See the module.
+pub(crate) struct Ledger {
+    rules: Rules,
+    bucket: Option<Bucket>,
+    held: HashMap<StreamId, Held>,
+    /// Held, and to be handled in this order.
+    ready: VecDeque<StreamId>,
+    /// By key, those who wait until the first of their key is done. A key without an entry of its
+    /// own here is free.
+    lanes: HashMap<Bytes, BTreeSet<StreamId>>,
+    /// Entries of lanes that rest here until they are tried again.
+    resting: BTreeSet<(Instant, StreamId)>,
+    /// No token before this.
+    throttled_until: Option<Instant>,
+    n_running: usize,
+    /// Held, and handled: acknowledgements that are not confirmed.
+    n_handled: usize,
+    next_generation: u64,
+    /// Earlier ones are of a stream that is gone.
+    first_generation: u64,
+    is_draining: bool,
+    /// What failed here and rests: the server keeps no texts.
+    past: HashMap<StreamId, Past>,
+    outbox: Outbox,
+    pub(crate) counts: Counts,
+}
+
+/// What the server is to be told.
+#[derive(Default)]
+struct Outbox {
+    acks: Vec<StreamId>,
+    rests: Vec<StreamId>,
+    recounts: Vec<(StreamId, u64)>,
+    burials: Vec<Burial>,
+    returns: Vec<Return>,
+}
+
+struct Held {
+    entry: Arc<Entry>,
+    deliveries: u64,
+    /// The same ID may be held twice in a row; a handler belongs to one of them.
+    generation: u64,
+    /// A time by which the server had given it to us, or confirmed that it is ours.
+    confirmed_at: Instant,
+    first_at: SystemTime,
+    lane: Option<Bytes>,
+    lease: Arc<Lease>,
+    stage: Stage,
+}
+
+/// What is happening to an entry that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It waits to be handled, for the first time or once more.
+    Waiting,
+    /// Since then it is being handled.
+    Running(Instant),
+    /// It was handled, and the server is to be told so.
+    Handled,
+    /// It is not this worker's any longer, and the server is to be told so.
+    Leaving,
+}
+
+impl Held {
+    fn is_done(&self) -> bool {
+        match self.stage {
+            Stage::Waiting | Stage::Running(_) => false,
+            Stage::Handled | Stage::Leaving => true,
+        }
+    }
+}
+
+/// What is known of earlier deliveries to this worker.
+#[derive(Clone, Debug)]
+struct Past {
+    first_at: SystemTime,
+    error: String,
+}
+
+/// Most entries whose past is known.
+const PASTS_MAX: usize = 10_000;
+
+/// Something to handle.
+pub(crate) struct Job {
+    pub(crate) id: StreamId,
+    pub(crate) generation: u64,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) deliveries: u64,
+    pub(crate) lease: Arc<Lease>,
+}
+
+/// An entry to be put with the dead letters.
+#[derive(Clone, Debug)]
+pub(crate) struct Burial {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) deliveries: u64,
+    pub(crate) first_at: SystemTime,
+    pub(crate) last_at: SystemTime,
+    pub(crate) error: String,
+}
+
+/// An entry to be given back unhandled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Return {
+    pub(crate) id: StreamId,
+    pub(crate) deliveries: u64,
+    /// Whether its handler had begun: then the delivery counts.
+    pub(crate) is_begun: bool,
+}
+
+/// What became of a handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Handled,
+    Failed(String),
+    Panicked(String),
+    TimedOut(Duration),
+}
+
+impl Ledger {
+    pub(crate) fn new(rules: Rules, bucket: Option<Bucket>) -> Self {
+        Self {
+            rules,
+            bucket,
+            held: HashMap::new(),
+            ready: VecDeque::new(),
+            lanes: HashMap::new(),
+            resting: BTreeSet::new(),
+            throttled_until: None,
+            n_running: 0,
+            n_handled: 0,
+            next_generation: 0,
+            first_generation: 0,
+            is_draining: false,
+            past: HashMap::new(),
+            outbox: Outbox::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The server has delivered this. `since`: no later than that.
+    pub(crate) fn handle_delivered(
+        &mut self,
+        entry: Entry,
+        deliveries: u64,
+        lane: Option<Bytes>,
+        since: Instant,
+    ) {
+        let id = entry.id;
+        if let Some(held) = self.held.get_mut(&id) {
+            // The group was made anew while we have it: it is ours once more.
+            held.confirmed_at = since;
+            if held.stage == Stage::Handled {
+                self.outbox.acks.push(id);
+            }
+            return;
+        }
+        let past = self.past.remove(&id);
+        let generation = self.next_generation;
+        self.next_generation += 1;
+        let held = Held {
+            first_at: past.map_or(entry.received_at, |past| past.first_at),
+            entry: Arc::new(entry),
+            deliveries,
+            generation,
+            confirmed_at: since,
+            lane: lane.clone(),
+            lease: Arc::default(),
+            stage: Stage::Waiting,
+        };
+        self.held.insert(id, held);
+        if self.is_draining {
+            self.give_back(id, false);
+            return;
+        }
+        let Some(lane) = lane else { return self.ready.push_back(id) };
+        match self.lanes.entry(lane) {
+            Slot::Occupied(mut waiting) => {
+                waiting.get_mut().insert(id);
+            }
+            Slot::Vacant(free) => {
+                free.insert(BTreeSet::new());
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// Something that was claimed only to be buried.
+    pub(crate) fn handle_exhausted(&mut self, entry: Entry, deliveries: u64, since: Instant) {
+        let past = self.past.remove(&entry.id);
+        let error = past.as_ref().map_or_else(
+            || "it was never finished: those who had it died, hung, or were killed".to_owned(),
+            |past| past.error.clone(),
+        );
+        let (id, first_at) = (entry.id, past.map_or(entry.received_at, |past| past.first_at));
+        let generation = self.next_generation;
+        self.next_generation += 1;
+        let entry = Arc::new(entry);
+        let last_at = entry.received_at;
+        let held = Held {
+            entry: entry.clone(),
+            deliveries,
+            generation,
+            confirmed_at: since,
+            first_at,
+            lane: None,
+            lease: Arc::default(),
+            stage: Stage::Leaving,
+        };
+        self.held.insert(id, held);
+        self.outbox.burials.push(Burial { entry, deliveries, first_at, last_at, error });
+    }
+
+    /// A handler has ended.
+    pub(crate) fn handle_done(
+        &mut self,
+        (id, generation): (StreamId, u64),
+        ending: Ending,
+        now: Instant,
+    ) {
+        self.n_running = self.n_running.saturating_sub(1);
+        let error = match ending {
+            Ending::Handled => {
+                self.counts.handled += 1;
+                // Also if it was lost: then whoever has it now need not do it again. But not if the
+                // ID is one of another stream by now.
+                if self.first_generation <= generation {
+                    self.outbox.acks.push(id);
+                }
+                if let Some(held) = self.own(id, generation) {
+                    held.stage = Stage::Handled;
+                    self.n_handled += 1;
+                    self.leave_lane(id);
+                }
+                return;
+            }
+            Ending::Failed(error) => {
+                self.counts.failed += 1;
+                error
+            }
+            Ending::Panicked(text) => {
+                self.counts.panicked += 1;
+                format!("the handler panicked: {text}")
+            }
+            Ending::TimedOut(limit) => {
+                self.counts.timed_out += 1;
+                format!("the handler took longer than {limit:?}")
+            }
+        };
+        self.counts.last_failure = Some(error.clone());
+        self.fail(id, generation, error, now);
+    }
+
+    fn fail(&mut self, id: StreamId, generation: u64, error: String, now: Instant) {
+        let (is_draining, is_ordered) = (self.is_draining, self.rules.is_ordered);
+        let deliveries_max = self.rules.deliveries_max;
+        let Some(held) = self.own(id, generation) else { return };
+        held.stage = Stage::Waiting;
+        let (deliveries, first_at) = (held.deliveries, held.first_at);
+        if deliveries_max <= deliveries {
+            held.stage = Stage::Leaving;
+            let (entry, last_at) = (held.entry.clone(), SystemTime::now());
+            self.outbox.burials.push(Burial { entry, deliveries, first_at, last_at, error });
+            self.leave_lane(id);
+        } else if is_draining {
+            self.give_back(id, true);
+        } else if is_ordered {
+            self.counts.retried += 1;
+            self.resting.insert((now + self.rules.rest(id, deliveries), id));
+        } else {
+            held.stage = Stage::Leaving;
+            self.counts.retried += 1;
+            if self.past.len() < PASTS_MAX {
+                self.past.insert(id, Past { first_at, error });
+            }
+            self.outbox.rests.push(id);
+        }
+    }
+
+    /// The server has confirmed what was asked for these; they are not held any more.
+    pub(crate) fn handle_settled(&mut self, ids: impl IntoIterator<Item = StreamId>) {
+        for id in ids {
+            self.let_go(id);
+        }
+    }
+
+    fn let_go(&mut self, id: StreamId) -> bool {
+        let held = self.held.remove(&id);
+        if held.as_ref().is_some_and(|held| held.stage == Stage::Handled) {
+            self.n_handled -= 1;
+        }
+        held.is_some()
+    }
+
+    /// These were ours at `at`.
+    pub(crate) fn handle_renewed(&mut self, ids: &[StreamId], at: Instant) {
+        for id in ids {
+            if let Some(held) = self.held.get_mut(id) {
+                held.confirmed_at = held.confirmed_at.max(at);
+            }
+        }
+    }
+
+    /// Somebody else has this, or nobody. A handler that runs goes on, and is told.
+    pub(crate) fn handle_lost(&mut self, id: StreamId) {
+        let Some(held) = self.held.get(&id) else { return };
+        if held.is_done() {
+            // What was to be told about it is told, or has been.
+            self.let_go(id);
+            return;
+        }
+        held.lease.lose();
+        self.counts.lost += 1;
+        self.leave_lane(id);
+        self.let_go(id);
+        self.ready.retain(|it| *it != id);
+        self.resting.retain(|(_, it)| *it != id);
+    }
+
+    /// The stream is another one: what is held is of the old one, and its IDs mean nothing.
+    pub(crate) fn handle_reset(&mut self) {
+        let ids: Vec<StreamId> = self.held.keys().copied().collect();
+        self.outbox = Outbox::default();
+        self.past.clear();
+        self.first_generation = self.next_generation;
+        for id in ids {
+            self.handle_lost(id);
+        }
+    }
+
+    /// No more is begun: what is not running is given back.
+    pub(crate) fn handle_drain(&mut self) {
+        if std::mem::replace(&mut self.is_draining, true) {
+            return;
+        }
+        self.ready.clear();
+        self.resting.clear();
+        self.lanes.clear();
+        let waits = |held: &Held| held.stage == Stage::Waiting;
+        let ids: Vec<_> =
+            self.held.iter().filter(|(_, held)| waits(held)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.give_back(id, false));
+    }
+
+    /// The handlers that still run were dropped.
+    pub(crate) fn handle_cut(&mut self) {
+        let running = |held: &Held| matches!(held.stage, Stage::Running(_));
+        let ids: Vec<_> =
+            self.held.iter().filter(|(_, held)| running(held)).map(|(id, _)| *id).collect();
+        self.n_running = 0;
+        ids.into_iter().for_each(|id| self.give_back(id, true));
+    }
+
+    fn give_back(&mut self, id: StreamId, is_begun: bool) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.stage = Stage::Leaving;
+            let deliveries = held.deliveries;
+            self.counts.returned += 1;
+            self.outbox.returns.push(Return { id, deliveries, is_begun });
+        }
+    }
+
+    /// What a handler holds, unless it was lost meanwhile.
+    fn own(&mut self, id: StreamId, generation: u64) -> Option<&mut Held> {
+        self.held.get_mut(&id).filter(|held| held.generation == generation)
+    }
+
+    /// The next one of its lane gets its turn.
+    fn leave_lane(&mut self, id: StreamId) {
+        let Some(lane) = self.held.get_mut(&id).and_then(|held| held.lane.take()) else { return };
+        let Some(waiting) = self.lanes.get_mut(&lane) else { return };
+        // It may have been one of those who wait.
+        if waiting.remove(&id) {
+            return;
+        }
+        match waiting.pop_first() {
+            Some(next) => self.ready.push_back(next),
+            None => {
+                self.lanes.remove(&lane);
+            }
+        }
+    }
+
+    /// The next entry to handle, if there is one and room for it.
+    pub(crate) fn poll_start(&mut self, now: Instant) -> Option<Job> {
+        self.wake_resting(now);
+        while self.n_running < self.rules.concurrency {
+            let id = *self.ready.front()?;
+            if !self.held.contains_key(&id) {
+                self.ready.pop_front();
+                continue;
+            }
+            self.throttled_until = None;
+            if let Some(Err(at)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
+                self.throttled_until = Some(at);
+                return None;
+            }
+            self.ready.pop_front();
+            let held = self.held.get_mut(&id)?;
+            held.stage = Stage::Running(now);
+            self.n_running += 1;
+            return Some(Job {
+                id,
+                generation: held.generation,
+                entry: held.entry.clone(),
+                deliveries: held.deliveries,
+                lease: held.lease.clone(),
+            });
+        }
+        None
+    }
+
+    fn wake_resting(&mut self, now: Instant) {
+        while let Some((at, id)) = self.resting.first().copied()
+            && at <= now
+        {
+            self.resting.pop_first();
+            if let Some(held) = self.held.get_mut(&id) {
+                held.deliveries = held.deliveries.saturating_add(1);
+                self.outbox.recounts.push((id, held.deliveries));
+                self.ready.push_front(id);
+            }
+        }
+    }
+
+    /// When [`poll_start`](Self::poll_start) is to be asked again although nothing has happened.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let rested = self.resting.first().map(|(at, _)| *at);
+        [rested, self.throttled_until].into_iter().flatten().min()
+    }
+
+    /// How many entries to read now, if any: not one by one while many are handled. Those whose
+    /// acknowledgement is under way make room already, once.
+    pub(crate) fn poll_read(&self) -> Option<usize> {
+        let capacity = self.rules.capacity();
+        let taken = self.held.len().saturating_sub(self.n_handled.min(capacity));
+        let room = capacity.saturating_sub(taken);
+        let worth_it = (capacity / 4).max(1);
+        (worth_it <= room && !self.is_draining).then_some(room)
+    }
+
+    /// How many entries may be claimed now: these come on top of those that are read, so that a
+    /// stream that never ends does not keep what failed from being tried again.
+    pub(crate) fn room_for_claims(&self) -> usize {
+        let most = self.rules.capacity().saturating_add(self.rules.concurrency);
+        let taken = self.held.len().saturating_sub(self.n_handled);
+        if self.is_draining { 0 } else { most.saturating_sub(taken) }
+    }
+
+    /// Acknowledgements to send.
+    pub(crate) fn take_acks(&mut self, n_max: usize) -> Vec<StreamId> {
+        let n = self.outbox.acks.len().min(n_max);
+        self.outbox.acks.drain(..n).collect()
+    }
+
+    /// They could not be sent.
+    pub(crate) fn put_acks(&mut self, ids: Vec<StreamId>) {
+        self.outbox.acks.extend(ids);
+    }
+
+    /// Entries to send to rest. Those that are perhaps not ours any more are given up.
+    pub(crate) fn take_rests(&mut self, n_max: usize, now: Instant) -> Vec<StreamId> {
+        let n = self.outbox.rests.len().min(n_max);
+        let ids: Vec<StreamId> = self.outbox.rests.drain(..n).collect();
+        ids.into_iter().filter(|id| self.is_ours_or_forgotten(*id, now)).collect()
+    }
+
+    /// They could not be sent.
+    pub(crate) fn put_rests(&mut self, ids: Vec<StreamId>) {
+        self.outbox.rests.extend(ids);
+    }
+
+    /// Numbers of deliveries that the server is to know.
+    pub(crate) fn take_recounts(&mut self, now: Instant) -> Vec<(StreamId, u64)> {
+        let recounts = std::mem::take(&mut self.outbox.recounts);
+        let ours = |it: &(StreamId, u64)| {
+            let held = self.held.get(&it.0);
+            held.is_some_and(|held| self.rules.is_surely_ours(held.confirmed_at, now))
+        };
+        recounts.into_iter().filter(ours).collect()
+    }
+
+    /// They could not be sent.
+    pub(crate) fn put_recounts(&mut self, recounts: Vec<(StreamId, u64)>) {
+        self.outbox.recounts.extend(recounts);
+    }
+
+    /// Entries to put with the dead letters. Those that are perhaps not ours any more are given up.
+    pub(crate) fn take_burials(&mut self, n_max: usize, now: Instant) -> Vec<Burial> {
+        let n = self.outbox.burials.len().min(n_max);
+        let burials: Vec<Burial> = self.outbox.burials.drain(..n).collect();
+        burials.into_iter().filter(|it| self.is_ours_or_forgotten(it.entry.id, now)).collect()
+    }
+
+    /// They could not be sent.
+    pub(crate) fn put_burials(&mut self, burials: Vec<Burial>) {
+        self.outbox.burials.extend(burials);
+    }
+
+    /// Entries to give back. Those that are perhaps not ours any more are given up.
+    pub(crate) fn take_returns(&mut self, n_max: usize, now: Instant) -> Vec<Return> {
+        let n = self.outbox.returns.len().min(n_max);
+        let returns: Vec<Return> = self.outbox.returns.drain(..n).collect();
+        returns.into_iter().filter(|it| self.is_ours_or_forgotten(it.id, now)).collect()
+    }
+
+    /// They could not be sent.
+    pub(crate) fn put_returns(&mut self, returns: Vec<Return>) {
+        self.outbox.returns.extend(returns);
+    }
+
+    fn is_ours_or_forgotten(&mut self, id: StreamId, now: Instant) -> bool {
+        let held = self.held.get(&id);
+        let is_ours = held.is_some_and(|held| self.rules.is_surely_ours(held.confirmed_at, now));
+        if !is_ours && self.let_go(id) {
+            // Its lease ends, and then somebody claims it, perhaps we.
+            self.counts.lost += 1;
+        }
+        is_ours
+    }
+
+    /// Entries whose lease is to be renewed, in the order of their IDs.
+    pub(crate) fn poll_renewals(&self, now: Instant) -> Vec<StreamId> {
+        let after = self.rules.renew_after();
+        let is_due = |held: &Held| after <= now.saturating_duration_since(held.confirmed_at);
+        let mut ids: Vec<_> =
+            self.held.iter().filter(|(_, held)| is_due(held)).map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub(crate) fn holds(&self, id: StreamId) -> bool {
+        self.held.contains_key(&id)
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether there is anything left that the server is to be told.
+    pub(crate) fn has_errands(&self) -> bool {
+        let Outbox { acks, rests, recounts, burials, returns } = &self.outbox;
+        !acks.is_empty()
+            || !rests.is_empty()
+            || !recounts.is_empty()
+            || !burials.is_empty()
+            || !returns.is_empty()
+    }
+
+    /// Entries held, and handlers running.
+    pub(crate) fn n_held_and_running(&self) -> (usize, usize) {
+        (self.held.len(), self.n_running)
+    }
+
+    /// For how long the handler that began first has been running.
+    pub(crate) fn oldest_running(&self, now: Instant) -> Option<Duration> {
+        let began = |held: &Held| match held.stage {
+            Stage::Running(at) => Some(at),
+            Stage::Waiting | Stage::Handled | Stage::Leaving => None,
+        };
+        let first = self.held.values().filter_map(began).min();
+        first.map(|at| now.saturating_duration_since(at))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! The task that reads and calls the handler, and the handle of a running worker.
+
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fanfare_client::{Error, ErrorKind};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::task::JoinHandle;
+
+use crate::{
+    Outcome,
+    stream::{Entry, StreamId},
+    worker::{
+        Context, Worker, WorkerEvents, WorkerStats,
+        keeper::Keeper,
+        ledger::{Ending, Job, Ledger},
+        options::unique_name,
+        rules::Bucket,
+        shared::{Patience, Shared, Stage, now, says_no_group},
+        wire::Wire,
+    },
+};
+
+/// How long a read waits for an entry. So long it takes at most to stop.
+const BLOCK: Duration = Duration::from_secs(1);
+
+/// A worker that is running. Made by [`Worker::spawn`].
+///
+/// End it with [`drain`](Self::drain) or [`stop`](Self::stop). If it is dropped, everything ends at
+/// once, as in a crash: handlers are dropped where they are, and what they had is delivered to
+/// others when the lease has ended.
+#[must_use = "the worker ends when this is dropped"]
+pub struct RunningWorker {
+    shared: Arc<Shared>,
+    consumer: bytes::Bytes,
+    /// The loop that handles, and the one that keeps.
+    tasks: [Task; 2],
+}
+
+/// A task that ends with its handle.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl RunningWorker {
+    pub(crate) fn spawn<F, Fut>(worker: Worker, handler: F) -> Result<Self, Error>
+    where
+        F: Fn(Arc<Entry>, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        let stream = worker.group.stream();
+        let link = stream.fanfare.link();
+        let consumer = worker.consumer.unwrap_or_else(unique_name);
+        let wire = || {
+            Ok::<_, Error>(Wire {
+                connection: link.dedicated(&stream.key)?,
+                key: stream.key.clone(),
+                group: bytes::Bytes::copy_from_slice(worker.group.name()),
+                me: consumer.clone(),
+            })
+        };
+        let (reading, keeping) = (wire()?, wire()?);
+        let bucket = worker.per_second.map(|rate| Bucket::new(rate, now()));
+        let ledger = Ledger::new(worker.rules, bucket);
+        let shared = Arc::new(Shared::new(ledger, worker.key_of, worker.start));
+        let dead_key = stream.fanfare.stream(&worker.dead_key).key;
+        let keeper =
+            Keeper::new(shared.clone(), keeping, dead_key, worker.reap_after, worker.trims);
+        let working = Working {
+            shared: shared.clone(),
+            wire: Arc::new(reading),
+            handler: Arc::new(handler),
+            timeout: worker.timeout,
+            has_group: false,
+            patience: Patience::default(),
+            read_after: now(),
+        };
+        let keeper = tokio::spawn(keeper.run());
+        let tasks = [Task(tokio::spawn(working.run())), Task(keeper)];
+        Ok(Self { shared, consumer, tasks })
+    }
+
+    /// How it is doing, now.
+    pub fn stats(&self) -> WorkerStats {
+        self.shared.stats()
+    }
+
+    /// What happens to it, from now on.
+    pub fn events(&self) -> WorkerEvents {
+        WorkerEvents(self.shared.listen())
+    }
+
+    /// The name of its consumer.
+    pub fn consumer(&self) -> &[u8] {
+        &self.consumer
+    }
+
+    /// Ends it in good order: nothing more is read; what was read and not begun is given back, so
+    /// that others have it at once, and does not count as delivered; handlers that run are waited
+    /// for until `deadline`, then dropped and their entries given back as well; the server is told
+    /// everything that there is to tell. Returns the final numbers.
+    ///
+    /// It takes up to a second longer than the handlers. If the server can not be reached, what
+    /// could not be told to it by `deadline` and a second is left: then others get it when the lease
+    /// has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future is like dropping the worker.
+    pub async fn drain(self, deadline: Duration) -> WorkerStats {
+        let until = tokio::time::Instant::now().checked_add(deadline);
+        self.shared.stage.send_if_modified(|stage| {
+            let goes_on = *stage == Stage::Working;
+            if goes_on {
+                *stage = Stage::Draining;
+            }
+            goes_on
+        });
+        let Self { shared, tasks: [mut working, mut keeper], .. } = self;
+        if !within(until, &mut working.0).await {
+            working.0.abort();
+            // The handlers are gone when this returns.
+            let _ = (&mut working.0).await;
+            shared.ledger().handle_drain();
+            shared.ledger().handle_cut();
+        }
+        shared.stage.send_if_modified(|stage| {
+            let is_early = *stage < Stage::Settling;
+            *stage = (*stage).max(Stage::Settling);
+            is_early
+        });
+        within(until.and_then(|at| at.checked_add(BLOCK)), &mut keeper.0).await;
+        shared.stage.send_replace(Stage::Ended);
+        shared.stats()
+    }
+
+    /// [Drains](Self::drain) it without a deadline: handlers are waited for, and so is the server.
+    pub async fn stop(self) -> WorkerStats {
+        self.drain(Duration::MAX).await
+    }
+
+    /// Waits until it has ended by itself, because the connection was closed.
+    pub async fn ended(&self) {
+        let mut stage = self.shared.stage.subscribe();
+        // The sender lives as long as this.
+        let _ = stage.wait_for(|stage| *stage == Stage::Ended).await;
+    }
+}
+
+impl fmt::Debug for RunningWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningWorker")
+            .field("consumer", &self.consumer)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for a task that catches its own panics; `false`: it was not ready by then.
+async fn within(until: Option<tokio::time::Instant>, task: &mut JoinHandle<()>) -> bool {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, task).await.is_ok(),
+        None => {
+            let _ = task.await;
+            true
+        }
+    }
+}
+
+/// See the module.
+struct Working<F> {
+    shared: Arc<Shared>,
+    wire: Arc<Wire>,
+    handler: Arc<F>,
+    timeout: Option<Duration>,
+    has_group: bool,
+    patience: Patience,
+    /// Nothing is read before this, since something has failed.
+    read_after: Instant,
+}
+
+/// A read, and when it was sent.
+type Reading = BoxFuture<'static, (Instant, Result<Vec<Entry>, Error>)>;
+
+impl<F, Fut> Working<F>
+where
+    F: Fn(Arc<Entry>, Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    async fn run(mut self) {
+        let mut running = FuturesUnordered::new();
+        let mut reading: Option<Reading> = None;
+        let mut stage = self.shared.stage.subscribe();
+        loop {
+            let (mut wake_at, n_wanted) = {
+                let mut ledger = self.shared.ledger();
+                while let Some(job) = ledger.poll_start(now()) {
+                    running.push(handle(self.handler.clone(), self.timeout, job));
+                }
+                (ledger.poll_timeout(), ledger.poll_read())
+            };
+            if reading.is_none()
+                && let Some(n) = n_wanted
+            {
+                if now() < self.read_after {
+                    wake_at = Some(wake_at.map_or(self.read_after, |at| at.min(self.read_after)));
+                } else {
+                    reading = Some(self.read(n));
+                }
+            }
+            let is_over = Stage::Working < *stage.borrow_and_update();
+            if is_over {
+                self.shared.ledger().handle_drain();
+                self.shared.errand.notify_one();
+                if running.is_empty() && reading.is_none() {
+                    return;
+                }
+            }
+            tokio::select! {
+                (since, read) = ready(&mut reading), if reading.is_some() => {
+                    reading = None;
+                    if !self.handle_read(since, read) {
+                        return;
+                    }
+                }
+                Some(done) = running.next(), if !running.is_empty() => {
+                    let mut ledger = self.shared.ledger();
+                    let mut next = Some(done);
+                    while let Some((whose, ending)) = next {
+                        ledger.handle_done(whose, ending, now());
+                        next = running.next().now_or_never().flatten();
+                    }
+                    drop(ledger);
+                    self.shared.errand.notify_one();
+                }
+                () = self.shared.wake.notified() => {}
+                () = sleep_until(wake_at) => {}
+                // The sender lives as long as this.
+                _ = stage.changed() => {}
+            }
+        }
+    }
+
+    /// Asks for so many entries, and first for the group if it may be missing.
+    fn read(&self, n: usize) -> Reading {
+        let (shared, wire, has_group) = (self.shared.clone(), self.wire.clone(), self.has_group);
+        let block = BLOCK.min(shared.ledger().rules().lease / 6).min(wire.connection.block_max());
+        Box::pin(async move {
+            if !has_group && let Err(error) = shared.make_group(&wire).await {
+                return (now(), Err(error));
+            }
+            let since = now();
+            shared.handle_reading();
+            (since, wire.read(n.min(READ_MAX), block).await)
+        })
+    }
+
+    /// Returns whether to go on.
+    fn handle_read(&mut self, since: Instant, read: Result<Vec<Entry>, Error>) -> bool {
+        match read {
+            Ok(entries) => {
+                self.has_group = true;
+                self.patience.handle_success();
+                self.shared.handle_read();
+                let entries = entries.into_iter().map(|it| (self.shared.lane(&it), it));
+                let entries: Vec<_> = entries.collect();
+                let mut ledger = self.shared.ledger();
+                ledger.counts.read += u64::try_from(entries.len()).unwrap_or(0);
+                for (lane, entry) in entries {
+                    ledger.handle_delivered(entry, 1, lane, since);
+                }
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                self.shared.stage.send_replace(Stage::Ended);
+                false
+            }
+            Err(error) if self.has_group && says_no_group(&error) => {
+                // It is made again before the next read.
+                self.has_group = false;
+                true
+            }
+            Err(error) => {
+                self.shared.handle_read_failed(&error);
+                self.read_after = self.patience.handle_failure();
+                true
+            }
+        }
+    }
+}
+
+/// Most entries of one answer.
+const READ_MAX: usize = 1_000;
+
+async fn ready<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Calls the handler, and survives whatever it does.
+async fn handle<F, Fut>(
+    handler: Arc<F>,
+    timeout: Option<Duration>,
+    job: Job,
+) -> ((StreamId, u64), Ending)
+where
+    F: Fn(Arc<Entry>, Context) -> Fut,
+    Fut: Future<Output: Outcome>,
+{
+    let Job { id, generation, entry, deliveries, lease } = job;
+    let context = Context { id, deliveries, lease };
+    // The call itself may panic too, so it happens inside of what is caught.
+    let call = AssertUnwindSafe(async { handler(entry, context).await.failure() }).catch_unwind();
+    let caught = match timeout {
+        None => Ok(call.await),
+        Some(limit) => tokio::time::timeout(limit, call).await.map_err(|_| limit),
+    };
+    let ending = match caught {
+        Ok(Ok(None)) => Ending::Handled,
+        Ok(Ok(Some(error))) => Ending::Failed(error),
+        Ok(Err(panic)) => Ending::Panicked(crate::pubsub::panic_text(&*panic)),
+        Err(limit) => Ending::TimedOut(limit),
+    };
+    ((id, generation), ending)
+}

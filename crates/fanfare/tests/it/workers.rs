@@ -1,0 +1,603 @@
+//! Workers: every entry is handled, whatever becomes of handlers, workers, and what is in between.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fanfare::{
+    Backoff, Fanfare,
+    stream::{Entry, Group, Pending, PendingEntry, Position, StreamId},
+    worker::{Context, RunningWorker, Worker, WorkerEvent, WorkerState},
+};
+use tokio::sync::Notify;
+
+use crate::support::{Target, TestResult, on_every_broker, on_every_topology, until};
+
+on_every_topology!(
+    all_is_handled_and_acknowledged,
+    a_slow_handler_is_not_robbed,
+    what_a_crash_leaves_is_delivered_once_more,
+    poison_ends_among_the_dead_letters_and_can_be_sent_back,
+    what_kills_its_workers_is_put_aside_unhandled,
+    a_group_that_is_gone_is_made_again_where_it_was,
+    what_was_trimmed_away_is_cleared,
+    a_read_that_waits_delays_nobody,
+    entries_of_a_key_are_handled_in_order_also_when_one_fails,
+    what_is_given_back_is_had_at_once_by_others,
+    no_more_is_read_than_there_is_room_for,
+    it_goes_on_when_connections_are_killed_and_the_server_hangs,
+    consumers_without_entries_are_reaped_and_those_with_some_are_not,
+    what_all_groups_have_acknowledged_is_trimmed,
+    a_lost_lease_is_told_and_nothing_is_taken_back,
+);
+
+// A cluster and sentinels count in other places.
+on_every_broker!(many_are_read_and_acknowledged_at_once);
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// What handlers got, in order: the value of field `n`, and the number of deliveries.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<(String, u64)>>>);
+
+impl Seen {
+    fn push(&self, entry: &Entry, context: &Context) {
+        let n = entry.text("n").unwrap_or("?").to_owned();
+        self.lock().push((n, context.deliveries()));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn has(&self, n: &str) -> bool {
+        self.lock().iter().any(|(it, _)| it == n)
+    }
+}
+
+fn quick(group: &Group) -> Worker {
+    group.worker().lease(MS(800)).retry(Backoff { first: MS(20), cap: MS(100) })
+}
+
+/// A worker that notes what it gets.
+fn noting(worker: Worker, seen: &Seen) -> Result<RunningWorker, fanfare::Error> {
+    let seen = seen.clone();
+    worker.spawn(move |entry, context| {
+        seen.push(&entry, &context);
+        async {}
+    })
+}
+
+async fn add(group: &Group, numbers: impl Iterator<Item = u32>) -> TestResult {
+    let entries = numbers.map(|n| [("n", n.to_string())]);
+    for outcome in group.stream().add_batch(entries).await {
+        outcome?;
+    }
+    Ok(())
+}
+
+async fn pending(group: &Group) -> Result<Vec<PendingEntry>, fanfare::Error> {
+    group.pending(Pending::new().limit(1_000)).await
+}
+
+/// Waits, for at most a minute, until nothing is pending.
+async fn settled(group: &Group) -> TestResult {
+    for _ in 0..1_200 {
+        let info = group.info().await?;
+        if info.as_ref().is_some_and(|it| it.pending == 0 && it.lag.is_none_or(|lag| lag == 0)) {
+            return Ok(());
+        }
+        tokio::time::sleep(MS(50)).await;
+    }
+    Err(format!("not settled: {:?}", pending(group).await?).into())
+}
+
+async fn all_is_handled_and_acknowledged(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..500).await?;
+    let seen = Seen::default();
+    let worker = noting(group.worker().concurrency(20), &seen)?;
+    until("all are handled", || seen.len() == 500).await?;
+    add(&group, 500..600).await?;
+    until("those that came later, too", || seen.len() == 600).await?;
+    settled(&group).await?;
+    let mut got: Vec<u32> = seen.lock().iter().filter_map(|(n, _)| n.parse().ok()).collect();
+    got.sort_unstable();
+    assert_eq!(got, (0..600).collect::<Vec<_>>());
+    assert!(seen.lock().iter().all(|(_, deliveries)| *deliveries == 1));
+    let stats = worker.stats();
+    assert_eq!(stats.state, WorkerState::Running);
+    assert!(stats.last_read_age < Duration::from_secs(60));
+    let stats = worker.stop().await;
+    assert_eq!((stats.counts.handled, stats.counts.read), (600, 600));
+    assert_eq!((stats.counts.acknowledged, stats.held, stats.in_flight), (600, 0, 0));
+    assert_eq!(stats.state, WorkerState::Stopped);
+    assert_eq!(group.consumers().await?, [], "it has left");
+    Ok(())
+}
+
+/// Test 11 of the failures that other clients have.
+async fn a_slow_handler_is_not_robbed(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..4).await?;
+    let seen = Seen::default();
+    let lease = Duration::from_secs(6);
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        let seen = seen.clone();
+        workers.push(group.worker().lease(lease).prefetch(0).concurrency(2).spawn(
+            move |entry, context: Context| {
+                seen.push(&entry, &context);
+                async move {
+                    tokio::time::sleep(lease * 2).await;
+                    if context.is_lost() { Err("lost") } else { Ok(()) }
+                }
+            },
+        )?);
+    }
+    until("all are being handled", || seen.len() == 4).await?;
+    let handled = || workers.iter().map(|it| it.stats().counts.handled).sum::<u64>();
+    until("all were handled", || handled() == 4).await?;
+    settled(&group).await?;
+    assert_eq!(seen.len(), 4, "none twice");
+    for worker in workers {
+        let counts = worker.stop().await.counts;
+        assert_eq!((counts.claimed, counts.lost, counts.failed), (0, 0, 0));
+    }
+    Ok(())
+}
+
+/// Test 12.
+async fn what_a_crash_leaves_is_delivered_once_more(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    add(&group, 0..5).await?;
+    let first = Seen::default();
+    let crashed = {
+        let first = first.clone();
+        quick(&group).concurrency(3).prefetch(2).spawn(move |entry, context| {
+            first.push(&entry, &context);
+            std::future::pending::<()>()
+        })?
+    };
+    until("three are begun", || first.len() == 3).await?;
+    drop(crashed);
+    let seen = Seen::default();
+    let worker = noting(quick(&group), &seen)?;
+    until("all are delivered again", || seen.len() == 5).await?;
+    settled(&group).await?;
+    assert!(seen.lock().iter().all(|(_, deliveries)| *deliveries == 2), "{:?}", seen.lock());
+    let stats = worker.stop().await;
+    assert_eq!((stats.counts.claimed, stats.counts.handled), (5, 5));
+    Ok(())
+}
+
+/// Test 13.
+async fn poison_ends_among_the_dead_letters_and_can_be_sent_back(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    group.stream().add([("n", "panics"), ("n", "twice"), ("", "")]).await?;
+    group.stream().add([("n", "fails")]).await?;
+    group.stream().add([("n", "hangs")]).await?;
+    group.stream().add([("n", "works")]).await?;
+    let (seen, is_mended) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+    let worker = quick(&group).deliveries_max(3).timeout(MS(300)).spawn({
+        let (seen, is_mended) = (seen.clone(), is_mended.clone());
+        move |entry: Arc<Entry>, context| {
+            seen.push(&entry, &context);
+            let is_mended = is_mended.load(Ordering::Relaxed);
+            async move {
+                match entry.text("n") {
+                    _ if is_mended => Ok(()),
+                    Ok("panics") => panic!("this one"),
+                    Ok("fails") => Err(format!("delivery {}", context.deliveries())),
+                    Ok("hangs") => std::future::pending().await,
+                    _ => Ok(()),
+                }
+            }
+        }
+    })?;
+    let mut events = worker.events();
+    let dead = group.dead_letters();
+    until("three are dead", || worker.stats().counts.dead_lettered == 3).await?;
+    settled(&group).await?;
+    assert_eq!(seen.len(), 10);
+    let mut letters = dead.list(None, 10).await?;
+    letters.sort_by_key(|it| it.id);
+    let errors: Vec<_> = letters.iter().map(|it| it.error.as_str()).collect();
+    let expected =
+        ["the handler panicked: this one", "delivery 3", "the handler took longer than 300ms"];
+    assert_eq!(errors, expected);
+    let letter = letters.first().ok_or("none")?;
+    assert_eq!(
+        (&letter.stream[..], &letter.group[..], letter.deliveries),
+        (&b"s"[..], &b"g"[..], 3)
+    );
+    assert_eq!(letter.consumer, worker.consumer());
+    assert!(letter.first <= letter.last);
+    let own: [(bytes::Bytes, bytes::Bytes); 3] =
+        [("n", "panics"), ("n", "twice"), ("", "")].map(|(name, it)| (name.into(), it.into()));
+    assert_eq!(letter.fields, own);
+    assert_eq!(dead.show(letter.dead_id).await?.as_ref(), Some(letter));
+
+    is_mended.store(true, Ordering::Relaxed);
+    let new_id = dead.requeue(letter.dead_id).await?.ok_or("it was not there")?;
+    assert!(letter.id < new_id);
+    assert_eq!(dead.requeue(letter.dead_id).await?, None, "it is done once");
+    assert_eq!(dead.requeue_all().await?, 2);
+    until("they are handled", || worker.stats().counts.handled == 4).await?;
+    settled(&group).await?;
+    assert!(dead.is_empty().await?);
+    let entries = group.stream().range(new_id..=new_id, None).await?;
+    assert_eq!(entries.first().ok_or("none")?.fields, own);
+    let told = events.next().await.ok_or("no event")?;
+    assert!(
+        matches!(told, WorkerEvent::Claimed { .. } | WorkerEvent::DeadLettered { .. }),
+        "{told:?}"
+    );
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.panicked, counts.failed, counts.timed_out, counts.retried), (3, 3, 3, 6));
+    Ok(())
+}
+
+/// The process that had it died each time: it is not handled once more before it is put aside.
+async fn what_kills_its_workers_is_put_aside_unhandled(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    group.create(Position::Start).await?;
+    let id = group.stream().add([("n", "kills")]).await?.to_string();
+    fanfare.command(["XREADGROUP", "GROUP", "g", "dead", "STREAMS", "s", ">"]).await?;
+    fanfare.command(["XCLAIM", "s", "g", "dead", "0", &id, "RETRYCOUNT", "3"]).await?;
+    let seen = Seen::default();
+    let worker = noting(quick(&group).deliveries_max(3), &seen)?;
+    until("it is dead", || worker.stats().counts.dead_lettered == 1).await?;
+    settled(&group).await?;
+    assert_eq!(seen.len(), 0);
+    let letter = group.dead_letters().list(None, 1).await?.pop().ok_or("none")?;
+    assert_eq!((letter.id.to_string(), letter.deliveries), (id, 3));
+    worker.stop().await;
+    Ok(())
+}
+
+/// Test 15.
+async fn a_group_that_is_gone_is_made_again_where_it_was(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    add(&group, 0..50).await?;
+    let seen = Seen::default();
+    let worker = noting(quick(&group), &seen)?;
+    until("all are handled", || seen.len() == 50).await?;
+    settled(&group).await?;
+    let mut events = worker.events();
+    for round in 0..3 {
+        match round {
+            0 => drop(fanfare.command(["DEL", "s"]).await?),
+            1 => drop(fanfare.command(["FLUSHALL"]).await?),
+            _ => drop(group.delete().await?),
+        }
+        let first = 100 * (round + 1);
+        add(&group, first..first + 50).await?;
+        until("none is skipped", || (first..first + 50).all(|n| seen.has(&n.to_string()))).await?;
+        settled(&group).await?;
+        loop {
+            let event = tokio::time::timeout(Duration::from_secs(60), events.next()).await?;
+            if let WorkerEvent::GroupMade { is_new_stream, after } =
+                event.ok_or("the events ended")?
+            {
+                // Another stream is known by its counters as of the last look.
+                assert!(!is_new_stream || round < 2, "{after}");
+                break;
+            }
+        }
+    }
+    assert_eq!(worker.stop().await.counts.groups_made, 3);
+    Ok(())
+}
+
+/// Test 16.
+async fn what_was_trimmed_away_is_cleared(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    group.create(Position::Start).await?;
+    add(&group, 0..10).await?;
+    fanfare.command(["XREADGROUP", "GROUP", "g", "dead", "STREAMS", "s", ">"]).await?;
+    fanfare.command(["XTRIM", "s", "MAXLEN", "4"]).await?;
+    let seen = Seen::default();
+    let worker = noting(quick(&group), &seen)?;
+    until("those that are left are handled", || seen.len() == 4).await?;
+    until("the others are cleared", || worker.stats().counts.cleared == 6).await?;
+    settled(&group).await?;
+    assert_eq!(worker.stop().await.counts.claimed, 4);
+    Ok(())
+}
+
+/// Test 17: what a worker waits for, it waits for on a connection of its own.
+async fn a_read_that_waits_delays_nobody(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    let seen = Seen::default();
+    let worker = noting(group.worker(), &seen)?;
+    until("it reads", || worker.stats().state == WorkerState::Running).await?;
+    let asked = std::time::Instant::now();
+    // One after the other: had each to wait for a read of a second, these would take minutes.
+    for _ in 0..300 {
+        fanfare.command(["XLEN", "s"]).await?;
+    }
+    assert!(asked.elapsed() < Duration::from_secs(120));
+    worker.stop().await;
+    Ok(())
+}
+
+async fn entries_of_a_key_are_handled_in_order_also_when_one_fails(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    let entries = (0..60).map(|n| [("key", (n % 6).to_string()), ("n", n.to_string())]);
+    for outcome in group.stream().add_batch(entries).await {
+        outcome?;
+    }
+    let by_key = |entry: &Entry| entry.get("key").cloned().unwrap_or_default();
+    let begun: Arc<Mutex<HashMap<String, Vec<u32>>>> = Arc::default();
+    let n_overlaps = Arc::new(AtomicUsize::new(0));
+    let running: Arc<Mutex<Vec<String>>> = Arc::default();
+    let worker = quick(&group).concurrency(4).prefetch(100).order_by(by_key).spawn({
+        let (begun, running, n_overlaps) = (begun.clone(), running.clone(), n_overlaps.clone());
+        move |entry: Arc<Entry>, context| {
+            let (begun, running, n_overlaps) = (begun.clone(), running.clone(), n_overlaps.clone());
+            async move {
+                let key = entry.text("key").map_err(|_| "no key")?.to_owned();
+                let n: u32 = entry.text("n").ok().and_then(|it| it.parse().ok()).ok_or("no n")?;
+                {
+                    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+                    if running.contains(&key) {
+                        n_overlaps.fetch_add(1, Ordering::Relaxed);
+                    }
+                    running.push(key.clone());
+                }
+                tokio::task::yield_now().await;
+                running.lock().unwrap_or_else(PoisonError::into_inner).retain(|it| *it != key);
+                begun
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(key)
+                    .or_default()
+                    .push(n);
+                // Every seventh fails twice, and those of its key wait.
+                if n % 7 == 3 && context.deliveries() < 3 { Err("not yet") } else { Ok(()) }
+            }
+        }
+    })?;
+    until("all are handled", || worker.stats().counts.handled == 60).await?;
+    settled(&group).await?;
+    assert_eq!(n_overlaps.load(Ordering::Relaxed), 0);
+    let counts = worker.stop().await.counts;
+    assert_eq!(counts.claimed, 0);
+    for (key, order) in begun.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let mut expected = Vec::new();
+        for n in (0..60).filter(|n| (n % 6).to_string() == *key) {
+            expected.extend(std::iter::repeat_n(n, if n % 7 == 3 { 3 } else { 1 }));
+        }
+        assert_eq!(*order, expected, "of key {key}");
+    }
+    Ok(())
+}
+
+async fn what_is_given_back_is_had_at_once_by_others(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..6).await?;
+    let (first, go_on) = (Seen::default(), Arc::new(Notify::new()));
+    // No lease ends before the test does.
+    let lease = Duration::from_secs(3_600);
+    let rests = Backoff { first: lease, cap: lease };
+    let slow =
+        |n, prefetch| group.worker().concurrency(n).prefetch(prefetch).lease(lease).retry(rests);
+    let worker = slow(2, 4).spawn({
+        let (first, go_on) = (first.clone(), go_on.clone());
+        move |entry: Arc<Entry>, context| {
+            first.push(&entry, &context);
+            let go_on = go_on.clone();
+            async move {
+                match entry.text("n") {
+                    Ok("0") => go_on.notified().await,
+                    _ => std::future::pending().await,
+                }
+            }
+        }
+    })?;
+    until("all are read", || worker.stats().held == 6).await?;
+    until("two are begun", || first.len() == 2).await?;
+    go_on.notify_one();
+    until("one is done, another begun", || first.len() == 3).await?;
+    let stats = worker.drain(MS(1_500)).await;
+    assert_eq!((stats.counts.handled, stats.counts.returned, stats.held), (1, 5, 0));
+
+    let seen = Seen::default();
+    let other = {
+        let seen = seen.clone();
+        slow(10, 0).spawn(move |entry, context| {
+            seen.push(&entry, &context);
+            async {}
+        })?
+    };
+    until("the other one gets them", || seen.len() == 5).await?;
+    settled(&group).await?;
+    let mut got = seen.lock().clone();
+    got.sort();
+    let expected = [("1", 2), ("2", 2), ("3", 1), ("4", 1), ("5", 1)];
+    assert_eq!(got, expected.map(|(n, deliveries)| (n.to_owned(), deliveries)));
+    other.stop().await;
+    Ok(())
+}
+
+async fn no_more_is_read_than_there_is_room_for(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..1_000).await?;
+    let n_begun = Arc::new(AtomicUsize::new(0));
+    let go_on = Arc::new(AtomicBool::new(false));
+    let worker = group.worker().concurrency(5).prefetch(7).spawn({
+        let (n_begun, go_on) = (n_begun.clone(), go_on.clone());
+        move |_, _| {
+            n_begun.fetch_add(1, Ordering::Relaxed);
+            let go_on = go_on.clone();
+            async move {
+                while !go_on.load(Ordering::Relaxed) {
+                    tokio::time::sleep(MS(10)).await;
+                }
+            }
+        }
+    })?;
+    until("it is full", || {
+        let stats = worker.stats();
+        let is_full = (stats.held, stats.in_flight, n_begun.load(Ordering::Relaxed)) == (12, 5, 5);
+        is_full && stats.is_held_back
+    })
+    .await?;
+    assert!(worker.stats().oldest_running.is_some());
+    assert_eq!(pending(&group).await?.len(), 12);
+    until("the lag is known", || worker.stats().lag == Some(988)).await?;
+    go_on.store(true, Ordering::Relaxed);
+    until("all are handled", || worker.stats().counts.handled == 1_000).await?;
+    worker.stop().await;
+    Ok(())
+}
+
+async fn it_goes_on_when_connections_are_killed_and_the_server_hangs(server: Target) -> TestResult {
+    let options = |it: fanfare::Options| {
+        it.request_timeout(Duration::from_secs(2))
+            .heartbeat(Duration::from_secs(2), Duration::from_secs(2))
+    };
+    let fanfare = Fanfare::builder(&server.url()).options(options).connect().await?;
+    let group = fanfare.stream("s").group("g");
+    let seen = Seen::default();
+    let worker = noting(quick(&group), &seen)?;
+    add(&group, 0..100).await?;
+    until("it works", || seen.len() == 100).await?;
+    let other = server.connect().await?.stream("s").group("g");
+    for round in 1..=3 {
+        server.kill_clients("normal");
+        // The test's own connection was killed as well.
+        while add(&other, round * 100..round * 100 + 1).await.is_err() {}
+        until("it goes on", || seen.has(&(round * 100).to_string())).await?;
+    }
+    // A cluster and sentinels elect others instead: those have tests of their own.
+    if let Target::Redis(_) | Target::Fanfare(_) = server {
+        let mut events = worker.events();
+        server.freeze().await?;
+        loop {
+            let event = tokio::time::timeout(Duration::from_secs(60), events.next()).await?;
+            if let Some(WorkerEvent::ReadFailed { .. }) = event {
+                break;
+            }
+        }
+        assert_eq!(worker.stats().state, WorkerState::Failing);
+        assert!(worker.stats().last_error.is_some());
+        server.sigcont();
+        while add(&other, 900..901).await.is_err() {}
+        until("it goes on", || seen.has("900")).await?;
+    }
+    settled(&other).await?;
+    assert!(1 <= worker.stop().await.counts.read_errors);
+    Ok(())
+}
+
+async fn consumers_without_entries_are_reaped_and_those_with_some_are_not(
+    server: Target,
+) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    group.create(Position::Start).await?;
+    add(&group, 0..1).await?;
+    fanfare.command(["XREADGROUP", "GROUP", "g", "has one", "STREAMS", "s", ">"]).await?;
+    fanfare.command(["XGROUP", "CREATECONSUMER", "s", "g", "has none"]).await?;
+    let worker = group.worker().reap_after(Some(Duration::from_secs(1))).spawn(async |_, _| {})?;
+    until("one is reaped", || worker.stats().counts.consumers_reaped == 1).await?;
+    let names: Vec<_> = group.consumers().await?.into_iter().map(|it| it.name).collect();
+    assert!(names.iter().any(|it| it == "has one"), "{names:?}");
+    assert!(!names.iter().any(|it| it == "has none"), "{names:?}");
+    assert_eq!(pending(&group).await?.len(), 1);
+    worker.stop().await;
+    Ok(())
+}
+
+async fn what_all_groups_have_acknowledged_is_trimmed(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    let other = group.stream().group("other");
+    group.create(Position::Start).await?;
+    other.create(Position::Start).await?;
+    add(&group, 0..100).await?;
+    let command = ["XREADGROUP", "GROUP", "other", "c", "COUNT", "60", "STREAMS", "s", ">"];
+    fanfare.command(command).await?;
+    let ids: Vec<StreamId> = group.stream().range(.., None).await?.iter().map(|it| it.id).collect();
+    let worker = quick(&group).trim_acknowledged().spawn(async |_, _| {})?;
+    settled(&group).await?;
+    assert_eq!(other.acknowledge(ids.iter().take(40).copied()).await?, 40);
+    until("what both have done is gone", || worker.stats().counts.trimmed == 40).await?;
+    assert_eq!(other.acknowledge(ids.iter().take(60).copied()).await?, 20);
+    until("and what else they do", || worker.stats().counts.trimmed == 60).await?;
+    assert_eq!(group.stream().len().await?, 40);
+    worker.stop().await;
+    Ok(())
+}
+
+/// Another program takes an entry: the handler is told, and the entry is not taken back.
+async fn a_lost_lease_is_told_and_nothing_is_taken_back(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    add(&group, 0..2).await?;
+    let n_told = Arc::new(AtomicUsize::new(0));
+    let worker = group.worker().lease(Duration::from_secs(6)).spawn({
+        let n_told = n_told.clone();
+        move |_, context: Context| {
+            let n_told = n_told.clone();
+            async move {
+                if 1 < context.deliveries() {
+                    return Ok(());
+                }
+                context.lost().await;
+                n_told.fetch_add(1, Ordering::Relaxed);
+                Err("it is another one's")
+            }
+        }
+    })?;
+    until("both are begun", || worker.stats().in_flight == 2).await?;
+    let ids: Vec<_> = pending(&group).await?.iter().map(|it| it.id.to_string()).collect();
+    let mut command = vec!["XCLAIM", "s", "g", "thief", "0"];
+    command.extend(ids.iter().map(String::as_str));
+    command.push("JUSTID");
+    fanfare.command(command).await?;
+    until("both are told", || n_told.load(Ordering::Relaxed) == 2).await?;
+    let consumers: Vec<_> = pending(&group).await?.into_iter().map(|it| it.consumer).collect();
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.lost, counts.retried), (2, 0));
+    // On a slow machine the thief's lease may have ended.
+    if counts.claimed == 0 {
+        assert_eq!(consumers, ["thief", "thief"]);
+    }
+    Ok(())
+}
+
+/// Entries are read and acknowledged many at a time: the number of commands says so.
+async fn many_are_read_and_acknowledged_at_once(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let group = fanfare.stream("s").group("g");
+    add(&group, 0..20_000).await?;
+    let worker = group.worker().concurrency(100).spawn(async |_, _| {})?;
+    until("all are handled", || worker.stats().counts.acknowledged == 20_000).await?;
+    worker.stop().await;
+    let stats = fanfare.command(["INFO", "commandstats"]).await?;
+    let stats = stats.as_str().unwrap_or_default();
+    let calls = |name: &str| {
+        let line = stats.lines().find_map(|it| it.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.and_then(|it| it.split(',').next()?.parse::<u64>().ok())
+    };
+    let (reads, acks) = (calls("xreadgroup").ok_or("no reads")?, calls("xack").ok_or("no acks")?);
+    assert!(reads < 4_000 && acks < 4_000, "{reads} reads, {acks} acknowledgements");
+    Ok(())
+}
