@@ -148,7 +148,7 @@ impl<'a> Add<'a> {
         if n == 1 || self.packing.entries_max < n {
             return SortedSet::default();
         }
-        let names = (self.pairs_at + 1..).step_by(2).filter_map(|at| self.request.get(at));
+        let names = (self.pairs_at + 1..).step_by(2).map_while(|at| self.request.get(at));
         SortedSet::with_room(names.zip(self.scores.iter().copied()))
     }
 
