@@ -49,8 +49,17 @@ pub(crate) struct Router {
     nodes: Mutex<Nodes>,
 }
 
-/// Connections by node and lane, each made when it is first needed.
-type Nodes = HashMap<(Address, usize), Arc<OnceCell<Lane>>>;
+/// By address and lane.
+type Nodes = HashMap<(Address, usize), Arc<Node>>;
+
+/// A connection to a node, made when it is first needed.
+#[derive(Default)]
+struct Node {
+    lane: OnceCell<Lane>,
+    /// In this order commands are sent. It is fair: who waits for the connection is sent before who
+    /// comes when it has just been made.
+    turns: tokio::sync::Mutex<()>,
+}
 
 /// One command and where it goes.
 struct Job {
@@ -81,7 +90,7 @@ impl Router {
     pub(crate) async fn connect(&self, deadline: tokio::time::Instant) -> Result<(), Error> {
         self.cluster.refresh(deadline).await?;
         let node = self.cluster.any(&self.cluster.map())?;
-        self.node(&node, 0).await.map(drop)
+        self.lane(&self.node(&node, 0), &node).await.map(drop)
     }
 
     /// Sends what can be sent now. The returned future waits for the answers, and sends again what
@@ -104,7 +113,7 @@ impl Router {
         let map = self.cluster.map();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let present = nodes.iter().filter(|((address, _), _)| map.nodes().contains(address));
-        present.filter_map(|(_, node)| node.get()).map(|node| node.status.clone()).collect()
+        present.filter_map(|(_, node)| node.lane.get()).map(|node| node.status.clone()).collect()
     }
 
     /// Keeps a connection to some node, so that a link that sends no commands knows how it is, when
@@ -127,7 +136,7 @@ impl Router {
             {
                 let node = cluster.any(&cluster.map());
                 let is_connected = match node {
-                    Ok(node) => router.node(&node, 0).await.is_ok(),
+                    Ok(node) => router.lane(&router.node(&node, 0), &node).await.is_ok(),
                     Err(_) => false,
                 };
                 drop(router);
@@ -215,9 +224,10 @@ impl Router {
                 Some(all) if n + 1 < n_groups => all.split(all.num_permits() / (n_groups - n)),
                 _ => permit.take(),
             };
-            let node = crate::connection::driver::until(deadline, self.node(&address, lane)).await;
-            let calls = match node.unwrap_or_else(|| Err(unreachable_node(&address, None))) {
-                Ok(calls) => calls,
+            // Held until it is sent: nobody who came later is sent before.
+            let node = self.node(&address, lane);
+            let (_turn, calls) = match self.turn(&node, &address, deadline).await {
+                Ok(turn) => turn,
                 Err(error) => {
                     let error = match error.is_retryable() {
                         true => unreachable_node(&address, Some(error)),
@@ -289,11 +299,27 @@ impl Router {
         }
     }
 
-    async fn node(&self, address: &Address, lane: usize) -> Result<mpsc::Sender<Call>, Error> {
-        let cell = {
-            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            nodes.entry((address.clone(), lane)).or_default().clone()
+    fn node(&self, address: &Address, lane: usize) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.entry((address.clone(), lane)).or_default().clone()
+    }
+
+    /// Waits for one's turn to send to a node, and for the connection to it.
+    async fn turn<'a>(
+        &self,
+        node: &'a Node,
+        address: &Address,
+        deadline: Instant,
+    ) -> Result<(tokio::sync::MutexGuard<'a, ()>, mpsc::Sender<Call>), Error> {
+        let turn = async {
+            let turn = node.turns.lock().await;
+            Ok((turn, self.lane(node, address).await?))
         };
+        let turn = crate::connection::driver::until(deadline, turn).await;
+        turn.unwrap_or_else(|| Err(unreachable_node(address, None)))
+    }
+
+    async fn lane(&self, node: &Node, address: &Address) -> Result<mpsc::Sender<Call>, Error> {
         let connect = || async {
             let status = Arc::new(Status::new());
             let wanted = Wanted::Node(address.clone());
@@ -307,7 +333,7 @@ impl Router {
             tokio::spawn(Commands::new(context, receiver).run(Some(connection)));
             Ok(Lane { calls, status })
         };
-        cell.get_or_try_init(connect).await.map(|link| link.calls.clone())
+        node.lane.get_or_try_init(connect).await.map(|lane| lane.calls.clone())
     }
 }
 
