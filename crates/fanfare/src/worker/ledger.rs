@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     /// No token before this.
     throttled_until: Option<Instant>,
     n_running: usize,
+    /// When a handler ended last.
+    last_done: Option<Instant>,
     /// Held, and handled: acknowledgements that are not confirmed.
     n_handled: usize,
     next_generation: u64,
@@ -152,6 +154,7 @@ impl Ledger {
             resting: BTreeSet::new(),
             throttled_until: None,
             n_running: 0,
+            last_done: None,
             n_handled: 0,
             next_generation: 0,
             first_generation: 0,
@@ -243,6 +246,7 @@ impl Ledger {
         now: Instant,
     ) {
         self.n_running = self.n_running.saturating_sub(1);
+        self.last_done = Some(now);
         let error = match ending {
             Ending::Handled => {
                 self.counts.handled += 1;
@@ -574,6 +578,11 @@ impl Ledger {
     /// Entries held, and handlers running.
     pub(crate) fn n_held_and_running(&self) -> (usize, usize) {
         (self.held.len(), self.n_running)
+    }
+
+    /// How long ago a handler ended last; `None` if none has.
+    pub(crate) fn finished_age(&self, now: Instant) -> Option<Duration> {
+        self.last_done.map(|at| now.saturating_duration_since(at))
     }
 
     /// For how long the handler that began first has been running.

@@ -70,7 +70,13 @@ impl RunningWorker {
         let (reading, keeping) = (wire()?, wire()?);
         let bucket = worker.per_second.map(|rate| Bucket::new(rate, now()));
         let ledger = Ledger::new(worker.rules, bucket);
-        let shared = Arc::new(Shared::new(ledger, worker.key_of, worker.start));
+        let name = format!(
+            "{}:{}",
+            String::from_utf8_lossy(stream.key()),
+            String::from_utf8_lossy(worker.group.name())
+        );
+        let shared = Arc::new(Shared::new(name, ledger, worker.key_of, worker.start));
+        link.watch(&shared);
         let dead_key = stream.fanfare.stream(&worker.dead_key).key;
         let keeper =
             Keeper::new(shared.clone(), keeping, dead_key, worker.reap_after, worker.trims);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::{Backoff, Error, ErrorKind};
+use fanfare_client::{Backoff, Error, ErrorKind, LiveKind, LiveState, Vital, Vitals};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::{
@@ -23,6 +23,8 @@ use crate::{
 
 /// See the module.
 pub(crate) struct Shared {
+    /// What it works on, for those who watch over it.
+    name: String,
     ledger: Mutex<Ledger>,
     condition: Mutex<Condition>,
     /// Something may be begun or read.
@@ -53,6 +55,8 @@ struct Condition {
     last_read_at: Instant,
     last_contact_at: Instant,
     has_read: bool,
+    /// Times that it has read again after a failure.
+    n_recovered: u64,
     failing_since: Option<Instant>,
     last_error: Option<Error>,
     known: Option<Known>,
@@ -74,14 +78,21 @@ struct Known {
 }
 
 impl Shared {
-    pub(crate) fn new(ledger: Ledger, key_of: Option<KeyOf>, start: Position) -> Self {
+    pub(crate) fn new(
+        name: String,
+        ledger: Ledger,
+        key_of: Option<KeyOf>,
+        start: Position,
+    ) -> Self {
         let now = now();
         Self {
+            name,
             ledger: Mutex::new(ledger),
             condition: Mutex::new(Condition {
                 last_read_at: now,
                 last_contact_at: now,
                 has_read: false,
+                n_recovered: 0,
                 failing_since: None,
                 last_error: None,
                 known: None,
@@ -142,6 +153,7 @@ impl Shared {
             condition.last_contact_at = now;
             condition.has_read = true;
             condition.reading_since = None;
+            condition.n_recovered += u64::from(condition.failing_since.is_some());
             condition.failing_since.take().map(|since| now.saturating_duration_since(since))
         };
         if let Some(outage) = outage {
@@ -268,6 +280,34 @@ impl Shared {
             oldest_pending_age: condition.oldest_pending.map(age),
             last_error: condition.last_error.clone(),
         }
+    }
+}
+
+impl Vital for Shared {
+    /// A worker whose places are all taken does not read on purpose; what it is judged by then is
+    /// how long nothing has been finished.
+    fn vitals(&self) -> Vitals {
+        let stats = self.stats();
+        let mut vitals = Vitals::new(LiveKind::Worker, self.name.clone());
+        vitals.state = match stats.state {
+            WorkerState::Failing => LiveState::Down,
+            WorkerState::Stopped => LiveState::Ended(Error::new(
+                ErrorKind::Closed,
+                "the worker was stopped, or its connection was closed",
+            )),
+            WorkerState::Starting | WorkerState::Running | WorkerState::Draining => {
+                if stats.is_held_back { LiveState::HeldBack } else { LiveState::Up }
+            }
+        };
+        vitals.last_read_age = stats.last_read_age;
+        vitals.queued = stats.held;
+        vitals.lag = stats.lag;
+        vitals.reconnects = self.condition().n_recovered;
+        if stats.is_held_back {
+            let finished = self.ledger().finished_age(now());
+            vitals.stalled_for = [finished, stats.oldest_running].into_iter().flatten().min();
+        }
+        vitals
     }
 }
 

@@ -39,6 +39,8 @@ on_every_topology!(
 // A cluster and sentinels count in other places.
 on_every_broker!(many_are_read_and_acknowledged_at_once);
 
+/// Silence that no test reaches.
+const LONG: Duration = Duration::from_secs(3_600);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 /// What handlers got, in order: the value of field `n`, and the number of deliveries.
@@ -497,12 +499,17 @@ async fn it_goes_on_when_connections_are_killed_and_the_server_hangs(server: Tar
         }
         assert_eq!(worker.stats().state, WorkerState::Failing);
         assert!(worker.stats().last_error.is_some());
+        let unwell = fanfare.health().check(LONG).err().ok_or("health is good")?;
+        let worker_is_named = |it: &String| it.starts_with("worker \"s:g\" is down");
+        assert!(unwell.reasons.iter().any(worker_is_named), "{unwell}");
         server.sigcont();
         while add(&other, 900..901).await.is_err() {}
         until("it goes on", || seen.has("900")).await?;
+        until("health is good again", || fanfare.health().is_healthy(LONG)).await?;
     }
     settled(&other).await?;
     assert!(1 <= worker.stop().await.counts.read_errors);
+    assert!(fanfare.health().live.is_empty(), "a worker that has ended is still watched");
     Ok(())
 }
 
