@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanfare::{
     ErrorKind, Event, Fanfare, Role,
     stream::Position,
-    testing::{self, Fault, Proxy, Way, seed},
+    testing::{self, Cut, Fault, Proxy, Way, seed},
 };
 
 use crate::support::{Target, TestResult, next, on_every_broker};
@@ -68,9 +68,11 @@ async fn garbled_traffic_is_survived(server: Target) -> TestResult {
     for round in 0..10 {
         // To the server it might become a command that ends it.
         proxy.inject(Fault::Garble { way: Way::ToClient, one_in: 40, seed: seed + round });
-        // A wrong length makes the link wait for the rest of a value: then calls end by their time.
+        // A wrong length makes the link wait for the rest of a value: then calls end by their time,
+        // and the connection is of no use until it is cut.
         testing::eventually("an error", async || fanfare.publish("c", "x").await.is_err()).await;
         proxy.heal();
+        proxy.inject(Fault::Cut(Cut::Reset));
         testing::eventually("commands work", async || fanfare.ping().await.is_ok()).await;
         testing::eventually("a subscriber", async || {
             matches!(fanfare.publish("c", "end").await, Ok(1))
