@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CODES, Exit};
 use crate::{
-    bench, completions, config, demo, explain, man, output, ping, publish, serve, stream, subscribe,
+    bench, completions, config, demo, dlq, explain, group, man, output, ping, publish, serve,
+    stream, subscribe,
 };
 
 const EXAMPLES: &str = "\
@@ -19,6 +20,9 @@ Examples:
   fanfare sub -p 'news.*'                   print what is published
   fanfare pub news.sport 'one all'          publish
   fanfare stream tail orders --from 0       print what a stream holds, and what is added
+  fanfare group work orders billing --exec ./bill.sh
+                                            run a program for each entry, with retries
+  fanfare dlq ls orders billing             what could not be handled
   fanfare bench pubsub --subscribers 100    measure
 
 The server is FANFARE_URL or --url; without them redis://127.0.0.1:6379.
@@ -45,6 +49,8 @@ enum Command {
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
     Stream(stream::Stream),
+    Group(group::Group),
+    Dlq(dlq::Dlq),
     Ping(ping::Ping),
     Bench(bench::Bench),
     Config(config::Reference),
@@ -62,6 +68,8 @@ impl Cli {
             Command::Pub(it) => it.run(),
             Command::Sub(it) => it.run(),
             Command::Stream(it) => it.run(),
+            Command::Group(it) => it.run(),
+            Command::Dlq(it) => it.run(),
             Command::Ping(it) => it.run(),
             Command::Bench(it) => it.run(),
             Command::Config(it) => it.run(),

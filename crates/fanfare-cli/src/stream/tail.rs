@@ -5,12 +5,11 @@ use std::io::{self, BufWriter, Stdout, Write as _};
 use clap::Args;
 use fanfare::stream::{Delivery, Entry, Position, StreamId};
 use futures_util::FutureExt as _;
-use serde_json::{Map, Value, json};
 
 use crate::cli::{self, Server};
+use crate::entry;
 use crate::exit::Exit;
-use crate::output::{self, CARE, DIM, GOOD, NAME};
-use crate::text;
+use crate::output::{self, CARE, DIM, GOOD};
 
 /// Print a stream's entries: those that are there, and those that are added
 ///
@@ -127,40 +126,13 @@ impl Printer {
     fn print(&mut self, entry: &Entry) -> io::Result<()> {
         self.n_left = self.n_left.map(|n| n - 1);
         if self.is_json {
-            return writeln!(self.out, "{}", as_json(entry));
+            return writeln!(self.out, "{}", entry::as_json(entry));
         }
-        let line = as_line(entry);
+        let line = entry::as_line(entry);
         if self.has_colours {
             writeln!(self.out, "{line}")
         } else {
             writeln!(self.out, "{}", anstream::adapter::strip_str(&line))
         }
     }
-}
-
-fn as_line(entry: &Entry) -> String {
-    let mut line = output::styled(DIM, entry.id);
-    for (field, value) in &entry.fields {
-        let field = output::styled(NAME, text::printable(field));
-        line += &format!(" {field}={}", text::printable(value));
-    }
-    line
-}
-
-/// A field may come twice, so fields are a list. Bytes that are not UTF-8 come as hexadecimal digits
-/// under another key, so that nothing is lost.
-fn as_json(entry: &Entry) -> Value {
-    let put = |object: &mut Map<String, Value>, key: &str, bytes: &[u8]| {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => object.insert(key.to_owned(), json!(text)),
-            Err(_) => object.insert(format!("{key}_hex"), json!(text::hex(bytes))),
-        };
-    };
-    let fields = entry.fields.iter().map(|(field, value)| {
-        let mut object = Map::new();
-        put(&mut object, "field", field);
-        put(&mut object, "value", value);
-        Value::Object(object)
-    });
-    json!({ "id": entry.id.to_string(), "fields": fields.collect::<Vec<_>>() })
 }
