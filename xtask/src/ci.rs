@@ -10,7 +10,7 @@ use clap::Args;
 use crate::command::{cargo, has_subcommand};
 use crate::steps::Steps;
 use crate::suite::Suite;
-use crate::{fuzz, setup, tidy};
+use crate::{fuzz, setup, soak, tidy};
 
 /// What the command line says.
 #[derive(Args, Clone, Debug)]
@@ -42,10 +42,17 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<()> {
 /// All tests. Whether docs/generated/ is current is one of them.
 fn tests(steps: &mut Steps) {
     let Some(suite) = Suite::build(steps, "dev") else { return };
+    // One for all, so that a second attempt does what the first one did.
+    let seed =
+        std::env::var("FANFARE_SEED").unwrap_or_else(|_| soak::seed_of_the_day().to_string());
+    println!("seed: {seed} (repeat with FANFARE_SEED={seed})");
     if has_subcommand("nextest") {
-        steps.nextest("tests", suite.cargo_nextest());
+        let mut run = suite.cargo_nextest();
+        run.env("FANFARE_SEED", seed);
+        steps.nextest("tests", run);
     } else {
         let mut run = suite.cargo_test();
+        run.env("FANFARE_SEED", seed);
         run.args(["--lib", "--bins", "--tests", "--benches", "--examples"]);
         steps.libtest("tests", run);
     }

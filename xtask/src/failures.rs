@@ -1,5 +1,7 @@
 //! What failed, in few lines: a log of which only the end is kept must still name it.
 
+use std::collections::HashSet;
+
 /// Tests whose output is shown; the others are only named.
 const N_EXCERPTS_MAX: usize = 10;
 
@@ -23,12 +25,12 @@ impl Failure {
     }
 }
 
-/// Prints what failed.
-pub(crate) fn print(failures: &[Failure]) {
+/// Prints what failed, below a title.
+pub(crate) fn print(title: &str, failures: &[Failure]) {
     if failures.is_empty() {
         return;
     }
-    println!("\n=== failures");
+    println!("\n=== {title}");
     for (idx, Failure { name, excerpt }) in failures.iter().enumerate() {
         println!("{name}");
         if idx < N_EXCERPTS_MAX {
@@ -39,21 +41,42 @@ pub(crate) fn print(failures: &[Failure]) {
     }
 }
 
-/// The tests that `cargo nextest run` says failed; it says so twice, with the output each time.
+/// The tests that `cargo nextest run` says failed, with how they failed at first; it says so more
+/// than once, with the output each time.
 pub(crate) fn nextest(lines: &[String]) -> Vec<Failure> {
+    attempts(lines).into_iter().filter(|it| !it.passed_later).map(|it| it.failure).collect()
+}
+
+/// Those of them that passed at another attempt.
+pub(crate) fn flaky(lines: &[String]) -> Vec<Failure> {
+    attempts(lines).into_iter().filter(|it| it.passed_later).map(|it| it.failure).collect()
+}
+
+/// The first failed attempt at a test.
+struct Attempt {
+    failure: Failure,
+    passed_later: bool,
+}
+
+fn attempts(lines: &[String]) -> Vec<Attempt> {
     let starts: Vec<(usize, Status<'_>)> =
         lines.iter().enumerate().filter_map(|(at, line)| Some((at, status(line)?))).collect();
-    let mut failures: Vec<Failure> = Vec::new();
+    let passed_later =
+        |name: &str| starts.iter().any(|(_, it)| it.word.starts_with("FLAKY ") && it.test == name);
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut seen = HashSet::new();
     for (idx, (at, Status { word, test })) in starts.iter().enumerate() {
-        let name = format!("{word} {test}");
-        if !is_failure(word) || failures.iter().any(|it| it.name == name) {
+        if !is_failure(word) || !seen.insert(*test) {
             continue;
         }
         let end = starts.get(idx + 1).map_or(lines.len(), |it| it.0);
         let output = lines.get(at + 1..end).unwrap_or_default();
-        failures.push(Failure { name, excerpt: excerpt(output) });
+        // `TRY 1 FAIL`
+        let word = word.rsplit(' ').next().unwrap_or(word);
+        let failure = Failure { name: format!("{word} {test}"), excerpt: excerpt(output) };
+        attempts.push(Attempt { failure, passed_later: passed_later(test) });
     }
-    failures
+    attempts
 }
 
 /// The tests that `cargo test` says failed.
@@ -77,10 +100,11 @@ struct Status<'a> {
     test: &'a str,
 }
 
-/// `        FAIL [   5.468s] (325/968) fanfare-broker::it push::walk::ends`
+/// `        FAIL [   5.468s] (325/968) fanfare-broker::it push::walk::ends`, or `TRY 1 FAIL`, or
+/// `FLAKY 2/2`.
 fn status(line: &str) -> Option<Status<'_>> {
     let (word, rest) = line.trim_start().split_once(" [")?;
-    let is_word = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == '-';
+    let is_word = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || "- /".contains(it);
     if word.is_empty() || !word.chars().all(is_word) {
         return None;
     }
@@ -98,6 +122,7 @@ fn status(line: &str) -> Option<Status<'_>> {
 }
 
 fn is_failure(word: &str) -> bool {
+    let word = word.rsplit(' ').next().unwrap_or(word);
     word.contains("FAIL") || word.starts_with("SIG") || matches!(word, "TIMEOUT" | "ABORT")
 }
 
@@ -129,7 +154,7 @@ fn clean<'a>(lines: impl Iterator<Item = &'a String>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, libtest, nextest};
+    use super::{Failure, flaky, libtest, nextest};
 
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_owned).collect()
@@ -207,6 +232,29 @@ right: Some([120])";
         assert_eq!(failures[0].excerpt, ["stdout ───", "running 1 test", "(test timed out)"]);
         assert_eq!(failures[1].excerpt[2], "(test aborted with signal 6: SIGABRT)");
         assert!(failures[2].excerpt.is_empty());
+    }
+
+    #[test]
+    fn what_passes_at_the_second_attempt_is_told_apart() {
+        let run = "\
+  TRY 1 FAIL [   8.430s] (215/1299) fanfare::it misuse::cluster::late
+  stderr ───
+
+    thread 'misuse::cluster::late' (2) panicked at crates/fanfare/tests/it/misuse.rs:69:5:
+    too late
+
+  TRY 2 PASS [   2.430s] (215/1299) fanfare::it misuse::cluster::late
+  TRY 1 FAIL [   1.430s] (216/1299) fanfare::it misuse::cluster::wrong
+  TRY 2 FAIL [   1.430s] (216/1299) fanfare::it misuse::cluster::wrong
+────────────
+     Summary [ 760.640s] 2 tests run: 1 passed (1 flaky), 1 failed, 0 skipped
+   FLAKY 2/2 [   2.430s] (215/1299) fanfare::it misuse::cluster::late
+  TRY 2 FAIL [   1.430s] (216/1299) fanfare::it misuse::cluster::wrong";
+        let names = |found: Vec<Failure>| found.into_iter().map(|it| it.name).collect::<Vec<_>>();
+        assert_eq!(names(nextest(&lines(run))), ["FAIL fanfare::it misuse::cluster::wrong"]);
+        let late = flaky(&lines(run));
+        assert_eq!(late[0].excerpt[1], "too late");
+        assert_eq!(names(late), ["FAIL fanfare::it misuse::cluster::late"]);
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) {
     fuzz::run(steps, &fuzz::Options::all(options.fuzz_seconds));
 }
 
-fn seed_of_the_day() -> u64 {
+/// A seed that no other run has, by the clock.
+pub(crate) fn seed_of_the_day() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(1, |it| it.as_secs())
 }

@@ -13,6 +13,8 @@ pub(crate) struct Steps {
     n_failed: u64,
     times: Vec<(String, Duration)>,
     failures: Vec<Failure>,
+    /// Passed only at the second attempt.
+    flaky: Vec<Failure>,
     failed_steps: Vec<String>,
 }
 
@@ -21,11 +23,15 @@ pub(crate) struct Steps {
 struct Reader {
     tally: fn(&str) -> Option<Tally>,
     failures: fn(&[String]) -> Vec<Failure>,
+    flaky: fn(&[String]) -> Vec<Failure>,
 }
 
-const NO_TESTS: Reader = Reader { tally: |_| None, failures: |_| Vec::new() };
-const LIBTEST: Reader = Reader { tally: libtest, failures: failures::libtest };
-const NEXTEST: Reader = Reader { tally: nextest, failures: failures::nextest };
+const NO_TESTS: Reader =
+    Reader { tally: |_| None, failures: |_| Vec::new(), flaky: |_| Vec::new() };
+const LIBTEST: Reader =
+    Reader { tally: libtest, failures: failures::libtest, flaky: |_| Vec::new() };
+const NEXTEST: Reader =
+    Reader { tally: nextest, failures: failures::nextest, flaky: failures::flaky };
 
 /// Passed and failed tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +105,7 @@ impl Steps {
             }
             self.failures.extend(tests);
         }
+        self.flaky.extend((reader.flaky)(&outcome.lines));
         self.end(name, started, sum, outcome.is_success);
         Some(outcome)
     }
@@ -129,7 +136,8 @@ impl Steps {
             println!("{:8.1} s  {name}", took.as_secs_f64());
         }
         println!("{:8.1} s  in all", total.as_secs_f64());
-        failures::print(&self.failures);
+        failures::print("passed only at the second attempt", &self.flaky);
+        failures::print("failures", &self.failures);
         for name in &self.failed_steps {
             println!("failed: {name}");
         }

@@ -31,10 +31,10 @@ impl Suite {
         self.with_binary(command)
     }
 
-    /// `cargo nextest run`, likewise.
+    /// `cargo nextest run`, likewise, with the second attempts of the profile `ci`.
     pub(crate) fn cargo_nextest(&self) -> Command {
         let mut command = cargo(["nextest", "run", "--workspace", "--all-features"]);
-        command.args(["--cargo-profile", self.profile]);
+        command.args(["--cargo-profile", self.profile, "--profile", "ci"]);
         self.with_binary(command)
     }
 

@@ -31,7 +31,14 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Connects and shakes hands, once.
     pub(crate) async fn establish<T>(&self) -> Result<Connection<T>, Error> {
-        let deadline = tokio::time::Instant::now() + self.options.connect_timeout;
+        self.establish_by(tokio::time::Instant::now() + self.options.connect_timeout).await
+    }
+
+    /// The same by a given time, which is not later than `establish` would have set.
+    pub(crate) async fn establish_by<T>(
+        &self,
+        deadline: tokio::time::Instant,
+    ) -> Result<Connection<T>, Error> {
         let place = self.locator.locate(deadline).await?;
         let connected = self.connect_to(place.address(), deadline).await;
         match connected {

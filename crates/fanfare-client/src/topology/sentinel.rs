@@ -158,8 +158,9 @@ impl Sentinels {
 
     /// Listens to one sentinel for as long as it answers, and asks all of them from time to time.
     async fn listen(&self, sentinel: &Address, n_failed: &mut u32) -> Result<Infallible, Error> {
+        let deadline = Instant::now() + self.survey.options.connect_timeout;
         let mut connection: Connection<()> =
-            self.survey.dial(sentinel, Role::Subscriptions).await?;
+            self.survey.dial(sentinel, Role::Subscriptions, deadline).await?;
         let names = vec![Bytes::from_static(SWITCHED)];
         connection.core.ask(Batch { ask: Ask::Subscribe, kind: Kind::Channel, names });
         let mut alarm = Alarm::new();
@@ -224,14 +225,14 @@ impl Sentinels {
     async fn ask_all(&self, deadline: Instant) -> Result<Master, Error> {
         let known = self.known();
         let questions = known.iter().map(|sentinel| self.ask(sentinel, deadline));
-        let (answers, errors) = survey::answers(questions, deadline).await;
+        let (answers, errors) = survey::answers(questions).await;
         self.learn(&answers);
         let newest = answers.into_iter().map(|it| it.master).max_by_key(|it| it.epoch);
         newest.ok_or_else(|| self.nobody_knows(&errors))
     }
 
     async fn ask(&self, sentinel: &Address, deadline: Instant) -> Result<Answer, Error> {
-        let mut connection = self.survey.dial(sentinel, Role::Commands).await?;
+        let mut connection = self.survey.dial(sentinel, Role::Commands, deadline).await?;
         let name = self.place.master.as_bytes();
         let mut pipeline = Pipeline::new();
         pipeline.push([&b"SENTINEL"[..], b"GET-MASTER-ADDR-BY-NAME", name]);

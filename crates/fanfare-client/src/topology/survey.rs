@@ -26,7 +26,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Connects to a server.
+    /// Connects to a server, by the deadline.
     ///
     /// Boxed, since this is a part of finding out where to connect to: the type would contain
     /// itself.
@@ -34,6 +34,7 @@ impl Survey {
         &self,
         address: &Address,
         role: Role,
+        deadline: Instant,
     ) -> BoxFuture<'_, Result<Connection<()>, Error>> {
         let dialer = Dialer {
             role,
@@ -42,23 +43,32 @@ impl Survey {
             locator: Locator::Fixed(address.clone()),
             status: Arc::new(Status::new()),
         };
-        Box::pin(async move { dialer.establish().await })
+        Box::pin(async move { dialer.establish_by(deadline).await })
     }
 }
 
-/// What came of the questions by the deadline: answers, and why others have none.
+/// What came of the questions: answers, and why others have none.
+///
+/// Each question ends by itself, at its deadline: a second clock for all of them could ring first,
+/// and what each of them has to say of the server that hangs would be lost.
 pub(super) async fn answers<T>(
     questions: impl Iterator<Item = impl Future<Output = Result<T, Error>>>,
-    deadline: Instant,
 ) -> (Vec<T>, Vec<Error>) {
     let mut asking: FuturesUnordered<_> = questions.collect();
-    let (mut answers, mut errors, mut end) = (Vec::new(), Vec::new(), deadline);
-    while let Ok(Some(result)) = tokio::time::timeout_at(end, asking.next()).await {
+    let (mut answers, mut errors) = (Vec::new(), Vec::new());
+    while let Some(result) = asking.next().await {
         match result {
             Ok(answer) => {
-                end = end.min(Instant::now() + GRACE);
                 answers.push(answer);
+                break;
             }
+            Err(error) => errors.push(error),
+        }
+    }
+    let end = Instant::now() + GRACE;
+    while let Ok(Some(result)) = tokio::time::timeout_at(end, asking.next()).await {
+        match result {
+            Ok(answer) => answers.push(answer),
             Err(error) => errors.push(error),
         }
     }

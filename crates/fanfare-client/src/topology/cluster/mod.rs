@@ -199,7 +199,7 @@ impl Cluster {
     async fn ask_some(&self, deadline: Instant) -> Result<(), Error> {
         let nodes = self.to_ask();
         let questions = nodes.iter().map(|node| self.ask(node, deadline));
-        let (views, errors) = survey::answers(questions, deadline).await;
+        let (views, errors) = survey::answers(questions).await;
         let best = views.into_iter().max_by_key(|it| it.rank);
         let Some(View { map, .. }) = best else { return Err(nobody_knows(&errors)) };
         self.map.send_if_modified(|known| {
@@ -279,7 +279,7 @@ impl Cluster {
     }
 
     async fn view(&self, node: &Address, deadline: Instant) -> Result<View, Error> {
-        let mut connection = self.survey.dial(node, Role::Commands).await?;
+        let mut connection = self.survey.dial(node, Role::Commands, deadline).await?;
         let mut pipeline = Pipeline::new();
         pipeline.push([&b"CLUSTER"[..], b"SLOTS"]);
         pipeline.push([&b"CLUSTER"[..], b"INFO"]);
