@@ -10,7 +10,8 @@ use super::server::Program;
 
 /// Measure Fanfare against redis-server on this machine, and print the ratios.
 ///
-/// Builds the release binary, unless FANFARE_BIN names one.
+/// Builds the release binary, unless FANFARE_BIN names one. `cargo xtask bench toolkit` measures the
+/// library beside other clients.
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask bench")]
 pub(super) struct Options {

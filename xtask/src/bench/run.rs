@@ -22,6 +22,7 @@ use super::rows;
 use super::server::{Contender, Program, Site};
 use super::table;
 use super::workload::Workload;
+use crate::command::cargo;
 
 /// Runs `cargo xtask bench` with the arguments that follow it.
 ///
@@ -38,11 +39,21 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             in_flight.parse()?,
             payload.parse()?,
         ),
+        ["toolkit", ..] => toolkit(args.get(1..).unwrap_or_default()),
         _ => {
             let name = "cargo xtask bench".to_owned();
             bench(&Options::parse_from(std::iter::once(&name).chain(args)), args)
         }
     }
+}
+
+/// The library beside other clients is measured by a program of its own, so that this one does not
+/// depend on what it checks.
+fn toolkit(args: &[String]) -> Result<()> {
+    let mut program = cargo(["run", "--release", "--quiet", "-p", "fanfare-bench", "--"]);
+    let status = program.args(args).status().context("failed to run cargo")?;
+    anyhow::ensure!(status.success(), "the benchmark of the library failed");
+    Ok(())
 }
 
 fn bench(options: &Options, args: &[String]) -> Result<()> {

@@ -28,6 +28,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("fanfare-broker", &["fanfare-engine", "fanfare-resp"]),
     ("fanfare", &["fanfare-client", "fanfare-broker"]),
     ("fanfare-cli", &["fanfare", "fanfare-allocator", "fanfare-broker"]),
+    ("fanfare-bench", &["fanfare", "fanfare-testkit"]),
     ("xtask", &[]),
 ];
 

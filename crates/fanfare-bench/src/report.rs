@@ -1,0 +1,137 @@
+//! The table, for a terminal and as a document.
+
+use std::{fmt::Write as _, fs, process::Command};
+
+use crate::row::{HELD_MAX, Line};
+
+/// One line each, for a terminal.
+pub(crate) fn text(lines: &[Line]) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let cells = Cells::new(line);
+        let _ = writeln!(
+            out,
+            "{:<23} {:<12} {:>11} {:>7} µs | {:<31} {:>9} {:>7} µs | {:>6} {:>9} {}",
+            line.row.name(),
+            line.server,
+            cells.rate,
+            cells.cpu,
+            cells.peer,
+            cells.peer_rate,
+            cells.peer_cpu,
+            cells.ratio,
+            cells.target,
+            cells.verdict,
+        );
+    }
+    out
+}
+
+/// `docs/benchmarks-toolkit.md`.
+pub(crate) fn markdown(lines: &[Line], command: &str) -> String {
+    let mut out = String::from(INTRODUCTION);
+    out.push_str("| | |\n|---|---|\n");
+    for (name, value) in facts(command) {
+        let _ = writeln!(out, "| {name} | {value} |");
+    }
+    let n_targets = lines.iter().filter(|it| it.is_met.is_some()).count();
+    let n_met = lines.iter().filter(|it| it.is_met == Some(true)).count();
+    let _ = write!(out, "\n{n_met} of {n_targets} targets are met.\n\n");
+    out.push_str(
+        "| what | server | fanfare/s | µs CPU | beside | its rate/s | µs CPU | ratio | target | |\n\
+         |---|---|--:|--:|---|--:|--:|--:|--:|---|\n",
+    );
+    for line in lines {
+        let Cells { rate, cpu, peer, peer_rate, peer_cpu, ratio, target, verdict } =
+            Cells::new(line);
+        let (name, server) = (line.row.name(), line.server);
+        let _ = writeln!(
+            out,
+            "| {name} | {server} | {rate} | {cpu} | {peer} | {peer_rate} | {peer_cpu} | {ratio} | \
+             {target} | {verdict} |"
+        );
+    }
+    out
+}
+
+const INTRODUCTION: &str = "\
+# Benchmarks of the library
+
+Written by `cargo xtask bench toolkit`; do not edit. The crate `fanfare` and other clients, bare, did the
+same in turn on the same servers; figures are medians of all rounds, ratios are medians of the rounds'
+ratios of rates. Client and server share the processors, so rates depend on the server, too.
+
+* **µs CPU**: processor time of the client per message or entry. All of a client runs on one thread.
+* **publish**: messages of 64 bytes to a channel without subscribers. *One task* waits for each answer
+  before it goes on, and each of *50 tasks* does on the connection that they share. *Batches of 100* go out
+  at once, and all answers are waited for: `Publisher::publish_batch`, and pipelines of redis-rs and of
+  redis-py (without a transaction).
+* **subscribe**: what another thread publishes, 100 at once, until the last message has arrived. The
+  subscription of the crate has the policy `Block`, since redis-rs drops nothing either.
+* **work**: the entries of a stream, of 64 bytes, are read in a group, handed to a handler that looks
+  at the length, and acknowledged. The crate's `Worker` has a concurrency of 100. *100 at a time*:
+  `XREADGROUP COUNT 100`, then one `XACK`. *One at a time*: `XREADGROUP COUNT 1`, then `XACK`, as many
+  frameworks do it. Connecting is included.
+* **handlers hang**: what a worker of a concurrency of 100 holds of 20,000 entries while no handler
+  ends.
+
+";
+
+fn facts(command: &str) -> Vec<(&'static str, String)> {
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models = || cpus.lines().filter_map(|it| it.strip_prefix("model name\t: "));
+    let unknown = || "unknown".to_owned();
+    vec![
+        ("date", run("date", &["-u", "+%F"]).unwrap_or_else(unknown)),
+        ("command", format!("`{command}`")),
+        ("processor", format!("{} × {}", models().count(), models().next().unwrap_or("unknown"))),
+        ("redis-server", run("redis-server", &["--version"]).unwrap_or_else(unknown)),
+        ("redis-rs, redis-py", "the versions in Cargo.lock and tests/clients/python".to_owned()),
+        ("commit", run("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(unknown)),
+    ]
+}
+
+/// A line's figures as text; what there is none of is empty.
+struct Cells {
+    rate: String,
+    cpu: String,
+    peer: &'static str,
+    peer_rate: String,
+    peer_cpu: String,
+    ratio: String,
+    target: String,
+    verdict: &'static str,
+}
+
+impl Cells {
+    fn new(line: &Line) -> Self {
+        let show = |value: Option<f64>, digits: usize| {
+            value.map(|it| format!("{it:.digits$}")).unwrap_or_default()
+        };
+        let (rate, cpu, target) = match line.n_held {
+            Some(n_held) => (format!("{n_held} held"), String::new(), format!("≤ {HELD_MAX}")),
+            None => {
+                let target = line.target.map(|it| format!("≥ {it}")).unwrap_or_default();
+                (show(Some(line.rate), 0), show(line.cpu_us, 2), target)
+            }
+        };
+        Self {
+            rate,
+            cpu,
+            peer: line.peer.map(|it| it.name()).unwrap_or_default(),
+            peer_rate: show(line.peer_rate, 0),
+            peer_cpu: show(line.peer_cpu_us, 2),
+            ratio: show(line.ratio, 2),
+            target,
+            verdict: match line.is_met {
+                Some(true) => "met",
+                Some(false) => "**missed**",
+                None => "",
+            },
+        }
+    }
+}
