@@ -80,7 +80,8 @@ impl Measure {
     pub(super) fn of(self, received: &[u8]) -> u64 {
         match self {
             Self::Bytes => received.len() as u64,
-            Self::Lines => received.iter().map(|byte| u64::from(*byte == b'\n')).sum(),
+            // Quick: whoever receives must not be slower here than where bytes are counted.
+            Self::Lines => memchr::memchr_iter(b'\n', received).count() as u64,
         }
     }
 

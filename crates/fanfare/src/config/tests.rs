@@ -164,7 +164,7 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn the_guide_lists_every_option() {
-    let guide = include_str!("../../../../docs/guide/library.md");
+    let guide = include_str!("../../../../docs/guide/connect.md");
     for (name, aliases) in fields::NAMES {
         for name in std::iter::once(name).chain(*aliases) {
             assert!(guide.contains(&format!("`{name}`")), "the guide does not list `{name}`");

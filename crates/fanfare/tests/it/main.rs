@@ -11,6 +11,8 @@ mod commands_cluster;
 mod commands_typed;
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "embedded")]
+mod examples;
 mod failover;
 mod groups;
 mod handler;

@@ -1,0 +1,58 @@
+//! The examples run to their end, on the broker inside them and on a redis-server.
+
+use std::{path::PathBuf, process::Command};
+
+use fanfare_testkit::RedisServer;
+
+/// What each of them prints, among other things.
+const EXAMPLES: [(&str, &str); 5] = [
+    ("connect", "arrived after"),
+    ("health", "there and back"),
+    ("router", "order 3: sugar"),
+    ("survive", "messages may be missing here"),
+    ("work", "2 acknowledged, 1 dead"),
+];
+
+#[test]
+fn every_example_is_run() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, EXAMPLES.map(|it| it.0));
+}
+
+#[test]
+fn on_the_broker_inside() {
+    for (name, printed) in EXAMPLES {
+        run(name, &[], printed);
+    }
+}
+
+#[test]
+fn on_redis_server() {
+    let server = RedisServer::start(&[]);
+    let url = format!("redis://{}", server.addr());
+    // It waits for what happens to the server.
+    for (name, printed) in EXAMPLES.into_iter().filter(|it| it.0 != "health") {
+        run(name, &[&url], printed);
+    }
+}
+
+fn run(name: &str, args: &[&str], printed: &str) {
+    // A test runs as <target>/<profile>/deps/<name>; its package's examples are built with it.
+    let this = std::env::current_exe().unwrap();
+    let profile: PathBuf = this.parent().unwrap().parent().unwrap().into();
+    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let output = match Command::new(&program).args(args).output() {
+        Ok(output) => output,
+        Err(error) => {
+            panic!("{}: {error}; build it: cargo build -p fanfare --examples", program.display())
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains(printed), "{name}: {text}\n{errors}");
+}
