@@ -33,8 +33,9 @@ const SPARE: u32 = 500;
 const CALM_LOOKS: u32 = 50;
 /// To wake a reactor costs as much as a few sends: up to so many subscribers are served by one.
 const TOGETHER: usize = 16;
-/// Clients that a reactor hands over at once.
-pub(super) const CARRIED_MAX: usize = 256;
+/// Clients that a reactor hands over at once, and how many it looks at to choose them.
+const CARRIED_MAX: usize = 256;
+pub(super) const LOOKED_AT_MAX: usize = 4096;
 
 impl Load {
     /// Connections that may be carried elsewhere.
@@ -69,6 +70,16 @@ pub(crate) fn surplus(loads: &[Load], n_active: usize, me: usize) -> Option<(usi
     (n != 0 && to != me).then_some((to, n.min(CARRIED_MAX)))
 }
 
+/// Chooses `n` of these clients, of which is told when they were active last: as many of those that have much to do as of
+/// those that have not. Clients that came together do the same, as a rule, so it must not be the first ones.
+pub(super) fn spread(mut clients: Vec<(u64, u32)>, n: usize) -> impl Iterator<Item = u32> {
+    clients.sort_unstable();
+    let n_clients = clients.len().max(1);
+    let n = n.min(n_clients);
+    let is_chosen = move |at: usize| at * n / n_clients != (at + 1) * n / n_clients;
+    clients.into_iter().enumerate().filter(move |it| is_chosen(it.0)).map(|(_, (_, slot))| slot)
+}
+
 /// Decides how many reactors take commands. Kept by the first reactor.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
@@ -87,13 +98,16 @@ impl Balance {
         self.decide(&busy, free)
     }
 
-    /// `free`: how many processors have nothing to do, where that matters.
+    /// `free`: how many processors have nothing to do, where one of these reactors is saturated.
     fn decide(&mut self, busy: &[u32], free: Option<f64>) -> usize {
         let n_active = busy.len();
-        let n_fewer = u32::try_from(n_active).unwrap_or(u32::MAX).saturating_sub(1);
-        let is_calm = 1 < n_active && busy.iter().sum::<u32>() < n_fewer.saturating_mul(SPARE);
+        let in_all: u32 = busy.iter().sum();
+        let would_do =
+            |n: usize| in_all < u32::try_from(n).unwrap_or(u32::MAX).saturating_mul(SPARE);
+        let is_calm = 1 < n_active && would_do(n_active - 1);
         self.n_calm_looks = if is_calm { self.n_calm_looks + 1 } else { 0 };
-        if free.is_some_and(|it| FREE_MIN <= it) {
+        // One that would soon be given up again is not taken: a client that fills its reactor alone is served no sooner.
+        if free.is_some_and(|it| FREE_MIN <= it) && !would_do(n_active) {
             n_active + 1
         } else if CALM_LOOKS <= self.n_calm_looks {
             self.n_calm_looks = 0;
@@ -161,7 +175,10 @@ fn thread_time() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{Balance, CALM_LOOKS, Load, TOGETHER, for_connection, for_subscriber, surplus};
+    use super::{
+        Balance, CALM_LOOKS, Load, SATURATED, TOGETHER, for_connection, for_subscriber, spread,
+        surplus,
+    };
     use std::sync::atomic::Ordering;
 
     fn loads(clients: &[(usize, usize)]) -> Vec<Load> {
@@ -200,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn what_one_client_does_alone_is_not_spread() {
+        for hot in [SATURATED, 990, 1000] {
+            let (mut balance, mut n_active, mut n_changes) = (Balance::default(), 1, 0);
+            for _ in 0..20 * CALM_LOOKS {
+                let busy: Vec<u32> =
+                    (0..n_active).map(|at| if at == 0 { hot } else { 5 }).collect();
+                let n_wanted = balance.decide(&busy, Some(3.0));
+                n_changes += usize::from(n_wanted != n_active);
+                n_active = n_wanted;
+            }
+            assert!(n_active <= 3 && n_changes <= 2, "{n_active} after {n_changes} changes");
+        }
+    }
+
+    #[test]
     fn connections_go_to_an_active_reactor_with_few() {
         assert_eq!(for_connection(&loads(&[(5, 0), (0, 0)]), 1), 0);
         assert_eq!(for_connection(&loads(&[(5, 0), (0, 9)]), 2), 1);
@@ -221,5 +253,18 @@ mod tests {
         // One that does not take part any more keeps nobody.
         assert_eq!(surplus(&loads(&[(3, 0), (1, 2)]), 1, 1), Some((0, 1)));
         assert_eq!(surplus(&loads(&[(3, 0), (0, 2)]), 1, 1), None);
+    }
+
+    #[test]
+    fn busy_and_idle_clients_are_handed_over_alike() {
+        // Two hundred that have been idle for long, and fifty that came later and work.
+        let clients: Vec<(u64, u32)> = (0..250)
+            .map(|slot| (if slot < 200 { 10 } else { 9000 + u64::from(slot) }, slot))
+            .collect();
+        let chosen: Vec<u32> = spread(clients.clone(), 125).collect();
+        assert_eq!((chosen.len(), chosen.iter().filter(|it| 200 <= **it).count()), (125, 25));
+        assert_eq!(spread(clients.clone(), 1).count(), 1);
+        assert_eq!(spread(clients, 1000).count(), 250);
+        assert_eq!(spread(Vec::new(), 3).count(), 0);
     }
 }

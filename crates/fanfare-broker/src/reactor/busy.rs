@@ -83,7 +83,7 @@ impl Reactor {
         (self.now, self.clock) = (now, clock);
     }
 
-    fn serve_one_while_busy(&mut self, slot: u32, chunk: &mut [u8]) {
+    pub(super) fn serve_one_while_busy(&mut self, slot: u32, chunk: &mut [u8]) {
         let Some(conn) = self.conn(slot) else { return };
         if std::mem::take(&mut conn.gated) {
             // It waits for the script: it has to be told BUSY now.
@@ -121,6 +121,9 @@ impl Reactor {
             conn.resumed = true;
             let waker = conn.waker.clone();
             waker.into_iter().for_each(|it| it.wake());
+            if conn.subscriptions.is_some() && !conn.settled {
+                self.settle(slot);
+            }
         }
         if let Err(panic) = ran {
             // It must not go on into the script, whose client is another one.

@@ -11,7 +11,7 @@ use fanfare_engine::pubsub::ReactorId;
 
 use rand::RngExt as _;
 
-use super::balance::{for_subscriber, surplus};
+use super::balance::{LOOKED_AT_MAX, for_subscriber, spread, surplus};
 use super::conn::{Conn, Session};
 use super::mailbox::Item;
 use super::state::Reactor;
@@ -41,25 +41,28 @@ enum Sent {
 impl Reactor {
     /// Before a client subscribes: whether it is carried to another reactor first, where the command runs.
     pub(super) fn leaves_to_subscribe(&mut self, slot: u32) -> bool {
-        let me = usize::from(self.id.0);
         let is_busy = self.in_script;
         let Some(conn) = self.conn(slot).filter(|it| !it.settled) else { return false };
         if is_busy || conn.facts.tracker().is_some() {
             return false;
         }
-        let to = for_subscriber(&self.shared.loads, me);
-        let Ok(to) = u8::try_from(to) else { return false };
-        if ReactorId(to) == self.id {
+        if self.place_of_subscriber() == self.id {
             self.settle(slot);
             return false;
         }
         if let Some(conn) = self.conn(slot) {
             conn.parked = true;
             let client_id = conn.facts.id;
-            self.leaving.push((slot, client_id, ReactorId(to)));
+            self.leaving.push((slot, client_id));
             self.schedule_turn();
         }
         true
+    }
+
+    /// Where a client of this reactor is to subscribe, as things are now.
+    fn place_of_subscriber(&self) -> ReactorId {
+        let to = for_subscriber(&self.shared.loads, usize::from(self.id.0));
+        u8::try_from(to).map_or(self.id, ReactorId)
     }
 
     /// The client stays with this reactor from now on.
@@ -77,22 +80,25 @@ impl Reactor {
 
     /// At the end of a turn: clients that are about to subscribe elsewhere leave.
     pub(super) fn carry_leaving(&mut self) {
-        for (slot, client_id, to) in std::mem::take(&mut self.leaving) {
+        for (slot, client_id) in std::mem::take(&mut self.leaving) {
             let Some(conn) = self.conn(slot).filter(|it| it.facts.id == client_id) else {
                 continue;
             };
             conn.parked = false;
-            match self.carry(slot, to, true) {
+            // Those that left before it in this turn count.
+            let to = self.place_of_subscriber();
+            let sent = if to == self.id { Sent::Not } else { self.carry(slot, to, true) };
+            match sent {
                 Sent::Away => {}
                 Sent::NotNow => {
                     if let Some(conn) = self.conn(slot) {
                         conn.parked = true;
                     }
-                    self.leaving.push((slot, client_id, to));
+                    self.leaving.push((slot, client_id));
                     self.schedule_turn();
                 }
                 Sent::Not => {
-                    // It does not read what it was sent: it subscribes here.
+                    // By now it is best here, or it does not read what it was sent: it subscribes here.
                     self.settle(slot);
                     if let Some(conn) = self.conn(slot) {
                         conn.resumed = true;
@@ -106,16 +112,28 @@ impl Reactor {
 
     /// Hands clients over to reactors that have fewer, or that are to have all.
     pub(super) fn hand_over(&mut self) {
+        if !self.shared.is_elastic {
+            return;
+        }
         let n_active = self.shared.n_active.load(Ordering::Relaxed);
         let me = usize::from(self.id.0);
         let Some((to, n)) = surplus(&self.shared.loads, n_active, me) else { return };
         let Ok(to) = u8::try_from(to) else { return };
-        let loose = self.conns.iter().filter(|(_, conn)| !conn.settled && conn.may_be_carried());
-        let slots: Vec<u32> =
-            loose.filter_map(|(slot, _)| u32::try_from(slot).ok()).take(n).collect();
-        for slot in slots {
+        for slot in spread(self.some_loose(), n) {
             let _ = self.carry(slot, ReactorId(to), false);
         }
+    }
+
+    /// Clients that can be carried, and when they were active last: of very many only some, each time others.
+    fn some_loose(&mut self) -> Vec<(u64, u32)> {
+        let begin = self.rng.random_range(0..self.conns.len().max(1));
+        let all = self.conns.iter().skip(begin).chain(self.conns.iter().take(begin));
+        let loose = all.take(LOOKED_AT_MAX).filter(|(_, it)| !it.settled && it.may_be_carried());
+        let loose = loose.filter_map(|(slot, conn)| {
+            let active_ms = conn.facts.seen.active_ms.load(Ordering::Relaxed);
+            Some((active_ms, u32::try_from(slot).ok()?))
+        });
+        loose.collect()
     }
 
     /// Carries some clients anywhere.
@@ -140,7 +158,7 @@ impl Reactor {
         let shared = std::rc::Rc::clone(&self.shared);
         let Some(mailbox) = shared.mailbox(to) else { return Sent::Not };
         // Whoever kills it either finds it there, or has told us already.
-        let _carrying = shared.carrying.lock();
+        let carrying = shared.carrying.lock();
         let load = shared.loads.get(usize::from(self.id.0));
         if load.is_some_and(|it| it.n_closes.load(Ordering::Acquire) != 0) {
             return Sent::NotNow;
@@ -155,6 +173,8 @@ impl Reactor {
             Err(error) => {
                 tracing::debug!(%error, client = facts.id, "failed to carry a client elsewhere");
                 conn.session = Some(session);
+                // What it watches is behind locks that whoever kills clients may hold.
+                drop(carrying);
                 self.forget(slot);
                 return Sent::Away;
             }
@@ -170,13 +190,14 @@ impl Reactor {
         }
         facts.sit(Seat { reactor: to, slot: Seat::UNKNOWN });
         mailbox.post(Item::Carry(Box::new(Carried { incoming, session, facts, is_settled })));
+        drop(carrying);
         mailbox.wake();
         // The task that has read from it ends.
         waker.into_iter().for_each(|it| it.wake());
         Sent::Away
     }
 
-    /// A client arrives.
+    /// A client arrives. A command may be in progress.
     pub(super) fn take_in(&mut self, carried: Carried) {
         let Carried { incoming, session, facts, is_settled } = carried;
         let socket = incoming.register();
@@ -196,7 +217,8 @@ impl Reactor {
             Err(error) => {
                 tracing::debug!(%error, client = conn.facts.id, "a client was gone on its way");
                 entry.insert(Box::new(conn));
-                self.forget(slot);
+                // Not now: what it watches may be locked by the command.
+                self.doom(slot);
             }
         }
     }
@@ -214,3 +236,6 @@ impl Conn {
         self.socket.is_some() && is_free && !is_held && self.outbox.n_bytes() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

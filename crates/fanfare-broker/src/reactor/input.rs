@@ -51,8 +51,11 @@ impl Reactor {
         let Some(conn) = self.conn(slot).filter(|it| it.facts.id == client_id) else {
             return Poll::Ready(());
         };
-        if conn.waker.as_ref().is_none_or(|it| !it.will_wake(cx.waker())) {
-            conn.waker = Some(cx.waker().clone());
+        match &conn.waker {
+            None => conn.waker = Some(cx.waker().clone()),
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            // It was carried away and has come back to its slot: one task of the two is enough.
+            Some(_) => return Poll::Ready(()),
         }
         if conn.blocked && self.poll_blocked(slot, cx).is_ready() {
             return Poll::Ready(());

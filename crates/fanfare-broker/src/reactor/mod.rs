@@ -19,6 +19,8 @@ mod output;
 mod push;
 mod recovery;
 mod state;
+#[cfg(test)]
+mod still;
 mod thread;
 mod time;
 mod tracking;

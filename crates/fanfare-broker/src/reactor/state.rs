@@ -104,8 +104,8 @@ pub(crate) struct Reactor {
     pub(super) push_bytes_max: usize,
     /// No command is in progress: sockets may be written to.
     pub(super) may_flush: bool,
-    /// Clients that are about to subscribe elsewhere: slot, id, and where.
-    pub(super) leaving: Vec<(u32, u64, ReactorId)>,
+    /// Clients that are about to subscribe elsewhere: slot and id.
+    pub(super) leaving: Vec<(u32, u64)>,
     /// A script runs too long, and its other clients are served meanwhile.
     pub(super) in_script: bool,
     /// Commands that subscribe.
@@ -380,7 +380,7 @@ impl Reactor {
 
     /// Closes the connection at the end of the turn, whatever it still has to send.
     pub(super) fn doom(&mut self, slot: u32) {
-        if let Some(client_id) = self.conn(slot).map(|it| it.facts.id) {
+        if let Some(client_id) = self.conns.get(slot as usize).map(|it| it.facts.id) {
             self.doomed.push((slot, client_id));
             self.schedule_turn();
         }
@@ -389,11 +389,17 @@ impl Reactor {
     /// Closes those whose end was decided. A slot may have another client by now.
     pub(super) fn close_doomed(&mut self) {
         for (slot, client_id) in std::mem::take(&mut self.doomed) {
-            match self.conn(slot).filter(|it| it.facts.id == client_id) {
-                Some(conn) if conn.session.is_some() => self.close(slot),
+            let conn = self.conns.get_mut(slot as usize);
+            match conn.filter(|it| it.facts.id == client_id) {
+                // It may have lost its socket on the way from another reactor.
+                Some(conn) if conn.session.is_some() => {
+                    conn.socket = None;
+                    self.forget(slot);
+                }
                 // Its own command runs at this moment.
-                Some(_) => self.doomed.push((slot, client_id)),
-                None => {}
+                Some(conn) if conn.socket.is_some() => self.doomed.push((slot, client_id)),
+                // It is closed already.
+                Some(_) | None => {}
             }
         }
     }

@@ -1,56 +1,14 @@
 //! What was posted behind something that panicked is handled all the same.
 
 use std::cell::Cell;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::time::Instant;
 
-use fanfare_engine::CommandTable;
 use fanfare_engine::host::Kind;
-use fanfare_engine::pubsub::{ListId, ReactorId};
-use tokio::runtime::Runtime;
+use fanfare_engine::pubsub::ListId;
 
 use super::super::mailbox::Payload;
+use super::super::still::{SLOT, reactor};
 use super::*;
-use crate::broker::share;
-use crate::config::Config;
-use crate::net::Incoming;
-use crate::shared::{Hooks, Identity, Shared};
-
-/// The slot of the only connection.
-const SLOT: u32 = 0;
-
-/// What must outlive a reactor with a connection.
-struct Around {
-    shared: Arc<Shared>,
-    _peer: UnixStream,
-    _runtime: Runtime,
-}
-
-/// The first of two reactors, which does not run, with a connection; and what is around it.
-fn reactor() -> (Reactor, Around) {
-    let identity = Identity {
-        run_id: String::new(),
-        replication_id: String::new(),
-        started: Instant::now(),
-        started_unix_us: 0,
-        port: 0,
-        unix_path: String::new(),
-    };
-    let config = Config { reactors: 2, ..Config::default() };
-    let table = CommandTable::new(&[]).unwrap();
-    let shared = Arc::new(share(config, table, identity, Hooks::default()));
-    let mut reactor = Reactor::new(ReactorId(0), Arc::clone(&shared));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let (ours, peer) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    let entered = runtime.enter();
-    reactor.adopt(Incoming::Unix(ours));
-    drop(entered);
-    assert_eq!(reactor.take_adopted(), [SLOT]);
-    (reactor, Around { shared, _peer: peer, _runtime: runtime })
-}
 
 /// Posts a subscriber to `c`, three messages that can not be handed out together, and the subscriber's end.
 fn post(reactor: &mut Reactor) -> ListId {
