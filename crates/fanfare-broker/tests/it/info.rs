@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use fanfare_broker::Broker;
 use fanfare_testkit::{RawClient, RedisServer, escape};
 
+use crate::peer::PATIENCE;
+
 /// Fields that redis-server 7.0.15 does not print, and why we do.
 const ADDED: &[(&str, &str)] = &[
     ("fanfare_version", "what redis_version does not tell"),
@@ -330,11 +332,11 @@ fn subscriptions_and_messages_are_counted() {
     let (_broker, addr) = broker();
     let (mut subscriber, mut other) = (connect(addr), connect(addr));
     subscriber.send(b"SUBSCRIBE a b\r\nPSUBSCRIBE x*\r\nSSUBSCRIBE s\r\n");
-    assert!(subscriber.wait_for_frames(4, std::time::Duration::from_secs(10)));
+    assert!(subscriber.wait_for_frames(4, PATIENCE));
     for _ in 0..3 {
         assert_eq!(other.call(&["PUBLISH", "a", "hello"]), b":1\r\n");
     }
-    assert!(subscriber.wait_for_frames(7, std::time::Duration::from_secs(10)));
+    assert!(subscriber.wait_for_frames(7, PATIENCE));
     let text = info(&mut other, &["pubsub"]);
     assert_eq!(titles(&text), [OUR_SECTION]);
     let expected = [

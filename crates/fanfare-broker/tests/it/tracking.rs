@@ -9,11 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use fanfare_testkit::{RedisServer, Rng, seed};
 
-use crate::peer::{Frame, Peer, Poll, addr_of, broker, command, info, wait_until};
+use crate::peer::{Frame, PATIENCE, Peer, Poll, addr_of, broker, command, info, wait_until};
 
 const N_KEYS: u64 = 24;
 const N_READERS: u64 = 6;
@@ -405,5 +404,5 @@ fn who_does_not_read_what_it_is_told_does_not_hold_up_writers() {
     for _ in 0..2000 {
         assert_eq!(writer.call(&["SET", &long, "1"]), ok());
     }
-    assert!(matches!(deaf.poll(Duration::from_secs(10)), Poll::Frame(Frame::Push(_))));
+    assert!(matches!(deaf.poll(PATIENCE), Poll::Frame(Frame::Push(_))));
 }

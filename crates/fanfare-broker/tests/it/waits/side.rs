@@ -2,15 +2,12 @@
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fanfare_testkit::{RawClient, escape, split_frames};
 
 use super::draw::Step;
 use crate::peer::PATIENCE;
-
-/// How long the broker may take to do what redis-server has done.
-const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// A client as `CLIENT LIST` shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +157,7 @@ impl Side {
 
     /// Waits until everybody is told as much as is expected, and blocked who should be.
     pub(super) fn catch_up(&mut self, step: &Step, expected: &Seen) -> Seen {
-        let until = Instant::now() + CATCH_UP;
+        let until = Instant::now() + PATIENCE;
         loop {
             let states = self.states();
             self.clients.iter_mut().for_each(RawClient::drain);
