@@ -15,6 +15,9 @@ use crate::memory::given_for;
 /// The counter in front of the bytes.
 const COUNTER_LEN: usize = size_of::<usize>();
 
+/// So little is kept however few bytes are used.
+const KEPT_MAX: usize = 256;
+
 /// Words of so many are moved one by one.
 const WORDS_MAX: usize = 32;
 
@@ -51,6 +54,18 @@ pub trait Buffer: Clone {
             bytes.copy_within(old_end..len, new_end);
         }
         Some(bytes)
+    }
+
+    /// After something was removed: gives memory back of which less than a quarter is used, by the first `len` bytes.
+    #[inline]
+    fn give_back(&mut self, len: usize) {
+        let n_bytes = self.n_bytes();
+        if KEPT_MAX < n_bytes
+            && len < n_bytes / 4
+            && let Some(used) = self.all().get(..len)
+        {
+            *self = Self::exact(used);
+        }
     }
 }
 

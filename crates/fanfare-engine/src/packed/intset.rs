@@ -222,12 +222,6 @@ impl IntSet {
         self.0.n_bytes()
     }
 
-    /// Gives back the memory that is not used.
-    pub fn shrink_to_fit(&mut self) {
-        let bytes = self.0.all();
-        self.0 = Shared::exact(bytes.get(..self.header().n_used()).unwrap_or(bytes));
-    }
-
     /// Whether it has this integer.
     #[must_use]
     pub fn contains(&self, number: i64) -> bool {
@@ -276,9 +270,11 @@ impl IntSet {
         let Ok(index) = self.search(number) else { return false };
         let header = self.header();
         let (start, n_less) = (header.start_of(index), header.width.n_bytes());
+        let after = Header { len: header.len - 1, ..header };
         if let Some(bytes) = self.0.splice(header.n_used(), start, (n_less, 0)) {
-            Header { len: header.len - 1, ..header }.write(bytes);
+            after.write(bytes);
         }
+        self.0.give_back(after.n_used());
         true
     }
 
@@ -295,7 +291,9 @@ impl IntSet {
                 n_kept += 1;
             }
         }
-        Header { len: n_kept, ..header }.write(bytes);
+        let after = Header { len: n_kept, ..header };
+        after.write(bytes);
+        self.0.give_back(after.n_used());
     }
 
     /// Where an integer is, or where it would be.

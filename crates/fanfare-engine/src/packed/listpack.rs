@@ -308,6 +308,7 @@ impl<B: Buffer> Pack<B> {
         let n_elements = u16::try_from(self.len().saturating_sub(n_removed)).ok();
         if let Some(bytes) = self.0.splice(n_used, position.0, (n_bytes, 0)) {
             set_header(bytes, n_used - n_bytes, n_elements);
+            self.0.give_back(n_used - n_bytes);
         }
         n_removed
     }
@@ -334,6 +335,7 @@ impl<B: Buffer> Pack<B> {
         let bytes = self.0.edit(position.0, position.0 + 1);
         bytes.get_mut(position.0).into_iter().for_each(|it| *it = element::END);
         set_header(bytes, position.0 + 1, u16::try_from(index).ok());
+        self.0.give_back(position.0 + 1);
         Self(tail)
     }
 
@@ -375,7 +377,11 @@ impl<B: Buffer> Pack<B> {
         if let Some(to) = bytes.get_mut(position.0..) {
             encoded.write_over(to);
         }
-        set_header(bytes, n_used - n_old + encoded.len(), n_elements);
+        let n_used = n_used - n_old + encoded.len();
+        set_header(bytes, n_used, n_elements);
+        if encoded.len() < n_old {
+            self.0.give_back(n_used);
+        }
     }
 }
 

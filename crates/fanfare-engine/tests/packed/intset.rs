@@ -33,3 +33,25 @@ fn an_intset_is_a_sorted_set() {
         assert_eq!(IntSet::from_bytes(&set.to_bytes()), Ok(set));
     }
 }
+
+#[test]
+fn memory_is_given_back_as_integers_go() {
+    let full = || {
+        let mut set = IntSet::new();
+        (0..512).for_each(|it| assert_eq!(set.insert(it * 100_000), Ok(true)));
+        set
+    };
+    let check = |set: &IntSet| {
+        let (n_used, n_bytes) = (4 + 4 * set.len(), set.n_bytes());
+        assert!(n_bytes <= 256 || n_bytes / 4 <= n_used, "{n_bytes} for {n_used}");
+    };
+    let mut set = full();
+    for number in 0..512 {
+        assert!(set.remove(number * 100_000));
+        check(&set);
+    }
+    let mut set = full();
+    set.retain(|it| it < 300_000);
+    check(&set);
+    assert_eq!(set.iter().collect::<Vec<_>>(), [0, 100_000, 200_000]);
+}

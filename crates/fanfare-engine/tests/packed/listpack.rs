@@ -114,6 +114,33 @@ fn look(rng: &mut Rng, packed: &Listpack, model: &[Vec<u8>]) {
 }
 
 #[test]
+fn memory_is_given_back_as_elements_go() {
+    let full: Vec<_> = (0..200).map(|it| format!("element {it}").into_bytes()).collect();
+    let check = |packed: &Listpack| {
+        let (n_used, n_bytes) = (packed.as_bytes().len(), packed.n_bytes());
+        assert!(n_bytes <= 256 || n_bytes / 4 <= n_used, "{n_bytes} for {n_used}");
+    };
+    let mut packed = listpack(&full);
+    let mut model = full.clone();
+    while !model.is_empty() {
+        let index = model.len() / 2;
+        assert_eq!(packed.remove_range(index, 1), 1);
+        model.remove(index);
+        assert_same(&packed, &model);
+        check(&packed);
+    }
+    let mut packed = listpack(&full);
+    assert_eq!(packed.split_off(2).len(), 198);
+    check(&packed);
+    let mut packed = listpack(&full);
+    for index in 0..200 {
+        let position = packed.seek(index).expect("there are 200");
+        packed.replace(position, 1).expect("small");
+        check(&packed);
+    }
+}
+
+#[test]
 fn numbers_that_another_program_left_as_strings_are_found() {
     // "5" as a string of one byte, and 5 as an integer of 16 bits.
     let bytes = vec![14, 0, 0, 0, 2, 0, 0x81, b'5', 2, 0xF1, 5, 0, 3, 0xFF];
