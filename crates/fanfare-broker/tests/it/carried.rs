@@ -53,11 +53,12 @@ impl Worker {
     }
 
     fn work(&mut self) {
-        match self.rng.below(6) {
+        match self.rng.below(7) {
             0 | 1 => self.count_in_pieces(),
             2 => self.change_database(),
             3 => self.transact(),
             4 => self.wait(),
+            5 => self.work_in_silence(),
             _ => self.remember(),
         }
     }
@@ -128,6 +129,21 @@ impl Worker {
         assert_eq!(popped.items().last().map(Frame::text).as_deref(), Some("element"));
     }
 
+    /// That it wants no replies goes along.
+    fn work_in_silence(&mut self) {
+        let key = self.key("silence");
+        self.peer.call(&["SET", &key, "0"]);
+        self.peer.send(&["CLIENT", "REPLY", "SKIP"]);
+        std::thread::yield_now();
+        self.peer.send(&["INCR", &key]);
+        self.peer.send(&["CLIENT", "REPLY", "OFF"]);
+        std::thread::yield_now();
+        self.peer.send(&["INCR", &key]);
+        std::thread::yield_now();
+        assert_eq!(self.peer.call(&["CLIENT", "REPLY", "ON"]).text(), "OK");
+        assert_eq!(self.peer.call(&["GET", &key]).text(), "2");
+    }
+
     /// The protocol's version goes along.
     fn remember(&mut self) {
         let version = 2 + self.rng.below(2);
@@ -163,6 +179,29 @@ fn clients_that_are_carried_about_notice_nothing() {
     assert_eq!(peer.call(&["DEBUG", "SHUFFLE-CLIENTS", "0"]).text(), "OK");
     // Everybody who went has been counted out where they were counted in.
     wait_until("all others are gone", || info(&mut peer, "connected_clients") == 1);
+}
+
+/// Who is told in another client's stead what is stale is found wherever it is.
+#[test]
+fn invalidations_find_a_client_that_is_carried_about() {
+    let n_rounds = if is_full() { 20_000 } else { 500 };
+    let broker = restless(3);
+    let (mut reader, mut writer) = (Peer::of(&broker), Peer::of(&broker));
+    let mut told = Peer::of(&broker);
+    told.call(&["HELLO", "3"]);
+    let id = told.call(&["CLIENT", "ID"]).int().to_string();
+    reader.call(&["CLIENT", "TRACKING", "ON", "REDIRECT", &id]);
+    for round in 0..n_rounds {
+        let key = format!("key:{round}");
+        reader.call(&["GET", &key]);
+        writer.call(&["SET", &key, "1"]);
+        let expected = Frame::Push(vec![
+            Frame::Bulk(b"invalidate".to_vec()),
+            Frame::Array(vec![Frame::Bulk(key.into_bytes())]),
+        ]);
+        assert_eq!(told.read(), expected);
+    }
+    assert!(n_rounds / 10 < info(&mut writer, "fanfare_clients_carried"), "nobody was carried");
 }
 
 #[test]
