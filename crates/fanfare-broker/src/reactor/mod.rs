@@ -20,7 +20,7 @@ mod push;
 mod recovery;
 mod state;
 #[cfg(test)]
-mod still;
+mod tests;
 mod thread;
 mod time;
 mod tracking;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::super::mailbox::Queue;
-use super::super::still::{Around, SLOT, elastic, reactor};
+use super::super::tests::{Around, SLOT, elastic, reactor};
 use super::*;
 
 /// Wakes nobody; each is another one.

@@ -7,7 +7,7 @@ use fanfare_engine::host::Kind;
 use fanfare_engine::pubsub::ListId;
 
 use super::super::mailbox::Payload;
-use super::super::still::{SLOT, reactor};
+use super::super::tests::{SLOT, reactor};
 use super::*;
 
 /// Posts a subscriber to `c`, three messages that can not be handed out together, and the subscriber's end.
