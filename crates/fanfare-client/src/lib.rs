@@ -29,10 +29,11 @@
 //! ```
 //!
 //! # Code map
-//! `connection/core.rs` is the protocol without I/O; `subscriptions.rs`, `registry.rs`, `queue.rs`,
-//! `heartbeat.rs`, `backoff.rs` and what is in `stream/` are pure as well. `connection/commands.rs`,
-//! `connection/subscriber.rs` and `connection/tail.rs` are the tasks that own sockets, `topology/`
-//! says which connections there are and where each goes, and `link.rs` is the handle.
+//! `connection/core.rs` is the protocol without I/O; `connection/echo.rs`, `heartbeat.rs`,
+//! `subscriptions.rs`, `registry.rs`, `queue.rs`, `backoff.rs` and what is in `stream/`
+//! are pure as well. `connection/commands.rs`, `connection/subscriber.rs` and `connection/tail.rs`
+//! are the tasks that own sockets, `topology/` says which connections there are and where each goes,
+//! and `link.rs` is the handle.
 
 mod backoff;
 mod borrowed;

@@ -195,9 +195,13 @@ impl Options {
         self
     }
 
-    /// Silence after which the server is pinged, and how long it then has to send a byte.
-    /// Default: 5 s and 5 s, so that a hung server is noticed after 10 s. What has arrived is read
-    /// before the server is given up, however long the program kept the runtime from reading it.
+    /// How often the server is pinged, and how long it then has to say something: a whole value, or
+    /// 1 KiB of one in each such time. Default: 5 s and 5 s, so that a hung server is noticed after
+    /// 10 s. What has arrived is read before the server is given up, however long the program kept
+    /// the runtime from reading it.
+    ///
+    /// A ping is also how the link notices that something on the way has changed what was said,
+    /// so that a value seems larger than it is, or answers come to the wrong questions.
     #[must_use]
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
         self.heartbeat_interval = interval;

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::{
     Error, ErrorKind, WhileDown,
     connection::{
-        core::{Core, Output, Replies, Request},
+        core::{Output, Replies, Request},
         driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now},
     },
     topology::locator::Locator,
@@ -163,22 +163,22 @@ impl Commands {
 
     /// Hands out what has come, and keeps deadlines and heartbeat.
     async fn settle(&self, connection: &mut Connection<Caller>) -> Result<(), Error> {
-        self.hand_out(&mut connection.core)?;
+        self.hand_out(connection)?;
         // Judged as of a time before the last look at the socket.
         let mut at = now();
         for _ in 0..CATCH_UPS_MAX {
             if !connection.core.is_overdue(at) || !connection.catch_up().await? {
                 break;
             }
-            self.hand_out(&mut connection.core)?;
+            self.hand_out(connection)?;
             at = now();
         }
         connection.core.handle_timeout(at)?;
-        self.hand_out(&mut connection.core)
+        self.hand_out(connection)
     }
 
-    fn hand_out(&self, core: &mut Core<Caller>) -> Result<(), Error> {
-        while let Some(output) = core.poll_output()? {
+    fn hand_out(&self, connection: &mut Connection<Caller>) -> Result<(), Error> {
+        while let Some(output) = connection.poll_output()? {
             match output {
                 Output::Replies { token, replies } => {
                     let locator = &self.context.dialer.locator;

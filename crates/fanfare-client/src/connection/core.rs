@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use crate::{
     Error, ErrorKind, Role,
+    connection::echo::Echo,
     heartbeat::{Beat, Heartbeat},
     subscriptions::{Ask, Batch, Kind, Target},
 };
@@ -75,8 +76,12 @@ pub(crate) struct Core<T> {
     /// A time before which no deadline passes. Not always the earliest deadline: it is only
     /// recomputed when it has passed, so that requests need no timer of their own.
     no_deadline_before: Option<Instant>,
+    /// Requests that are done without an answer.
     expired: VecDeque<(T, Replies)>,
     heartbeat: Heartbeat,
+    echo: Echo,
+    /// Where the last ping ends in all that was ever queued.
+    ping_end: u64,
 }
 
 /// What has been asked and not been answered, in the order of the wire.
@@ -113,8 +118,15 @@ const OUTPUT_KEPT_MAX: usize = 1024 * 1024;
 const RESERVE_MAX: usize = 4 * 1024 * 1024;
 
 impl<T> Core<T> {
-    /// A connection whose handshake is done. `input` is what arrived after it.
-    pub(crate) fn new(role: Role, limits: Limits, heartbeat: Heartbeat, input: BytesMut) -> Self {
+    /// A connection whose handshake is done. `input` is what arrived after it, and `random` a
+    /// number that nobody else can know.
+    pub(crate) fn new(
+        role: Role,
+        limits: Limits,
+        heartbeat: Heartbeat,
+        input: BytesMut,
+        random: u64,
+    ) -> Self {
         Self {
             role,
             decoder: Decoder::new(limits),
@@ -126,6 +138,8 @@ impl<T> Core<T> {
             no_deadline_before: None,
             expired: VecDeque::new(),
             heartbeat,
+            echo: Echo::new(random),
+            ping_end: 0,
         }
     }
 
@@ -138,6 +152,11 @@ impl<T> Core<T> {
     /// unless the connection is given up first: then out of [`give_up`](Self::give_up).
     pub(crate) fn submit(&mut self, request: Request<T>) {
         let start = self.n_queued;
+        if request.n_commands == 0 {
+            // Nothing will be answered, and nobody else's answer is to be taken for it.
+            self.expired.push_back((request.token, Replies::new()));
+            return;
+        }
         self.queue(&request.bytes);
         let deadline = request.deadline;
         self.no_deadline_before =
@@ -173,9 +192,20 @@ impl<T> Core<T> {
         &mut self.input
     }
 
-    /// Bytes have been added to [`input`](Self::input).
-    pub(crate) fn handle_read(&mut self, now: Instant) {
-        self.heartbeat.handle_read(now);
+    /// The last `n` bytes have been added to [`input`](Self::input).
+    pub(crate) fn handle_read(&mut self, n: usize, now: Instant) {
+        self.heartbeat.handle_read(n, now);
+        self.echo.handle_read(&self.input, n);
+    }
+
+    /// When the bytes came that made the last value whole.
+    pub(crate) fn value_at(&self) -> Instant {
+        self.heartbeat.value_at()
+    }
+
+    /// When there was last a sign of life: such a value, or enough of one that is under way.
+    pub(crate) fn alive_at(&self) -> Instant {
+        self.heartbeat.alive_at()
     }
 
     /// What the driver should write next; empty if nothing.
@@ -186,6 +216,9 @@ impl<T> Core<T> {
     /// The first `n` bytes of [`output`](Self::output) have been written.
     pub(crate) fn handle_written(&mut self, n: usize) {
         self.output.advance(n);
+        if self.n_written < self.ping_end {
+            self.heartbeat.handle_progress(n);
+        }
         self.n_written += n as u64;
         // One huge request must not keep its memory for as long as the connection lives.
         if self.output.is_empty() && OUTPUT_KEPT_MAX < self.output.capacity() {
@@ -212,12 +245,15 @@ impl<T> Core<T> {
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         if self.no_deadline_before.is_some_and(|at| at <= now) {
             self.expire(now);
+            // If its answer was swallowed, the next ones are late or somebody else's.
+            if !self.expired.is_empty() && !self.echo.is_waiting() {
+                self.ping();
+            }
         }
         match self.heartbeat.handle_timeout(now) {
             Beat::Nothing => Ok(()),
             Beat::Ping => {
-                self.queue(b"*1\r\n$4\r\nPING\r\n");
-                self.pending.push_back(Pending::Ping);
+                self.ping();
                 Ok(())
             }
             Beat::Dead => Err(Error::silence(
@@ -237,7 +273,8 @@ impl<T> Core<T> {
     /// What has come out, or `None` until the next input.
     ///
     /// # Errors
-    /// The peer broke the protocol: give the connection up.
+    /// The peer broke the protocol, or its answers are not those to the questions: give the
+    /// connection up.
     pub(crate) fn poll_output(&mut self) -> Result<Option<Output<T>>, Error> {
         if let Some((token, replies)) = self.expired.pop_front() {
             return Ok(Some(Output::Replies { token, replies }));
@@ -248,7 +285,10 @@ impl<T> Core<T> {
                     .with_source(source)
                     .sent()
             })?;
-            let Some(value) = value else { return Ok(None) };
+            let Some(value) = value else {
+                return if self.echo.is_out_of_step() { Err(out_of_step()) } else { Ok(None) };
+            };
+            self.heartbeat.handle_value();
             if let Some(output) = self.dispatch(value)? {
                 return Ok(Some(output));
             }
@@ -279,6 +319,15 @@ impl<T> Core<T> {
         let start = usize::try_from(start.checked_sub(self.n_written)?).ok()?;
         let end = usize::try_from(end.checked_sub(self.n_written)?).ok()?;
         self.output.get(start..end).map(Bytes::copy_from_slice)
+    }
+
+    fn ping(&mut self) {
+        let Some(word) = self.echo.ask() else { return };
+        let mut bytes = Vec::new();
+        fanfare_resp::command(&mut bytes, [&b"PING"[..], word.as_bytes()].into_iter());
+        self.queue(&bytes);
+        self.ping_end = self.n_queued;
+        self.pending.push_back(Pending::Ping);
     }
 
     fn queue(&mut self, bytes: &[u8]) {
@@ -338,7 +387,7 @@ impl<T> Core<T> {
                 let replies = waiting.replies;
                 Ok(waiting.token.map(|token| Output::Replies { token, replies }))
             }
-            Some(Pending::Ping) => Ok(None),
+            Some(Pending::Ping) => self.handle_pong(value.as_ref()),
             Some(Pending::Batch { batch, .. }) => match value {
                 Err(error) => Ok(Some(Output::Refused { batch, error })),
                 Ok(_) => Err(unexpected("a plain reply to a subscribe")),
@@ -351,25 +400,41 @@ impl<T> Core<T> {
         }
     }
 
+    fn handle_pong(&mut self, answer: Result<&Value, &Error>) -> Result<Option<Output<T>>, Error> {
+        let is_ours = match answer {
+            Ok(Value::BulkString(word)) => self.echo.handle_answer(Some(&word[..])),
+            Ok(Value::SimpleString(text)) if text == "PONG" => self.echo.handle_answer(None),
+            Ok(_) => false,
+            // Who may not ping, or is told that the server is busy, has an answer all the same.
+            Err(_) => self.echo.handle_answer(None),
+        };
+        if is_ours { Ok(None) } else { Err(out_of_step()) }
+    }
+
     fn dispatch_push(&mut self, items: Vec<Value>) -> Result<Option<Output<T>>, Error> {
+        let n_items = items.len();
         let mut items = items.into_iter();
         let mut next = || items.next().and_then(Value::into_bytes);
         let verb = next().unwrap_or_default();
-        let (ask, kind) = match verb.as_ref() {
-            b"message" => return incoming(Kind::Channel, None, next(), next()),
-            b"pmessage" => return incoming(Kind::Pattern, next(), next(), next()),
-            b"smessage" => return incoming(Kind::Shard, None, next(), next()),
-            b"subscribe" => (Ask::Subscribe, Kind::Channel),
-            b"psubscribe" => (Ask::Subscribe, Kind::Pattern),
-            b"ssubscribe" => (Ask::Subscribe, Kind::Shard),
-            b"unsubscribe" => (Ask::Unsubscribe, Kind::Channel),
-            b"punsubscribe" => (Ask::Unsubscribe, Kind::Pattern),
-            b"sunsubscribe" => (Ask::Unsubscribe, Kind::Shard),
-            b"pong" => {
-                if matches!(self.pending.front(), Some(Pending::Ping)) {
-                    self.pending.pop_front();
-                }
-                return Ok(None);
+        let (ask, kind) = match (verb.as_ref(), n_items) {
+            (b"message", 3) => return incoming(Kind::Channel, None, next(), next()),
+            (b"pmessage", 4) => return incoming(Kind::Pattern, next(), next(), next()),
+            (b"smessage", 3) => return incoming(Kind::Shard, None, next(), next()),
+            // It may have swallowed others.
+            (b"message" | b"pmessage" | b"smessage", _) => {
+                return Err(unexpected("a message with too few or too many parts"));
+            }
+            (b"subscribe", _) => (Ask::Subscribe, Kind::Channel),
+            (b"psubscribe", _) => (Ask::Subscribe, Kind::Pattern),
+            (b"ssubscribe", _) => (Ask::Subscribe, Kind::Shard),
+            (b"unsubscribe", _) => (Ask::Unsubscribe, Kind::Channel),
+            (b"punsubscribe", _) => (Ask::Unsubscribe, Kind::Pattern),
+            (b"sunsubscribe", _) => (Ask::Unsubscribe, Kind::Shard),
+            (b"pong", _) => {
+                let word = next().filter(|word| !word.is_empty());
+                let is_ours = matches!(self.pending.pop_front(), Some(Pending::Ping))
+                    && self.echo.handle_answer(word.as_deref());
+                return if is_ours { Ok(None) } else { Err(out_of_step()) };
             }
             // Other pushes, such as "invalidate", are nothing that this link asks for.
             _ => return Ok(None),
@@ -378,7 +443,14 @@ impl<T> Core<T> {
         if let Some(Pending::Batch { batch, n_left }) = self.pending.front_mut()
             && (batch.ask, batch.kind) == (ask, kind)
         {
-            *n_left -= 1;
+            let awaited = batch.names.get(batch.names.len() - *n_left);
+            // That a shard has moved away is told unasked.
+            if awaited != Some(&name) && (ask, kind) != (Ask::Unsubscribe, Kind::Shard) {
+                return Err(out_of_step());
+            }
+            if awaited == Some(&name) {
+                *n_left -= 1;
+            }
             if *n_left == 0 {
                 self.pending.pop_front();
             }
@@ -399,6 +471,12 @@ fn incoming<T>(
         }
         _ => Err(unexpected("a message without channel or payload")),
     }
+}
+
+fn out_of_step() -> Error {
+    let message = "the server's answers are out of step with the questions: something on the way \
+                   has changed or lost a part of them";
+    Error::new(ErrorKind::Protocol, message).sent()
 }
 
 fn unexpected(what: &str) -> Error {

@@ -112,13 +112,21 @@ impl Dialer {
             }
         }
         let now = now();
-        self.status.handle_read(now);
+        self.status.handle_life(now, now);
         tracing::debug!(role = %self.role, %address, version = ?handshake.version(), "connected");
         let heartbeat = Heartbeat::new(options.heartbeat_interval, options.heartbeat_deadline, now);
-        let core = Core::new(self.role, options.limits, heartbeat, input);
+        let core = Core::new(self.role, options.limits, heartbeat, input, rand::random());
         let status = self.status.clone();
         let can_push = handshake.can_push();
-        Ok(Connection { transport, core, can_push, needs_flush: false, status, moved: None })
+        Ok(Connection {
+            transport,
+            core,
+            noted_at: now,
+            can_push,
+            needs_flush: false,
+            status,
+            moved: None,
+        })
     }
 }
 

@@ -46,15 +46,25 @@ pub(crate) struct Context {
 pub(crate) struct Status {
     is_up: AtomicBool,
     n_disconnects: AtomicU64,
-    last_read: Mutex<Instant>,
+    life: Mutex<Life>,
+}
+
+/// When a connection last said something.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// A whole value.
+    value_at: Instant,
+    /// That, or enough of one that is under way.
+    alive_at: Instant,
 }
 
 impl Status {
     pub(crate) fn new() -> Self {
+        let now = now();
         Self {
             is_up: AtomicBool::new(false),
             n_disconnects: AtomicU64::new(0),
-            last_read: Mutex::new(now()),
+            life: Mutex::new(Life { value_at: now, alive_at: now }),
         }
     }
 
@@ -66,16 +76,22 @@ impl Status {
         self.n_disconnects.load(Ordering::Relaxed)
     }
 
+    /// When something was last read as a whole: what came later may have been lost.
     pub(crate) fn last_read(&self) -> Instant {
-        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
+        self.life().value_at
     }
 
+    /// Time since there was a sign of life.
     pub(crate) fn last_read_age(&self) -> Duration {
-        now().saturating_duration_since(self.last_read())
+        now().saturating_duration_since(self.life().alive_at)
     }
 
-    pub(crate) fn handle_read(&self, now: Instant) {
-        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    pub(crate) fn handle_life(&self, value_at: Instant, alive_at: Instant) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Life { value_at, alive_at };
+    }
+
+    fn life(&self) -> Life {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_up(&self, is_up: bool) {
@@ -134,6 +150,8 @@ impl Context {
 pub(crate) struct Connection<T> {
     pub(super) transport: Transport,
     pub(crate) core: Core<T>,
+    /// The last sign of life that the status knows of.
+    pub(super) noted_at: Instant,
     /// Whether the server may push beside its answers.
     pub(crate) can_push: bool,
     pub(super) needs_flush: bool,
@@ -159,6 +177,20 @@ impl<T> Connection<T> {
         .await
     }
 
+    /// As [`Core::poll_output`], and notes signs of life where others see them.
+    ///
+    /// # Errors
+    /// As [`Core::poll_output`].
+    pub(crate) fn poll_output(&mut self) -> Result<Option<Output<T>>, Error> {
+        let output = self.core.poll_output();
+        let alive_at = self.core.alive_at();
+        if self.noted_at != alive_at {
+            self.noted_at = alive_at;
+            self.status.handle_life(self.core.value_at(), alive_at);
+        }
+        output
+    }
+
     /// Sends commands and waits for their answers, on a connection that does nothing else.
     pub(crate) async fn exchange(
         &mut self,
@@ -173,7 +205,7 @@ impl<T> Connection<T> {
         self.core.submit(Request { bytes, n_commands, deadline, token: T::default() });
         let answered = async {
             loop {
-                while let Some(output) = self.core.poll_output()? {
+                while let Some(output) = self.poll_output()? {
                     if let Output::Replies { replies, .. } = output {
                         return Ok(replies);
                     }
@@ -220,9 +252,7 @@ impl<T> Connection<T> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            let now = now();
-            self.core.handle_read(now);
-            self.status.handle_read(now);
+            self.core.handle_read(n, now());
             moved = true;
         }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }

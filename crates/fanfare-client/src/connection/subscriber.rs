@@ -16,18 +16,26 @@ use crate::{
     Error, Event, Gap, WhileDown,
     connection::{
         core::Output,
-        driver::{Alarm, Connection, Context, now, wall_clock},
+        driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now, wall_clock},
     },
     message::Outage,
     queue::{Pushed, Queue},
     registry::{Held, Ready, Registry},
-    subscriptions::Target,
+    subscriptions::{Batch, Target},
 };
 
 /// What a subscription asks of the connection's task.
 pub(crate) enum Wish {
-    Join { id: u64, queue: Arc<Queue>, targets: Vec<Target>, ready: Ready },
-    Part { id: u64, targets: Vec<Target> },
+    Join {
+        id: u64,
+        queue: Arc<Queue>,
+        targets: Vec<Target>,
+        ready: Ready,
+    },
+    Part {
+        id: u64,
+        targets: Vec<Target>,
+    },
 }
 
 /// Subscriptions that were dropped. Dropping must not block, so they leave their number here.
@@ -190,57 +198,63 @@ impl Subscriber {
 
     /// Hands out what has come, and keeps all timeouts. Returns how many messages there were.
     async fn settle(&mut self, connection: &mut Connection<()>) -> Result<usize, Error> {
-        let now = now();
-        self.retry_held();
-        connection.core.handle_pause(!self.held.is_empty(), now);
-        // Only the heartbeat can be overdue here: anything that is read saves it.
-        if connection.core.is_overdue(now) {
-            connection.catch_up().await?;
+        let mut n_messages = self.hand_out(connection)?;
+        // Judged as of a time before the last look at the socket.
+        let mut at = now();
+        for _ in 0..CATCH_UPS_MAX {
+            if !connection.core.is_overdue(at) || !connection.catch_up().await? {
+                break;
+            }
+            n_messages += self.hand_out(connection)?;
+            at = now();
         }
-        let core = &mut connection.core;
-        core.handle_timeout(now)?;
-        for event in self.registry.handle_timeout(now) {
+        connection.core.handle_timeout(at)?;
+        for event in self.registry.handle_timeout(at) {
             self.context.announcer.announce(event);
         }
-        let received_at = SystemTime::now();
-        let mut n_messages = 0;
-        let result = loop {
-            if !self.held.is_empty() {
-                break Ok(n_messages);
-            }
-            match core.poll_output() {
-                Ok(None) => break Ok(n_messages),
-                Ok(Some(Output::Message(incoming))) => {
-                    n_messages += 1;
-                    self.held = self.registry.deliver(now, received_at, incoming);
-                }
-                Ok(Some(Output::Confirmed { ask, target })) => {
-                    self.registry.handle_confirmed(ask, &target);
-                }
-                Ok(Some(Output::Refused { batch, error })) => {
-                    let is_elsewhere = error.server_code() == Some("MOVED");
-                    if is_elsewhere {
-                        self.context.dialer.locator.look_again();
-                    }
-                    if let Some(event) = self.registry.handle_refused(now, batch, &error)
-                        && !is_elsewhere
-                    {
-                        self.context.announcer.announce(event);
-                    }
-                }
-                // Only heartbeats are asked here, and the core keeps their answers.
-                Ok(Some(Output::Replies { .. } | Output::StreamPush(_))) => {}
-                Err(error) => break Err(error),
-            }
-        };
-        core.handle_pause(!self.held.is_empty(), now);
         // Before anybody learns that it is subscribed.
         if !self.is_up && self.registry.is_settled() {
             self.is_up = true;
             self.announce_restored();
         }
         self.registry.wake();
-        result
+        Ok(n_messages)
+    }
+
+    fn hand_out(&mut self, connection: &mut Connection<()>) -> Result<usize, Error> {
+        let now = now();
+        self.retry_held();
+        connection.core.handle_pause(!self.held.is_empty(), now);
+        let received_at = SystemTime::now();
+        let mut n_messages = 0;
+        while self.held.is_empty()
+            && let Some(output) = connection.poll_output()?
+        {
+            match output {
+                Output::Message(incoming) => {
+                    n_messages += 1;
+                    self.held = self.registry.deliver(now, received_at, incoming);
+                }
+                Output::Confirmed { ask, target } => self.registry.handle_confirmed(ask, &target),
+                Output::Refused { batch, error } => self.handle_refused(now, batch, &error),
+                // Only heartbeats are asked here, and the core keeps their answers.
+                Output::Replies { .. } | Output::StreamPush(_) => {}
+            }
+        }
+        connection.core.handle_pause(!self.held.is_empty(), now);
+        Ok(n_messages)
+    }
+
+    fn handle_refused(&mut self, now: Instant, batch: Batch, error: &Error) {
+        let is_elsewhere = error.server_code() == Some("MOVED");
+        if is_elsewhere {
+            self.context.dialer.locator.look_again();
+        }
+        if let Some(event) = self.registry.handle_refused(now, batch, error)
+            && !is_elsewhere
+        {
+            self.context.announcer.announce(event);
+        }
     }
 
     fn retry_held(&mut self) {

@@ -178,7 +178,7 @@ impl Tailing {
         let mut n_items = 0;
         // Of pushes, what there is no room for stays where it is.
         while !self.reader.is_live() || self.queue.room().is_some() {
-            let Some(output) = connection.core.poll_output()? else { break };
+            let Some(output) = connection.poll_output()? else { break };
             let was_settled = self.reader.is_settled();
             let found = match output {
                 Output::Replies { replies, .. } => {

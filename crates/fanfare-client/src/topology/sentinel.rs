@@ -174,27 +174,40 @@ impl Sentinels {
                 () = self.doubt.notified() => true,
                 _ = poll.tick() => true,
             };
-            while let Some(output) = connection.core.poll_output()? {
-                match output {
-                    Output::Message(message) => must_ask |= self.is_about_us(&message.payload),
-                    // From now on nothing is missed, and what was missed before is asked for.
-                    Output::Confirmed { .. } => {
-                        *n_failed = 0;
-                        must_ask = true;
-                    }
-                    Output::Refused { error, .. } => return Err(error),
-                    Output::Replies { .. } | Output::StreamPush(_) => {}
-                }
-            }
-            let at = now();
-            if connection.core.is_overdue(at) {
-                connection.catch_up().await?;
+            must_ask |= self.take_news(&mut connection, n_failed)?;
+            // Judged as of a time before the last look at the socket.
+            let mut at = now();
+            while connection.core.is_overdue(at) && connection.catch_up().await? {
+                must_ask |= self.take_news(&mut connection, n_failed)?;
+                at = now();
             }
             connection.core.handle_timeout(at)?;
             if must_ask {
                 self.refresh().await;
             }
         }
+    }
+
+    /// What a sentinel has said. Returns whether the master may be another one.
+    fn take_news(
+        &self,
+        connection: &mut Connection<()>,
+        n_failed: &mut u32,
+    ) -> Result<bool, Error> {
+        let mut must_ask = false;
+        while let Some(output) = connection.poll_output()? {
+            match output {
+                Output::Message(message) => must_ask |= self.is_about_us(&message.payload),
+                // From now on nothing is missed, and what was missed before is asked for.
+                Output::Confirmed { .. } => {
+                    *n_failed = 0;
+                    must_ask = true;
+                }
+                Output::Refused { error, .. } => return Err(error),
+                Output::Replies { .. } | Output::StreamPush(_) => {}
+            }
+        }
+        Ok(must_ask)
     }
 
     fn is_about_us(&self, news: &[u8]) -> bool {

@@ -129,10 +129,10 @@ options! {
     /// Seconds of idleness after which the kernel probes the connection; `true` for the default of
     /// 15, `false` or 0 for never. Default: 15.
     tcp_keepalive: Keepalive, &["socket_keepalive"];
-    /// Seconds of silence after which the server is pinged, 1 ms to 365 days; 0 for the default:
+    /// Seconds from one ping of the server to the next, 1 ms to 365 days; 0 for the default:
     /// without it a server that hangs would not be noticed. Default: 5.
     health_check_interval: Duration, &["heartbeat_interval"];
-    /// Seconds that a pinged server has to send anything, 1 ms to 365 days. Default: 5.
+    /// Seconds that a pinged server has to say something, 1 ms to 365 days. Default: 5.
     heartbeat_deadline: Duration, &[];
     /// Connections to each server over which commands are spread, at least 1. Default: 1, since
     /// commands of all callers share them. More help where one socket is the bottleneck. Each clone

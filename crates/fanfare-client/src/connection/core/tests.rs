@@ -16,7 +16,7 @@ impl Script {
     fn new(role: Role) -> Self {
         let start = Instant::now();
         let heartbeat = Heartbeat::new(5 * SECOND, 5 * SECOND, start);
-        let core = Core::new(role, Limits::default(), heartbeat, BytesMut::new());
+        let core = Core::new(role, Limits::default(), heartbeat, BytesMut::new(), 1);
         Self { core, now: start, start }
     }
 
@@ -41,9 +41,12 @@ impl Script {
 
     /// The server says `text`, where a space stands for a line end.
     fn receive(&mut self, text: &str) {
-        self.core.input().extend_from_slice(text.replace(' ', "\r\n").as_bytes());
-        self.core.input().extend_from_slice(b"\r\n");
-        self.core.handle_read(self.now);
+        self.receive_bytes(format!("{text} ").replace(' ', "\r\n").as_bytes());
+    }
+
+    fn receive_bytes(&mut self, bytes: &[u8]) {
+        self.core.input().extend_from_slice(bytes);
+        self.core.handle_read(bytes.len(), self.now);
     }
 
     /// Lets time pass until `seconds` after the start, stopping at every timeout on the way.
@@ -60,6 +63,15 @@ impl Script {
     fn outputs(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.core.poll_output().unwrap()).map(|it| show(&it)).collect()
     }
+}
+
+/// The `n`th ping, as it is sent, and the word that its answer repeats.
+fn ping(n: u32) -> String {
+    format!("*2 $4 PING {}", word(n))
+}
+
+fn word(n: u32) -> String {
+    format!("$24 0000000000000001{n:08x}")
 }
 
 fn show(output: &Output<u32>) -> String {
@@ -94,6 +106,16 @@ fn answers_find_their_requests_in_order() {
     assert_eq!(script.outputs(), ["1: a"]);
     script.receive("+d +e");
     assert_eq!(script.outputs(), ["2: b Server d", "3: e"]);
+}
+
+#[test]
+fn who_asks_nothing_gets_nobody_elses_answer() {
+    let mut script = Script::new(Role::Commands);
+    script.submit(1, 0, 5);
+    script.submit(2, 1, 5);
+    assert_eq!(script.outputs(), ["1: "]);
+    script.receive("+yours");
+    assert_eq!(script.outputs(), ["2: yours"]);
 }
 
 #[test]
@@ -141,25 +163,185 @@ fn every_deadline_is_kept_whatever_their_order() {
 fn a_silent_server_is_pinged_and_then_given_up() {
     let mut script = Script::new(Role::Commands);
     script.wait_until(5).unwrap();
-    assert_eq!(script.sent(), "*1 $4 PING");
-    script.receive("+PONG");
+    assert_eq!(script.sent(), ping(1));
+    script.receive(&word(1));
     assert_eq!(script.outputs(), [""; 0]);
     script.wait_until(14).unwrap();
-    assert_eq!(script.sent(), "*1 $4 PING");
+    assert_eq!(script.sent(), ping(2));
     let dead = script.wait_until(15).unwrap_err();
     assert_eq!(dead.kind(), ErrorKind::Disconnected);
+    assert!(dead.is_silence());
+}
+
+#[test]
+fn a_quiet_connection_on_which_pings_are_answered_lives() {
+    for (role, answer) in [
+        (Role::Commands, word as fn(u32) -> String),
+        (Role::Subscriptions, word),
+        (Role::Subscriptions, |n| format!("*2 $4 pong {}", word(n))),
+        // Those that do not repeat the word, or refuse.
+        (Role::Commands, |_| "+PONG".to_owned()),
+        (Role::Subscriptions, |_| "*2 $4 pong $0 ".to_owned()),
+        (Role::Commands, |_| "-NOPERM".to_owned()),
+    ] {
+        let mut script = Script::new(role);
+        for n in 1..100 {
+            script.wait_until(5 * n).unwrap();
+            assert_eq!(script.sent(), ping(n));
+            script.receive(&answer(n));
+            assert_eq!(script.outputs(), [""; 0]);
+        }
+    }
+}
+
+/// A bit has flipped in a length: what comes now is taken for a part of one large value.
+const DEAF: [&str; 4] = ["$500000000", "*900000", ">900000", "*? $1 x"];
+
+#[test]
+fn a_flipped_length_is_noticed_by_the_first_answer_that_it_swallows() {
+    for header in DEAF {
+        for (role, answer) in [
+            (Role::Commands, word(1)),
+            (Role::Subscriptions, word(1)),
+            (Role::Subscriptions, format!("*2 $4 pong {}", word(1))),
+        ] {
+            let mut script = Script::new(role);
+            script.receive(header);
+            // Much comes in time, so that nothing else would notice for hours.
+            for second in 1..=4 {
+                script.wait_until(second).unwrap();
+                script.receive("+x ".repeat(1_000).trim_end());
+                assert_eq!(script.outputs(), [""; 0], "{header}");
+            }
+            script.wait_until(5).unwrap();
+            assert_eq!(script.sent(), ping(1));
+            let answer = format!("{answer} ").replace(' ', "\r\n");
+            let (first, second) = answer.as_bytes().split_at(answer.len() / 2);
+            script.receive_bytes(first);
+            assert_eq!(script.outputs(), [""; 0], "{header}");
+            script.receive_bytes(second);
+            let error = script.core.poll_output().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{header}: {error}");
+            assert!(error.to_string().contains("out of step"), "{header}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_length_is_noticed_without_words_when_little_comes() {
+    for header in DEAF {
+        let mut script = Script::new(Role::Commands);
+        script.receive(header);
+        let mut last = Ok(());
+        for second in 1..=10 {
+            last = script.wait_until(second);
+            if last.is_err() {
+                break;
+            }
+            script.receive("+PONG");
+            assert_eq!(script.outputs(), [""; 0], "{header}");
+        }
+        assert!(last.unwrap_err().is_silence(), "{header}");
+        assert!(script.core.value_at() == script.start && script.core.alive_at() == script.start);
+    }
 }
 
 #[test]
 fn a_large_answer_on_its_way_is_life() {
     let mut script = Script::new(Role::Commands);
-    script.submit(1, 1, 60);
-    script.core.input().extend_from_slice(b"$100000\r\n");
-    for second in 1..40 {
-        script.core.input().extend_from_slice(&[b'x'; 1000]);
-        script.core.handle_read(script.now);
-        assert_eq!(script.outputs(), [""; 0]);
+    script.submit(1, 1, 600);
+    script.receive("$200000");
+    for second in 1..=200 {
         script.wait_until(second).unwrap();
+        script.receive_bytes(&[b'x'; 1000]);
+        assert_eq!(script.outputs(), [""; 0]);
+    }
+    assert_eq!(script.sent().matches("PING $24").count(), 16);
+    script.receive("");
+    assert_eq!(script.outputs().len(), 1);
+    for n in 1..=16 {
+        script.receive(&word(n));
+        assert_eq!(script.outputs(), [""; 0]);
+    }
+    script.wait_until(206).unwrap();
+    assert_eq!(script.sent(), ping(17));
+}
+
+#[test]
+fn a_large_request_on_its_way_is_life() {
+    let mut script = Script::new(Role::Commands);
+    let bytes = Bytes::from(vec![b'x'; 100_000]);
+    let deadline = script.now + 600 * SECOND;
+    script.core.submit(Request { bytes, n_commands: 1, deadline, token: 1 });
+    for second in 1..=100 {
+        script.core.handle_written(1_000);
+        script.wait_until(second).unwrap();
+    }
+    assert!(script.sent().starts_with(&ping(1)));
+    script.wait_until(104).unwrap();
+    // From now on it could answer.
+    assert!(script.wait_until(110).unwrap_err().is_silence());
+}
+
+#[test]
+fn a_swallowed_answer_is_noticed_before_anybody_gets_another_ones() {
+    let mut script = Script::new(Role::Commands);
+    script.submit(1, 1, 1);
+    script.submit(2, 1, 2);
+    script.sent();
+    // It was `:1` and `+two`.
+    script.receive("*1 +two");
+    assert_eq!(script.outputs(), ["1: ?"]);
+    script.wait_until(2).unwrap();
+    assert_eq!(script.outputs(), ["2: Timeout"]);
+    assert_eq!(script.sent(), ping(1));
+    script.submit(3, 1, 5);
+    script.sent();
+    script.receive(&word(1));
+    let error = script.core.poll_output().unwrap_err();
+    assert!(error.to_string().contains("out of step"), "{error}");
+    let (failed, _) = script.core.give_up(&error);
+    assert_eq!(show_replies(&failed[0].1), "Protocol");
+}
+
+#[test]
+fn a_ping_takes_nobody_elses_answer() {
+    for answer in [":1", "$24 000000000000000000000001", "$2 hi", "*0", "_"] {
+        let mut script = Script::new(Role::Commands);
+        script.wait_until(5).unwrap();
+        script.receive(answer);
+        let error = script.core.poll_output().unwrap_err();
+        assert!(error.to_string().contains("out of step"), "{answer}: {error}");
+    }
+}
+
+#[test]
+fn a_confirmation_names_what_was_asked() {
+    let mut script = Script::new(Role::Subscriptions);
+    script.ask(Ask::Subscribe, Kind::Channel, &["a", "b"]);
+    script.receive(">3 $9 subscribe $1 a :1 >3 $9 subscribe $1 c :2");
+    assert!(script.core.poll_output().is_ok());
+    assert_eq!(script.core.poll_output().unwrap_err().kind(), ErrorKind::Protocol);
+    // But for a shard that moved away meanwhile.
+    let mut script = Script::new(Role::Subscriptions);
+    script.ask(Ask::Unsubscribe, Kind::Shard, &["a", "b"]);
+    script.receive(">3 $12 sunsubscribe $1 c :2 >3 $12 sunsubscribe $1 a :1");
+    assert_eq!(script.outputs(), ["Unsubscribe c", "Unsubscribe a"]);
+    script.wait_until(5).unwrap();
+    script.receive(&format!(">3 $12 sunsubscribe $1 b :0 {}", word(1)));
+    assert_eq!(script.outputs(), ["Unsubscribe b"]);
+}
+
+#[test]
+fn a_message_that_has_swallowed_others_is_none() {
+    for (role, text) in [
+        (Role::Subscriptions, "*6 $7 message $1 c $1 x *3 $7 message $1 c $1 y +z +z"),
+        (Role::Commands, ">4 $7 message $1 c $1 x $1 y"),
+        (Role::Subscriptions, ">3 $8 pmessage $1 p $1 c"),
+    ] {
+        let mut script = Script::new(role);
+        script.receive(text);
+        assert_eq!(script.core.poll_output().unwrap_err().kind(), ErrorKind::Protocol, "{text}");
     }
 }
 
@@ -205,8 +387,8 @@ fn resp2_subscribed_mode() {
     script.receive("*3 $9 subscribe $1 a :1 *3 $7 message $1 a $2 hi *3 $9 subscribe $1 b :2");
     assert_eq!(script.outputs(), ["Subscribe a", "a hi", "Subscribe b"]);
     script.wait_until(5).unwrap();
-    assert_eq!(script.sent(), "*1 $4 PING");
-    script.receive("*2 $4 pong $0  *4 $8 pmessage $2 a* $1 a $2 ho");
+    assert_eq!(script.sent(), ping(1));
+    script.receive(&format!("*2 $4 pong {} *4 $8 pmessage $2 a* $1 a $2 ho", word(1)));
     assert_eq!(script.outputs(), ["a* a ho"]);
     script.wait_until(10).unwrap();
 }
