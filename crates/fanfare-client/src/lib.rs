@@ -30,7 +30,7 @@
 //!
 //! # Code map
 //! `connection/core.rs` is the protocol without I/O; `connection/echo.rs`, `heartbeat.rs`,
-//! `subscriptions.rs`, `registry.rs`, `queue.rs`, `backoff.rs` and what is in `stream/`
+//! `subscriptions.rs`, `registry.rs`, `waiting.rs`, `queue.rs`, `backoff.rs` and what is in `stream/`
 //! are pure as well. `connection/commands.rs`, `connection/subscriber.rs` and `connection/tail.rs`
 //! are the tasks that own sockets, `topology/` says which connections there are and where each goes,
 //! and `link.rs` is the handle.
@@ -61,6 +61,7 @@ mod tls_options;
 mod topology;
 mod url;
 mod vitals;
+mod waiting;
 
 pub use backoff::Backoff;
 pub use borrowed::Borrowed;

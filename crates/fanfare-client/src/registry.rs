@@ -11,17 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use tokio::sync::oneshot;
 
 use crate::{
     Error, Event, Gap, Kind, Message,
     connection::core::{Incoming, READ_CHUNK},
     queue::{Pushed, Queue},
     subscriptions::{Ask, Batch, Subscriptions, Target},
+    waiting::{Call, Calls, Ready},
 };
-
-/// Told when everything a member asked for is confirmed, or refused.
-pub(crate) type Ready = oneshot::Sender<Result<(), Error>>;
 
 /// A message that waits for room in a queue that blocks.
 pub(crate) type Held = (Arc<Queue>, Message);
@@ -36,8 +33,8 @@ pub(crate) struct Registry {
     members: HashMap<u64, Member, RandomState>,
     /// Queues that got something since [`Registry::wake`].
     touched: Vec<Arc<Queue>>,
-    /// Members whose wishes were fulfilled since [`Registry::wake`].
-    fulfilled: Vec<Ready>,
+    /// Calls for which everything was confirmed since [`Registry::wake`], and whose they are.
+    fulfilled: Vec<(u64, Call)>,
     /// Refused targets of which an event has told.
     refused: HashSet<Target, RandomState>,
     /// Members with drops that have not been reported, and when to report them.
@@ -51,15 +48,8 @@ type Routes = HashMap<Bytes, Vec<(u64, Arc<Queue>)>, RandomState>;
 struct Member {
     queue: Arc<Queue>,
     targets: HashSet<Target, RandomState>,
-    waiting: Vec<Waiting>,
+    waiting: Calls,
     n_dropped_reported: u64,
-}
-
-/// One `subscribe().await` of a member.
-struct Waiting {
-    asked: Vec<Target>,
-    unconfirmed: HashSet<Target, RandomState>,
-    ready: Ready,
 }
 
 /// Payloads of these sizes are copied, so that a message that is kept for long does not keep the
@@ -76,19 +66,19 @@ impl Registry {
         let member = self.members.entry(id).or_insert_with(|| Member {
             queue: queue.clone(),
             targets: HashSet::default(),
-            waiting: Vec::new(),
+            waiting: Calls::default(),
             n_dropped_reported: 0,
         });
-        let mut unconfirmed = HashSet::default();
-        for target in targets {
-            if member.targets.contains(&target) {
-                if !self.desired.is_confirmed(&target) {
-                    unconfirmed.insert(target);
+        let (mut added, mut unconfirmed) = (Vec::new(), Vec::new());
+        for target in &targets {
+            if member.targets.contains(target) {
+                if !self.desired.is_confirmed(target) {
+                    unconfirmed.push(target.clone());
                 }
                 continue;
             }
-            if !self.desired.want(&target) {
-                unconfirmed.insert(target.clone());
+            if !self.desired.want(target) {
+                unconfirmed.push(target.clone());
             }
             let routes = match target.kind {
                 Kind::Channel => &mut self.channels,
@@ -96,24 +86,48 @@ impl Registry {
                 Kind::Shard => &mut self.shards,
             };
             routes.entry(target.name.clone()).or_default().push((id, queue.clone()));
-            member.targets.insert(target);
+            member.targets.insert(target.clone());
+            added.push(target.clone());
         }
-        if unconfirmed.is_empty() {
-            // Whoever asked may have gone.
-            let _ = ready.send(Ok(()));
-        } else {
-            let asked = unconfirmed.iter().cloned().collect();
-            member.waiting.push(Waiting { asked, unconfirmed, ready });
-        }
+        member.waiting.push(Call::new(targets, added, unconfirmed, ready));
+        let done = member.waiting.take_done();
+        self.confirm(done.into_iter().map(|call| (id, call)).collect());
     }
 
     /// Takes targets away from `id`. Its queue gets nothing of them from now on.
     pub(crate) fn part(&mut self, id: u64, targets: &[Target]) {
-        for target in targets {
-            let Some(member) = self.members.get_mut(&id) else { return };
-            if member.targets.remove(target) {
-                member.waiting.retain(|waiting| !waiting.unconfirmed.contains(target));
-                self.unroute(id, target);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.waiting.handle_parted(targets);
+        let done = member.waiting.take_done();
+        let parted: Vec<&Target> =
+            targets.iter().filter(|target| member.targets.remove(*target)).collect();
+        parted.into_iter().for_each(|target| self.unroute(id, target));
+        self.confirm(done.into_iter().map(|call| (id, call)).collect());
+    }
+
+    /// Takes back what calls have asked for in vain that nobody waits for any more.
+    pub(crate) fn take_back(&mut self, id: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        for call in member.waiting.take_gone() {
+            self.fail(id, call, &Error::closed());
+        }
+    }
+
+    /// Tells a call that it came to nothing, and takes back what it has added.
+    fn fail(&mut self, id: u64, mut call: Call, error: &Error) {
+        if let Some(member) = self.members.get_mut(&id) {
+            let back = member.waiting.take_back(&mut call);
+            self.part(id, &back);
+        }
+        call.refuse(error);
+    }
+
+    /// Tells calls that everything is confirmed.
+    fn confirm(&mut self, done: Vec<(u64, Call)>) {
+        for (id, call) in done {
+            let back = call.confirm();
+            if !back.is_empty() {
+                self.part(id, &back);
             }
         }
     }
@@ -195,10 +209,8 @@ impl Registry {
 
     /// Wakes every subscription that got something or was confirmed.
     pub(crate) fn wake(&mut self) {
-        for ready in self.fulfilled.drain(..) {
-            // Whoever asked may have gone.
-            let _ = ready.send(Ok(()));
-        }
+        let done = std::mem::take(&mut self.fulfilled);
+        self.confirm(done);
         for queue in self.touched.drain(..) {
             queue.wake();
         }
@@ -213,11 +225,8 @@ impl Registry {
         self.refused.remove(target);
         for id in self.ids_of(target) {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            for waiting in &mut member.waiting {
-                waiting.unconfirmed.remove(target);
-            }
-            let done = member.waiting.extract_if(.., |it| it.unconfirmed.is_empty());
-            self.fulfilled.extend(done.map(|waiting| waiting.ready));
+            member.waiting.handle_confirmed(target);
+            self.fulfilled.extend(member.waiting.take_done().into_iter().map(|call| (id, call)));
         }
     }
 
@@ -233,16 +242,13 @@ impl Registry {
         let mut event = None;
         for id in self.ids_of(&target) {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            let refused: Vec<Waiting> = member
-                .waiting
-                .extract_if(.., |waiting| waiting.unconfirmed.contains(&target))
-                .collect();
-            if refused.is_empty() && self.refused.insert(target.clone()) {
+            let refused = member.waiting.take_waiting_for(&target);
+            let is_new = refused.iter().any(|call| call.has_added(&target));
+            if !is_new && self.refused.insert(target.clone()) {
                 event = Some(Event::Refused { channel: target.name.clone(), error: error.clone() });
             }
-            for waiting in refused {
-                self.part(id, &waiting.asked);
-                let _ = waiting.ready.send(Err(error.clone()));
+            for call in refused {
+                self.fail(id, call, error);
             }
         }
         event
@@ -257,14 +263,13 @@ impl Registry {
 
     /// There is no connection and nobody shall wait for one.
     pub(crate) fn fail_waiting(&mut self, error: &Error) {
-        let waiting: Vec<(u64, Waiting)> = self
+        let waiting: Vec<(u64, Call)> = self
             .members
             .iter_mut()
-            .flat_map(|(id, member)| member.waiting.drain(..).map(|waiting| (*id, waiting)))
+            .flat_map(|(id, member)| member.waiting.take_all().into_iter().map(|it| (*id, it)))
             .collect();
-        for (id, waiting) in waiting {
-            self.part(id, &waiting.asked);
-            let _ = waiting.ready.send(Err(error.clone()));
+        for (id, call) in waiting {
+            self.fail(id, call, error);
         }
     }
 
@@ -272,8 +277,8 @@ impl Registry {
     pub(crate) fn handle_disconnected(&mut self) {
         self.desired.handle_disconnected();
         self.refused.clear();
-        for waiting in self.members.values_mut().flat_map(|member| &mut member.waiting) {
-            waiting.unconfirmed = waiting.asked.iter().cloned().collect();
+        for member in self.members.values_mut() {
+            member.waiting.handle_disconnected();
         }
         self.wake();
     }
@@ -282,9 +287,7 @@ impl Registry {
     pub(crate) fn push_outage(&mut self, gap: &Gap) {
         for member in self.members.values() {
             // Who never was subscribed can not have missed anything.
-            let waits_for_all = member.waiting.iter().map(|it| it.unconfirmed.len()).max()
-                == Some(member.targets.len());
-            if !waits_for_all {
+            if member.waiting.n_added() < member.targets.len() {
                 member.queue.push_outage(gap.clone());
                 member.queue.wake();
             }
@@ -335,10 +338,10 @@ impl Registry {
 
     /// Ends every subscription.
     pub(crate) fn close(&mut self, error: &Error) {
-        for (_, member) in self.members.drain() {
+        for (_, mut member) in self.members.drain() {
             member.queue.end(error.clone());
-            for waiting in member.waiting {
-                let _ = waiting.ready.send(Err(error.clone()));
+            for call in member.waiting.take_all() {
+                call.refuse(error);
             }
         }
     }

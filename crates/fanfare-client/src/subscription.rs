@@ -66,14 +66,8 @@ impl Vital for Signs {
     fn vitals(&self) -> Vitals {
         let stats = self.queue.stats();
         let oldest_age = self.queue.oldest().map(|at| at.elapsed().unwrap_or_default());
-        let state = match self.queue.error() {
-            Some(error) => LiveState::Ended(error),
-            None if stats.is_held_back => LiveState::HeldBack,
-            None if self.health.is_up() => LiveState::Up,
-            None => LiveState::Down,
-        };
         Vitals {
-            state,
+            state: LiveState::of(self.queue.error(), stats.is_held_back, self.health.is_up()),
             last_read_age: self.health.last_read_age(),
             stalled_for: self.progress.stalled_for(now(), stats.delivered, oldest_age),
             queued: stats.queued_messages,
@@ -178,7 +172,7 @@ impl Subscription {
     /// As [`Link::subscribe`]; what was subscribed before stays.
     ///
     /// # Cancel safety
-    /// Dropping the future may leave the new names subscribed.
+    /// Dropping the future takes the new names back, at the latest when the server confirms them.
     pub async fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> Result<(), Error> {
         self.names.add(names).await
     }
@@ -222,27 +216,30 @@ impl SubscriptionNames {
         }
         let timeout = self.link.options().request_timeout;
         let deadline = now() + timeout;
-        let (ready, confirmed) = oneshot::channel();
-        let wish =
-            Wish::Join { id: self.id, queue: self.queue.clone(), targets: targets.clone(), ready };
+        let (ready, mut confirmed) = oneshot::channel();
+        let wish = Wish::Join { id: self.id, queue: self.queue.clone(), targets, ready };
+        let ended = || self.queue.error().unwrap_or_else(Error::closed);
         let join = async {
-            let ended = || self.queue.error().unwrap_or_else(Error::closed);
             self.hub.wishes.send(wish).await.map_err(|_| ended())?;
-            confirmed.await.map_err(|_| ended())?
+            (&mut confirmed).await.map_err(|_| ended())?
         };
-        match until(deadline, join).await {
-            Some(result) => result,
-            None => {
-                let health = &self.hub.health;
-                self.part(targets).await;
-                Err(if health.is_up() {
-                    let message = format!("the server did not confirm within {timeout:?}");
-                    Error::new(ErrorKind::Timeout, message)
-                } else {
-                    self.link.no_connection()
-                })
-            }
+        if let Some(result) = until(deadline, join).await {
+            return result;
         }
+        // It may have come at the last moment, and from here on it can not.
+        confirmed.close();
+        if let Ok(result) = confirmed.try_recv() {
+            return result;
+        }
+        let is_up = self.hub.health.is_up();
+        // If the task is gone, so is the subscription.
+        let _ = self.hub.wishes.send(Wish::TakeBack { id: self.id }).await;
+        Err(if is_up {
+            let message = format!("the server did not confirm within {timeout:?}");
+            Error::new(ErrorKind::Timeout, message)
+        } else {
+            self.link.no_connection()
+        })
     }
 
     /// As [`Subscription::remove`].

@@ -61,6 +61,18 @@ pub enum LiveState {
     Ended(Error),
 }
 
+impl LiveState {
+    /// Of something with a queue, which may have ended or be full, and a connection.
+    pub(crate) fn of(ended: Option<Error>, is_held_back: bool, is_up: bool) -> Self {
+        match ended {
+            Some(error) => Self::Ended(error),
+            None if is_held_back => Self::HeldBack,
+            None if is_up => Self::Up,
+            None => Self::Down,
+        }
+    }
+}
+
 /// The vital signs of one thing that lives, at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -20,8 +20,9 @@ use crate::{
     },
     message::Outage,
     queue::{Pushed, Queue},
-    registry::{Held, Ready, Registry},
+    registry::{Held, Registry},
     subscriptions::{Batch, Target},
+    waiting::Ready,
 };
 
 /// What a subscription asks of the connection's task.
@@ -35,6 +36,10 @@ pub(crate) enum Wish {
     Part {
         id: u64,
         targets: Vec<Target>,
+    },
+    /// A call to join is not waited for any more: what it has added is not wanted.
+    TakeBack {
+        id: u64,
     },
 }
 
@@ -284,6 +289,7 @@ impl Subscriber {
                 }
             }
             Wish::Part { id, targets } => self.registry.part(id, &targets),
+            Wish::TakeBack { id } => self.registry.take_back(id),
         }
     }
 

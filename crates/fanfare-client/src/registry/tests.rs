@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use futures_util::task::noop_waker;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::{Delivery, ErrorKind, Overflow, Queue as Bounds, message::Outage};
@@ -16,7 +17,7 @@ struct Fixture {
 struct Member {
     id: u64,
     queue: Arc<Queue>,
-    ready: oneshot::Receiver<Result<(), Error>>,
+    ready: Call,
 }
 
 impl Fixture {
@@ -28,10 +29,18 @@ impl Fixture {
         let bounds = Bounds::new(Overflow::DropOldest, messages_max, 1 << 20);
         let queue = Arc::new(Queue::new(bounds, Arc::default()));
         self.n_members += 1;
+        let (id, (_, ready)) = (self.n_members, oneshot::channel());
+        let mut member = Member { id, queue, ready };
+        drop(self.add(&mut member, names));
+        member
+    }
+
+    /// Another call of a member, which is no longer interested in the last one.
+    fn add(&mut self, member: &mut Member, names: &[&str]) -> Call {
         let (ready, receiver) = oneshot::channel();
         let targets = names.iter().map(|name| target(name)).collect();
-        self.registry.join(self.n_members, &queue, targets, ready);
-        Member { id: self.n_members, queue, ready: receiver }
+        self.registry.join(member.id, &member.queue, targets, ready);
+        std::mem::replace(&mut member.ready, receiver)
     }
 
     /// The server confirms everything that is asked, but refuses batches with this name.
@@ -63,10 +72,17 @@ impl Fixture {
     }
 }
 
+type Call = oneshot::Receiver<Result<(), Error>>;
+
+/// `None` while it waits.
+fn told(call: &mut Call) -> Option<Result<(), ErrorKind>> {
+    call.try_recv().ok().map(|it| it.map_err(|error| error.kind()))
+}
+
 impl Member {
-    /// `None` while it waits.
+    /// What its last call was told.
     fn told(&mut self) -> Option<Result<(), ErrorKind>> {
-        self.ready.try_recv().ok().map(|it| it.map_err(|error| error.kind()))
+        told(&mut self.ready)
     }
 
     fn drain(&self) -> String {
@@ -198,6 +214,81 @@ fn who_leaves_gets_nothing_and_the_last_one_unsubscribes() {
     fixture.registry.leave(two.id);
     assert!(fixture.registry.is_empty());
     fixture.registry.leave(two.id);
+}
+
+#[test]
+fn a_call_that_fails_takes_away_only_what_it_added() {
+    for fail in [
+        (|fixture, _| fixture.registry.fail_waiting(&Error::closed())) as fn(&mut Fixture, u64),
+        |fixture, id| fixture.registry.take_back(id),
+        |fixture, _| drop(fixture.serve("new")),
+    ] {
+        let mut fixture = Fixture::new();
+        let mut one = fixture.join(&["old"], 10);
+        fixture.serve("");
+        fixture.registry.handle_disconnected();
+        fixture.add(&mut one, &["old", "new"]);
+        if one.told().is_none() {
+            // Nobody waits for it any more.
+            one.ready.close();
+        }
+        fail(&mut fixture, one.id);
+        fixture.registry.push_outage(&outage());
+        fixture.serve("new");
+        fixture.deliver("old");
+        fixture.deliver("new");
+        assert_eq!(one.drain(), "gap old");
+    }
+}
+
+#[test]
+fn what_another_call_wants_is_not_taken_away() {
+    let mut fixture = Fixture::new();
+    let mut one = fixture.join(&["forbidden", "shared"], 10);
+    let mut first = fixture.add(&mut one, &["shared", "more"]);
+    fixture.serve("forbidden");
+    fixture.serve("forbidden");
+    assert_eq!(told(&mut first), Some(Err(ErrorKind::Server)));
+    assert_eq!(one.told(), Some(Ok(())));
+    fixture.deliver("shared");
+    fixture.deliver("more");
+    assert_eq!(one.drain(), "shared more");
+}
+
+#[test]
+fn who_asked_and_has_gone_gets_nothing_more() {
+    let mut fixture = Fixture::new();
+    let mut one = fixture.join(&["old"], 10);
+    fixture.serve("");
+    drop(fixture.add(&mut one, &["new"]));
+    one.ready.close();
+    fixture.serve("");
+    assert_eq!(fixture.serve("").len(), 0);
+    fixture.deliver("old");
+    fixture.deliver("new");
+    assert_eq!(one.drain(), "old");
+}
+
+#[test]
+fn an_outage_is_a_gap_also_for_who_asks_anew_meanwhile() {
+    let mut fixture = Fixture::new();
+    let mut one = fixture.join(&["a"], 10);
+    fixture.serve("");
+    fixture.registry.handle_disconnected();
+    fixture.add(&mut one, &["a"]);
+    fixture.registry.push_outage(&outage());
+    fixture.serve("");
+    assert_eq!((one.told(), one.drain()), (Some(Ok(())), "gap".into()));
+}
+
+#[test]
+fn who_waits_for_what_is_given_up_waits_for_the_rest() {
+    let mut fixture = Fixture::new();
+    let mut one = fixture.join(&["a", "b"], 10);
+    fixture.registry.part(one.id, &[target("a")]);
+    assert_eq!(one.told(), None);
+    fixture.serve("");
+    assert_eq!(one.told(), Some(Ok(())));
 }
 
 #[test]

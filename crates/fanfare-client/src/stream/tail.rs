@@ -55,14 +55,8 @@ impl Vital for Signs {
     fn vitals(&self) -> Vitals {
         let stats = self.queue.stats();
         let oldest_age = self.queue.oldest().map(|at| at.elapsed().unwrap_or_default());
-        let state = match self.queue.error() {
-            Some(error) => LiveState::Ended(error),
-            None if stats.is_held_back => LiveState::HeldBack,
-            None if self.status.is_up() => LiveState::Up,
-            None => LiveState::Down,
-        };
         Vitals {
-            state,
+            state: LiveState::of(self.queue.error(), stats.is_held_back, self.status.is_up()),
             last_read_age: self.status.last_read_age(),
             stalled_for: self.progress.stalled_for(now(), stats.delivered, oldest_age),
             queued: stats.queued_entries,

@@ -6,7 +6,7 @@
 //! stream, since what was published in between went to neither.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,7 +23,6 @@ use crate::{
     },
     message::Outage,
     queue::Queue,
-    registry::Ready,
     subscriptions::Target,
     topology::{
         cluster::{Cluster, Wanted, slots::slot},
@@ -31,6 +30,7 @@ use crate::{
         health::Health,
         locator::Locator,
     },
+    waiting::{Call, Calls},
 };
 
 /// How long a channel that nobody serves, or that its node sent away, waits for the next look at
@@ -76,14 +76,7 @@ struct Outpost {
 struct Member {
     queue: Arc<Queue>,
     targets: HashMap<Target, Option<Home>>,
-    waiting: Vec<Waiting>,
-}
-
-/// One `subscribe().await` of a member.
-struct Waiting {
-    asked: Vec<Target>,
-    unconfirmed: HashSet<Target>,
-    ready: Ready,
+    waiting: Calls,
 }
 
 /// A connection's answer to having been given targets.
@@ -141,11 +134,10 @@ impl Shards {
                 () = &mut closed => break,
             }
         }
-        for (_, member) in self.members.drain() {
+        for (_, mut member) in self.members.drain() {
             member.queue.end(Error::closed());
-            for waiting in member.waiting {
-                // Whoever asked may have gone.
-                let _ = waiting.ready.send(Err(Error::closed()));
+            for call in member.waiting.take_all() {
+                call.refuse(&Error::closed());
             }
         }
     }
@@ -160,36 +152,34 @@ impl Shards {
                 let member = self.members.entry(id).or_insert_with(|| Member {
                     queue,
                     targets: HashMap::new(),
-                    waiting: Vec::new(),
+                    waiting: Calls::default(),
                 });
-                let is_new = |target: &Target| !member.targets.contains_key(target);
-                let new: Vec<Target> = targets.iter().filter(|it| is_new(it)).cloned().collect();
+                let is_new = |target: &&Target| !member.targets.contains_key(*target);
+                let added: Vec<Target> = targets.iter().filter(is_new).cloned().collect();
                 // What it has already, another call may still wait for.
-                let waited_for = |target: &&Target| {
-                    member.waiting.iter().any(|it| it.unconfirmed.contains(*target))
-                };
-                let old = targets.iter().filter(waited_for);
-                let unconfirmed: HashSet<Target> = old.chain(&new).cloned().collect();
-                member.targets.extend(new.into_iter().map(|target| (target, None)));
-                if unconfirmed.is_empty() {
-                    // Whoever asked may have gone.
-                    let _ = ready.send(Ok(()));
-                    return;
-                }
-                let asked = unconfirmed.iter().cloned().collect();
-                member.waiting.push(Waiting { asked, unconfirmed, ready });
+                let old = targets.iter().filter(|target| member.waiting.wait_for(target));
+                let unconfirmed = old.chain(&added).cloned().collect();
+                member.targets.extend(added.iter().map(|target| (target.clone(), None)));
+                member.waiting.push(Call::new(targets, added, unconfirmed, ready));
+                self.confirm(id).await;
                 self.find_homes(id).await;
             }
             Wish::Part { id, targets } => self.part(id, &targets).await,
+            Wish::TakeBack { id } => {
+                let Some(member) = self.members.get_mut(&id) else { return };
+                for call in member.waiting.take_gone() {
+                    self.fail(id, call, &Error::closed()).await;
+                }
+            }
         }
     }
 
     /// Takes targets away from a member.
     async fn part(&mut self, id: u64, targets: &[Target]) {
         let Some(member) = self.members.get_mut(&id) else { return };
+        member.waiting.handle_parted(targets);
         let mut at_home: HashMap<Home, Vec<Target>> = HashMap::new();
         for target in targets {
-            member.waiting.retain(|waiting| !waiting.unconfirmed.contains(target));
             if let Some(Some(home)) = member.targets.remove(target) {
                 at_home.entry(home).or_default().push(target.clone());
             }
@@ -197,6 +187,28 @@ impl Shards {
         for (home, targets) in at_home {
             self.leave_home(id, home, targets).await;
         }
+        // A call all of whose targets are gone, or confirmed, has what it can have.
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.waiting.take_done().into_iter().for_each(|call| drop(call.confirm()));
+    }
+
+    /// Tells those calls of a member for which everything is confirmed.
+    async fn confirm(&mut self, id: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let back: Vec<Target> =
+            member.waiting.take_done().into_iter().flat_map(Call::confirm).collect();
+        if !back.is_empty() {
+            self.part(id, &back).await;
+        }
+    }
+
+    /// Tells a call that it came to nothing, and takes back what it has added.
+    async fn fail(&mut self, id: u64, mut call: Call, error: &Error) {
+        if let Some(member) = self.members.get_mut(&id) {
+            let back = member.waiting.take_back(&mut call);
+            self.part(id, &back).await;
+        }
+        call.refuse(error);
     }
 
     /// Somebody has left, or has made room in a queue that blocks.
@@ -325,13 +337,8 @@ impl Shards {
         let is_here = |target: &Target| member.targets.get(target) == Some(&Some(home.clone()));
         let targets: Vec<Target> = targets.into_iter().filter(is_here).collect();
         let Err(error) = result else {
-            for waiting in &mut member.waiting {
-                waiting.unconfirmed.retain(|target| !targets.contains(target));
-            }
-            for done in member.waiting.extract_if(.., |it| it.unconfirmed.is_empty()) {
-                // Whoever asked may have gone.
-                let _ = done.ready.send(Ok(()));
-            }
+            targets.iter().for_each(|target| member.waiting.handle_confirmed(target));
+            self.confirm(id).await;
             if let Some(since) = since.filter(|_| !targets.is_empty()) {
                 self.wiring.announcer.announce(Event::Resubscribed {
                     since: wall_clock(since),
@@ -347,27 +354,29 @@ impl Shards {
         }
         let is_elsewhere =
             matches!(error.server_code(), Some("MOVED" | "CLUSTERDOWN" | "TRYAGAIN"));
-        let is_refused = |it: &Waiting| {
-            !is_elsewhere && targets.iter().any(|target| it.unconfirmed.contains(target))
+        let refused: Vec<Call> = match is_elsewhere {
+            true => Vec::new(),
+            false => targets.iter().flat_map(|it| member.waiting.take_waiting_for(it)).collect(),
         };
-        let refused: Vec<Waiting> =
-            member.waiting.extract_if(.., |waiting| is_refused(waiting)).collect();
         // What others have there already was not refused, and is taken away with the rest.
         self.leave_home(id, home, targets.clone()).await;
-        if is_elsewhere || (refused.is_empty() && error.is_retryable()) {
+        let is_new = |target: &Target| refused.iter().any(|call| call.has_added(target));
+        let had: Vec<Target> = targets.iter().filter(|it| !is_new(it)).cloned().collect();
+        for call in refused {
+            self.fail(id, call, &error).await;
+        }
+        if had.is_empty() {
+            return;
+        }
+        if is_elsewhere || error.is_retryable() {
             self.cluster.look_again();
             self.look_again_in(HOMELESS_FOR);
-        } else if refused.is_empty() && !targets.is_empty() {
-            for target in targets {
-                let (channel, error) = (target.name, error.clone());
-                self.wiring.announcer.announce(Event::Refused { channel, error });
-            }
-            self.look_again_in(REFUSED_REST);
+            return;
         }
-        for waiting in refused {
-            self.part(id, &waiting.asked).await;
-            let _ = waiting.ready.send(Err(error.clone()));
+        for channel in had.into_iter().map(|target| target.name) {
+            self.wiring.announcer.announce(Event::Refused { channel, error: error.clone() });
         }
+        self.look_again_in(REFUSED_REST);
     }
 
     fn look_again_in(&mut self, pause: Duration) {
