@@ -255,7 +255,19 @@ impl Error {
             | ErrorKind::Overloaded => true,
             ErrorKind::Server => matches!(
                 self.server_code(),
-                Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY")
+                Some(
+                    // It is about to be another server's, or nobody's for a moment.
+                    "MOVED"
+                        | "ASK"
+                        | "TRYAGAIN"
+                        | "CLUSTERDOWN"
+                        | "READONLY"
+                        | "MASTERDOWN"
+                        | "UNBLOCKED"
+                        | "NOREPLICAS"
+                        | "LOADING"
+                        | "BUSY"
+                )
             ),
             _ => false,
         }
@@ -316,7 +328,11 @@ mod tests {
         let denied = Error::server(b"NOPERM No permissions to access a channel");
         assert_eq!((denied.kind(), denied.server_code()), (ErrorKind::Server, Some("NOPERM")));
         assert!(!denied.is_retryable());
-        assert!(Error::server(b"LOADING Redis is loading").is_retryable());
+        for text in
+            ["LOADING Redis is loading", "MOVED 1 h:1", "ASK 1 h:1", "UNBLOCKED by failover"]
+        {
+            assert!(Error::server(text.as_bytes()).is_retryable(), "{text}");
+        }
         assert_eq!(Error::server(b"WRONGPASS no").kind(), ErrorKind::Auth);
     }
 

@@ -70,8 +70,12 @@ impl Commands {
             }
         }
         self.calls.close();
+        let error = match self.context.is_closed() {
+            true => Error::closed(),
+            false => self.context.not_connected(None),
+        };
         while let Some(call) = self.backlog.pop_front().or_else(|| self.calls.try_recv().ok()) {
-            refuse(call, &Error::closed());
+            refuse(call, &error);
         }
     }
 
@@ -105,7 +109,13 @@ impl Commands {
         };
         let error = match &end {
             End::Lost(error) => error.clone().sent(),
-            End::Closed => Error::closed().sent(),
+            End::Closed if self.context.is_closed() => Error::closed().sent(),
+            // The link goes on, such as when a node of a cluster is gone.
+            End::Closed => Error::new(
+                ErrorKind::Disconnected,
+                "the connection was closed because nobody else needs it: its node has left the \
+                 cluster, or its owner was dropped",
+            ),
         };
         let (failed, unsent) = connection.core.give_up(&error);
         for (caller, replies) in failed {

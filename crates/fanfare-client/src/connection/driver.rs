@@ -139,6 +139,11 @@ impl Context {
         self.dialer.options.backoff.delay(1, rand::random())
     }
 
+    /// Whether the link is closed, or its last handle dropped.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow() || self.closed.has_changed().is_err()
+    }
+
     /// Waits until the link is closed or its last handle dropped.
     pub(crate) async fn closed(mut self) {
         // An error means that the sender is gone: closed all the same.

@@ -233,6 +233,8 @@ impl Tailing {
             self.queue.wake();
             return context.first_delay();
         }
+        // A node that does not serve the key says so by an error.
+        context.dialer.locator.look_again();
         let has_failed_fast = context.dialer.options.while_down == WhileDown::FailFast;
         if (has_failed_fast || !error.is_retryable())
             && let Some(ready) = self.ready.take()

@@ -127,7 +127,12 @@ impl Cluster {
     /// Ready when a connection to `here` is not what is wanted any more.
     pub(crate) fn follow(&self, wanted: Wanted, here: Address) -> Moved {
         let mut changes = self.changes();
+        // Another node has told of this one before the slots do.
+        let is_new = matches!(wanted, Wanted::Node(_)) && !self.map().nodes().contains(&here);
         Box::pin(async move {
+            if is_new && changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
             let has_moved = |map: &Arc<SlotMap>| match &wanted {
                 Wanted::Any | Wanted::Node(_) => {
                     !map.nodes().is_empty() && !map.nodes().contains(&here)
@@ -319,4 +324,42 @@ fn nobody_knows(errors: &[Error]) -> Error {
     error.cloned().unwrap_or_else(|| {
         Error::new(ErrorKind::Connect, "no node of the cluster serves any slot, or none answers")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use fanfare_resp::Value;
+    use futures_util::{FutureExt, task::noop_waker};
+
+    use super::*;
+
+    /// A cluster of one node.
+    fn map(port: u16) -> Arc<SlotMap> {
+        let node = Value::Array(vec![Value::bulk("h"), Value::Integer(port.into())]);
+        let range = Value::Array(vec![Value::Integer(0), Value::Integer(16_383), node]);
+        let asked = Address::Tcp { host: "h".to_owned(), port };
+        Arc::new(SlotMap::parse(Value::Array(vec![range]), &asked).unwrap())
+    }
+
+    #[test]
+    fn a_node_of_which_the_slots_tell_later_is_not_left_before() {
+        let options = Options::new("redis+cluster://h").unwrap();
+        let connector = Connector::new(&options).unwrap();
+        let cluster = Cluster::new(Vec::new(), options, connector);
+        let waker = noop_waker();
+        let mut cx = Context::from_waker(&waker);
+        cluster.map.send_replace(map(1));
+        let node = |port| Address::Tcp { host: "h".to_owned(), port };
+        let mut to_new = cluster.follow(Wanted::Node(node(2)), node(2));
+        assert!(to_new.poll_unpin(&mut cx).is_pending());
+        cluster.map.send_replace(map(2));
+        assert!(to_new.poll_unpin(&mut cx).is_pending());
+        cluster.map.send_replace(map(3));
+        let Poll::Ready(error) = to_new.poll_unpin(&mut cx) else { panic!("it is not left") };
+        assert!(error.to_string().contains("left the cluster"), "{error}");
+        let mut to_old = cluster.follow(Wanted::Any, node(2));
+        assert!(to_old.poll_unpin(&mut cx).is_ready());
+    }
 }
