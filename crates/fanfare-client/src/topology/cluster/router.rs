@@ -13,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::Value;
+use futures_util::future::join_all;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
@@ -217,38 +218,55 @@ impl Router {
             let _ = self.cluster.refresh(deadline.into()).await;
         }
         let groups = self.group(jobs);
-        let mut flights = Vec::with_capacity(groups.len());
         let n_groups = groups.len();
+        let mut handed = Vec::with_capacity(n_groups);
         for (n, ((address, asking), members)) in groups.into_iter().enumerate() {
             let share = match &mut permit {
                 Some(all) if n + 1 < n_groups => all.split(all.num_permits() / (n_groups - n)),
                 _ => permit.take(),
             };
-            // Held until it is sent: nobody who came later is sent before.
-            let node = self.node(&address, lane);
-            let (_turn, calls) = match self.turn(&node, &address, deadline).await {
-                Ok(turn) => turn,
-                Err(error) => {
-                    let error = match error.is_retryable() {
-                        true => unreachable_node(&address, Some(error)),
-                        false => error,
-                    };
-                    for at in members {
-                        let Some(job) = jobs.get_mut(at) else { continue };
-                        job.outcome = Some(Err(error.clone()));
-                    }
-                    continue;
-                }
-            };
             let (reply, replies) = oneshot::channel();
             let (bytes, n_commands) = joined(jobs, &members, asking);
             let n_ahead = n_commands - members.len();
             let token = Caller { reply, _permit: share };
-            // If its task has just ended, the answer is that nobody answers.
-            let _ = calls.send(Request { bytes, n_commands, deadline, token }).await;
-            flights.push(Flight { jobs: members, n_ahead, replies });
+            let request = Request { bytes, n_commands, deadline, token };
+            let flight = Flight { jobs: members, n_ahead, replies };
+            handed.push(async move { (flight, self.hand_over(&address, lane, request).await) });
+        }
+        let mut flights = Vec::with_capacity(n_groups);
+        // At once: who waits for a node that can not be reached holds up nobody else.
+        for (flight, result) in join_all(handed).await {
+            let Err(error) = result else {
+                flights.push(flight);
+                continue;
+            };
+            for at in flight.jobs {
+                let Some(job) = jobs.get_mut(at) else { continue };
+                job.outcome = Some(Err(error.clone()));
+            }
         }
         flights
+    }
+
+    /// Gives commands to the connection to a node, once there is one and it is their turn.
+    async fn hand_over(
+        &self,
+        address: &Address,
+        lane: usize,
+        request: Request<Caller>,
+    ) -> Result<(), Error> {
+        // Held until it is sent: nobody who came later is sent before.
+        let node = self.node(address, lane);
+        let (_turn, calls) = match self.turn(&node, address, request.deadline).await {
+            Ok(turn) => turn,
+            Err(error) if error.is_retryable() => {
+                return Err(unreachable_node(address, Some(error)));
+            }
+            Err(error) => return Err(error),
+        };
+        // If its task has just ended, the answer is that nobody answers.
+        let _ = calls.send(request).await;
+        Ok(())
     }
 
     /// Which jobs go together to which node, each group in the order of the jobs.
