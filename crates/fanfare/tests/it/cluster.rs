@@ -4,10 +4,11 @@
 use std::{collections::HashSet, time::Duration};
 
 use fanfare::{
-    Error, ErrorKind, Fanfare, Kind, Subscription,
+    Error, ErrorKind, Fanfare, Kind, Options, Subscription,
     stream::{Position, Tail},
 };
 use fanfare_testkit::{ClusterGroup, RedisServer, ServerProcess};
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use crate::support::{TestResult, next, run};
@@ -241,6 +242,33 @@ fn a_batch_is_spread_and_put_together_again() {
             assert!(*last < Some(n), "{n} after {last:?}");
             *last = Some(n);
         }
+        Ok(())
+    });
+}
+
+/// A node that hangs, and to which there is no connection yet, holds up nobody but those who want it.
+#[test]
+fn a_node_that_hangs_holds_up_its_own_commands_only() {
+    let group = ClusterGroup::start_with_timeout(Duration::from_secs(120));
+    run(async move {
+        let options = |it: Options| {
+            it.connect_timeout(Duration::from_secs(60)).request_timeout(Duration::from_secs(20))
+        };
+        // Each has a connection to one node: most of them not to the one that will hang.
+        let mut links = Vec::new();
+        for _ in 0..6 {
+            links.push(Fanfare::builder(&group.url()).options(options).connect().await?);
+        }
+        let hung = group.owner("b");
+        hung.sigstop();
+        let publish = async |fanfare: &Fanfare| {
+            fanfare.publish_batch([("b", "x"), ("c", "x"), ("a", "x")]).await
+        };
+        for outcomes in join_all(links.iter().map(publish)).await {
+            let worked: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+            assert_eq!(worked, [false, true, true], "{outcomes:?}");
+        }
+        hung.sigcont();
         Ok(())
     });
 }
