@@ -31,6 +31,26 @@ impl Backoff {
     }
 }
 
+/// The pauses before a connection that is lost is made again.
+///
+/// A server may take every connection and close it again at once, and then a success is none: what
+/// has not lived for as long as was waited before it counts as another failed attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    n_short: u32,
+    last: Duration,
+}
+
+impl Pauses {
+    /// How long to wait now that a connection is lost that has `lived` so long. `unit` is a random
+    /// number in `0.0..1.0`.
+    pub(crate) fn next(&mut self, backoff: &Backoff, lived: Duration, unit: f64) -> Duration {
+        self.n_short = if lived < self.last { self.n_short.saturating_add(1) } else { 0 };
+        self.last = backoff.delay(self.n_short.saturating_add(1), unit);
+        self.last
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +65,18 @@ mod tests {
             assert_eq!(backoff.delay(n_failed, 1.0), Duration::from_secs(5));
             assert_eq!(backoff.delay(n_failed, 0.0), Duration::from_millis(2500));
         }
+    }
+
+    #[test]
+    fn a_connection_that_is_closed_at_once_counts_as_a_failed_attempt() {
+        let (backoff, mut pauses) = (Backoff::default(), Pauses::default());
+        let ms = Duration::from_millis;
+        let mut next = |lived| pauses.next(&backoff, lived, 1.0);
+        assert_eq!([next(ms(0)), next(ms(1)), next(ms(1))], [ms(20), ms(40), ms(80)]);
+        for _ in 0..20 {
+            next(ms(1));
+        }
+        assert_eq!(next(ms(4_999)), ms(5_000));
+        assert_eq!([next(ms(5_000)), next(ms(1))], [ms(20), ms(40)]);
     }
 }

@@ -3,13 +3,18 @@
 //! A request is sent once. If the connection breaks, what was not sent at all waits for the next
 //! one; everything else fails with `Disconnected`, since the server may have acted on it.
 
-use std::{collections::VecDeque, pin::pin, time::Instant};
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use fanfare_resp::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::{
     Error, ErrorKind, WhileDown,
+    backoff::Pauses,
     connection::{
         core::{Output, Replies, Request},
         driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now},
@@ -53,10 +58,11 @@ impl Commands {
     /// Runs until the link is closed. Without a connection to begin with, it makes one.
     pub(crate) async fn run(mut self, first: Option<Connection<Caller>>) {
         let mut next = first;
+        let (mut pauses, mut up_since) = (Pauses::default(), now());
         loop {
             let connection = match next.take() {
                 Some(connection) => connection,
-                None => match self.reconnect().await {
+                None => match self.reconnect(self.context.pause(&mut pauses, up_since)).await {
                     Some(connection) => {
                         self.context.announce_up();
                         connection
@@ -64,6 +70,7 @@ impl Commands {
                     None => break,
                 },
             };
+            up_since = now();
             match self.serve(connection).await {
                 End::Closed => break,
                 End::Lost(error) => self.context.announce_down(error),
@@ -129,11 +136,10 @@ impl Commands {
         end
     }
 
-    /// Tries until there is a connection. `None`: the link was closed.
-    async fn reconnect(&mut self) -> Option<Connection<Caller>> {
+    /// Tries, after a pause, until there is a connection. `None`: the link was closed.
+    async fn reconnect(&mut self, mut delay: Duration) -> Option<Connection<Caller>> {
         let context = self.context.clone();
         let mut closed = pin!(self.context.clone().closed());
-        let mut delay = context.first_delay();
         let mut last_error = None;
         let mut alarm = Alarm::new();
         for n_failed in 1.. {

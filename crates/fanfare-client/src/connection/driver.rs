@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Error, ErrorKind, Event, Pipeline,
+    backoff::Pauses,
     connection::{
         core::{Core, Output, Replies, Request},
         dial::Dialer,
@@ -135,8 +136,10 @@ impl Context {
         }
     }
 
-    pub(crate) fn first_delay(&self) -> Duration {
-        self.dialer.options.backoff.delay(1, rand::random())
+    /// How long to wait before a lost connection is made again, which has been up since then.
+    pub(crate) fn pause(&self, pauses: &mut Pauses, up_since: Instant) -> Duration {
+        let lived = now().saturating_duration_since(up_since);
+        pauses.next(&self.dialer.options.backoff, lived, rand::random())
     }
 
     /// Whether the link is closed, or its last handle dropped.

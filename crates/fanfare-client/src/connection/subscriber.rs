@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     Error, Event, Gap, WhileDown,
+    backoff::Pauses,
     connection::{
         core::Output,
         driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now, wall_clock},
@@ -102,7 +103,9 @@ impl Subscriber {
 
     /// Runs until the link is closed or nobody can wish for anything any more.
     pub(crate) async fn run(mut self) {
-        while let Some(connection) = self.connect().await {
+        let (mut pauses, mut up_since) = (Pauses::default(), now());
+        while let Some(connection) = self.connect(self.context.pause(&mut pauses, up_since)).await {
+            up_since = now();
             match self.serve(connection).await {
                 End::Closed => break,
                 End::Lost(error) => self.handle_lost(error),
@@ -120,12 +123,12 @@ impl Subscriber {
         self.registry.close(&Error::closed());
     }
 
-    /// Tries until there is a connection, but only while somebody is subscribed. `None`: closed.
-    async fn connect(&mut self) -> Option<Connection<()>> {
+    /// Tries, after a pause, until there is a connection, but only while somebody is subscribed.
+    /// `None`: closed.
+    async fn connect(&mut self, mut delay: Duration) -> Option<Connection<()>> {
         let context = self.context.clone();
         let mut closed = pin!(self.context.clone().closed());
         let mut n_failed = 0;
-        let mut delay = context.first_delay();
         loop {
             while self.registry.is_empty() {
                 tokio::select! {

@@ -289,3 +289,49 @@ impl Wiring {
         Context { dialer, announcer: self.announcer.clone(), closed: self.closed.subscribe() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::{ErrorKind, connection::driver::now};
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_needs_any_more_closes_no_link() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}?protocol=2", server.local_addr().unwrap());
+        let options = Options::new(&url).unwrap();
+        let Topology::Standalone(address) = options.url().topology().clone() else { panic!() };
+        let wiring = Wiring {
+            connector: Connector::new(&options).unwrap(),
+            options: Arc::new(options),
+            announcer: Announcer::new(),
+            closed: watch::Sender::new(false),
+        };
+        let (calls, _) = wiring.dedicated(Locator::Fixed(address));
+        let (reply, replies) = oneshot::channel();
+        let request = Request {
+            bytes: Bytes::from_static(b"*1\r\n$4\r\nPING\r\n"),
+            n_commands: 1,
+            deadline: now() + Duration::from_secs(600),
+            token: Caller { reply, _permit: None },
+        };
+        calls.send(request).await.unwrap();
+        let (mut peer, _) = server.accept().await.unwrap();
+        peer.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"PING\r\n") {
+            assert_ne!(peer.read_buf(&mut heard).await.unwrap(), 0);
+        }
+        drop(calls);
+        let error = replies.await.unwrap().pop().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Disconnected);
+        assert!(error.may_have_been_delivered());
+    }
+}
