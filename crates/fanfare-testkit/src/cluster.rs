@@ -202,8 +202,23 @@ impl ClusterGroup {
                 let role = ask(node, &["ROLE"]);
                 ask(node, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
                     && (role.contains("master") || role.contains("connected"))
+                    && self.has_links(node)
             })
         });
+    }
+
+    /// Whether a node has a link to every other one that runs: what is published there goes to the
+    /// others only by these.
+    fn has_links(&self, node: &ServerProcess) -> bool {
+        let nodes = ask(node, &["CLUSTER", "NODES"]);
+        let is_linked = |other: &RedisServer| {
+            let ports = [other.port(), self.outer_port(other)].map(|port| format!(":{port}@"));
+            nodes.lines().any(|line| {
+                let is_it = ports.iter().any(|port| line.contains(port));
+                is_it && line.contains(" connected") && !line.contains("handshake")
+            })
+        };
+        self.nodes.iter().filter(|it| it.pid().is_some()).all(is_linked)
     }
 
     /// Waits until the replicas have everything that the key's node has.

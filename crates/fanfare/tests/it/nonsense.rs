@@ -8,7 +8,7 @@ use fanfare::{
     testing::{self, Fault, Proxy, Way, seed},
 };
 
-use crate::support::{Target, TestResult, on_every_broker};
+use crate::support::{Target, TestResult, on_every_broker, restored};
 
 on_every_broker!(nonsense_ends_a_connection_and_no_more, garbled_traffic_is_survived);
 
@@ -46,6 +46,7 @@ async fn nonsense_ends_a_connection_and_no_more(server: Target) -> TestResult {
             assert!(!error.is_retryable(), "{error:?}");
             left.retain(|it| it != role);
         }
+        restored(&subscription).await;
         testing::expect_subscribers(&fanfare, "c", 1).await;
         assert_eq!(fanfare.publish("c", nonsense).await?, 1, "{shown}");
         testing::expect_gap(&mut subscription).await;
@@ -85,7 +86,7 @@ async fn garbled_traffic_is_survived(server: Target) -> TestResult {
             matches!(tokio::time::timeout(SECOND / 4, is_there).await, Ok(Some(())))
         })
         .await;
-        testing::eventually("it is up", async || subscription.stats().is_up).await;
+        restored(&subscription).await;
     }
     Ok(())
 }

@@ -264,6 +264,12 @@ pub(crate) async fn next_gap(
     }
 }
 
+/// Waits until a subscription whose connection was lost is confirmed again. Its gap comes before that,
+/// and a server may count for a while one that it has not noticed is gone.
+pub(crate) async fn restored(subscription: &Subscription) {
+    testing::eventually("a confirmed subscription", async || subscription.stats().is_up).await;
+}
+
 /// Waits for an event that `wanted` accepts; earlier ones are returned with it.
 pub(crate) async fn wait_event(
     events: &mut Events,

@@ -16,7 +16,7 @@ use fanfare::{
 use fanfare_testkit::{ClusterGroup, ServerProcess};
 use futures_util::FutureExt;
 
-use crate::support::{TestResult, run, run_on_one_thread};
+use crate::support::{TestResult, restored, run, run_on_one_thread};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -78,6 +78,7 @@ fn cut_connections_come_back() {
             proxy.inject(Fault::Cut(cut));
             let gap = testing::expect_gap(&mut subscription).await;
             assert!(gap.outage.is_some());
+            restored(&subscription).await;
             testing::expect_subscribers(&fanfare, "c", 1).await;
             testing::expect_nothing(&fanfare, &mut subscription, "c").await;
         }
@@ -205,6 +206,7 @@ fn who_has_lost_something_is_reset_in_the_end() {
         assert_eq!(proxy.stats().open, 2, "nobody noticed");
         proxy.heal();
         testing::expect_gap(&mut subscription).await;
+        restored(&subscription).await;
         testing::expect_nothing(&fanfare, &mut subscription, "c").await;
         assert_eq!(fanfare.stats().commands.disconnects, 0, "that one lost nothing");
         Ok(())
