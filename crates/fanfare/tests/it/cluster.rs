@@ -274,6 +274,21 @@ fn a_node_that_hangs_holds_up_its_own_commands_only() {
 }
 
 #[test]
+fn a_node_that_hangs_keeps_nobody_from_connecting() {
+    let group = ClusterGroup::start_with_timeout(Duration::from_secs(120));
+    run(async move {
+        let hung = group.owner("b");
+        hung.sigstop();
+        for _ in 0..12 {
+            let options = |it: Options| it.connect_timeout(Duration::from_secs(20));
+            Fanfare::builder(&group.url()).options(options).connect().await?;
+        }
+        hung.sigcont();
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let server = RedisServer::start(&[]);
     run(async move {

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::SliceRandom;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -267,12 +267,16 @@ impl Cluster {
     }
 
     fn any(&self, map: &SlotMap) -> Result<Address, Error> {
+        self.in_any_order(map).first().copied().cloned().ok_or_else(|| nobody_knows(&[]))
+    }
+
+    /// The masters by chance, those that could lately not be reached last.
+    fn in_any_order<'a>(&self, map: &'a SlotMap) -> Vec<&'a Address> {
+        let mut masters: Vec<&Address> = map.masters().iter().collect();
+        masters.shuffle(&mut rand::rng());
         let failed = self.failed();
-        let masters = map.masters();
-        let good: Vec<&Address> = masters.iter().filter(|node| !failed.contains(node)).collect();
-        let chosen = good.choose(&mut rand::rng()).copied();
-        let chosen = chosen.or_else(|| masters.choose(&mut rand::rng()));
-        chosen.cloned().ok_or_else(|| nobody_knows(&[]))
+        masters.sort_by_key(|node| failed.contains(*node));
+        masters
     }
 
     async fn ask(&self, node: &Address, deadline: Instant) -> Result<View, Error> {

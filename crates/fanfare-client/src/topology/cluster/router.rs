@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_resp::Value;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     },
     topology::{
         cluster::{
-            Cluster, Wanted, nobody_serves,
+            Cluster, Wanted, nobody_knows, nobody_serves,
             scope::{Scope, combine, scope},
         },
         connections::{Lane, Wiring},
@@ -38,6 +38,9 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// When another node is tried, too, because the one that is being connected to lets wait.
+const HEDGE_AFTER: Duration = Duration::from_millis(250);
 
 /// How often a command may be sent on without a pause: a slot moves from one node to another, not
 /// in circles.
@@ -84,14 +87,36 @@ impl Router {
         Self { cluster, wiring, nodes: Mutex::default() }
     }
 
-    /// Reads the slots, and connects to one node.
+    /// Reads the slots, and connects to one node: to the first that answers, if one lets wait.
     ///
     /// # Errors
     /// Whatever keeps it from that.
     pub(crate) async fn connect(&self, deadline: tokio::time::Instant) -> Result<(), Error> {
         self.cluster.refresh(deadline).await?;
-        let node = self.cluster.any(&self.cluster.map())?;
-        self.lane(&self.node(&node, 0), &node).await.map(drop)
+        let map = self.cluster.map();
+        let mut nodes = self.cluster.in_any_order(&map).into_iter();
+        let mut attempts = FuturesUnordered::new();
+        let mut last = None;
+        loop {
+            match nodes.next() {
+                Some(node) => attempts.push(async move {
+                    let lane = self.node(node, 0);
+                    self.lane(&lane, node).await.map(drop)
+                }),
+                None if attempts.is_empty() => {
+                    return Err(last.unwrap_or_else(|| nobody_knows(&[])));
+                }
+                None => {}
+            }
+            let has_more = 0 < nodes.len();
+            tokio::select! {
+                Some(result) = attempts.next(), if !attempts.is_empty() => match result {
+                    Ok(()) => return Ok(()),
+                    Err(error) => last = Some(error),
+                },
+                () = tokio::time::sleep(HEDGE_AFTER), if has_more => {}
+            }
+        }
     }
 
     /// Sends what can be sent now. The returned future waits for the answers, and sends again what
