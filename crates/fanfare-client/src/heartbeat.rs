@@ -4,10 +4,11 @@
 //! for hundreds of megabytes that never come, and every answer to a ping that trickles into that
 //! value is a byte. So a *whole value* is life, whatever it is. A value of which a part has come
 //! may also be large and the network slow: a ping is answered behind what was sent before it, and
-//! that may take minutes. Such a value must come on, by [`PROGRESS_MIN`] bytes in every deadline,
-//! which is far more than the answers to the pings of that time, and far less than what any network
-//! carries on which a large value is of use. Likewise a ping that has not left yet because a large
-//! request is ahead of it: as long as that is taken by the network at this rate, nobody is late.
+//! that may take minutes. Such a value must come on, by [`PROGRESS_MIN`] bytes in every interval and
+//! deadline, which is far more than the answers to the pings of that time, and far less than what any
+//! network carries on which a large value is of use. Likewise a ping that has not left yet because a
+//! large request is ahead of it: as long as that is taken by the network at this rate, nobody is
+//! late.
 //!
 //! So whatever happens, a connection on which no value gets whole is given up after the interval
 //! and the deadline, or it moves bytes. In the second case it is another rule, that of
@@ -16,14 +17,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Bytes of a value under way, in the time of a deadline, that make it life.
+/// Bytes of a value under way, in an interval and a deadline, that make it life.
 const PROGRESS_MIN: usize = 1024;
 
 /// The rhythm of one connection's heartbeat.
 ///
 /// Every `interval` the peer is pinged, however much it says: its answer also tells that the two
-/// still understand each other. If there is no sign of life for `deadline` after a ping, the peer
-/// is dead, however alive its TCP connection looks.
+/// still understand each other. If there was no sign of life for `interval` and `deadline`, and for
+/// `deadline` after a ping, the peer is dead, however alive its TCP connection looks.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     interval: Duration,
@@ -111,21 +112,27 @@ impl Heartbeat {
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
         match self.phase {
             Phase::Waiting { since, n_bytes } => {
-                since + self.deadline <= now && n_bytes < PROGRESS_MIN
+                n_bytes < PROGRESS_MIN && self.judged_at(since) <= now
             }
             Phase::Quiet | Phase::Paused => false,
         }
+    }
+
+    /// When a peer that was asked at `since` must have said something.
+    fn judged_at(&self, since: Instant) -> Instant {
+        // Who is always busy is asked in the middle of its silence.
+        (since + self.deadline).max(self.alive_at + self.interval + self.deadline)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Beat {
         if self.is_overdue(now) {
             return Beat::Dead;
         }
-        match &mut self.phase {
+        match self.phase {
             Phase::Paused => return Beat::Nothing,
-            Phase::Waiting { since, n_bytes } if *since + self.deadline <= now => {
+            Phase::Waiting { since, .. } if self.judged_at(since) <= now => {
                 // Something large comes on.
-                (*since, *n_bytes) = (now, 0);
+                self.phase = Phase::Waiting { since: now, n_bytes: 0 };
                 self.alive_at = now;
             }
             Phase::Quiet | Phase::Waiting { .. } => {}
@@ -143,7 +150,7 @@ impl Heartbeat {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Quiet => Some(self.ping_at),
-            Phase::Waiting { since, .. } => Some(self.ping_at.min(since + self.deadline)),
+            Phase::Waiting { since, .. } => Some(self.ping_at.min(self.judged_at(since))),
             Phase::Paused => None,
         }
     }
@@ -210,10 +217,24 @@ mod tests {
             heart.handle_read(PROGRESS_MIN / 2, start + second * SECOND);
             assert_ne!(heart.handle_timeout(start + second * SECOND), Beat::Dead, "{second}");
         }
-        assert!(start + 56 * SECOND < heart.alive_at());
+        assert_eq!(heart.alive_at(), start + 56 * SECOND);
         assert_eq!(heart.value_at(), start);
-        assert_ne!(heart.handle_timeout(start + 61 * SECOND), Beat::Dead);
-        assert_eq!(heart.handle_timeout(start + 62 * SECOND), Beat::Dead);
+        assert_ne!(heart.handle_timeout(start + 64 * SECOND), Beat::Dead);
+        assert_ne!(heart.handle_timeout(start + 71 * SECOND), Beat::Dead);
+        assert_eq!(heart.handle_timeout(start + 72 * SECOND), Beat::Dead);
+    }
+
+    #[test]
+    fn silence_is_as_long_whenever_the_ping_came() {
+        let start = Instant::now();
+        let mut heart = Heartbeat::new(5 * SECOND, 3 * SECOND, start);
+        heart.handle_read(1, start + 4 * SECOND);
+        heart.handle_value();
+        assert_eq!(heart.handle_timeout(start + 5 * SECOND), Beat::Ping);
+        assert_eq!(heart.handle_timeout(start + 8 * SECOND), Beat::Nothing);
+        assert_eq!(heart.handle_timeout(start + 10 * SECOND), Beat::Ping);
+        assert_eq!(heart.poll_timeout(), Some(start + 12 * SECOND));
+        assert_eq!(heart.handle_timeout(start + 12 * SECOND), Beat::Dead);
     }
 
     #[test]

@@ -195,9 +195,9 @@ impl Options {
         self
     }
 
-    /// How often the server is pinged, and how long it then has to say something: a whole value, or
-    /// 1 KiB of one in each such time. Default: 5 s and 5 s, so that a hung server is noticed after
-    /// 10 s. What has arrived is read before the server is given up, however long the program kept
+    /// How often the server is pinged, and how long it then has to say something. Default: 5 s and
+    /// 5 s, so that a hung server is noticed after 10 s, as is one that sends less than 1 KiB of a
+    /// value in that time, and none that is whole. What has arrived is read before the server is given up, however long the program kept
     /// the runtime from reading it.
     ///
     /// A ping is also how the link notices that something on the way has changed what was said,
