@@ -1,7 +1,9 @@
 //! Fast publishers and slow subscribers: nothing is lost while it need not be, and what is lost is
 //! bounded, counted and visible.
 
-use fanfare::{Delivery, ErrorKind, Event, Overflow, Role};
+use std::time::Duration;
+
+use fanfare::{Delivery, ErrorKind, Event, Fanfare, Options, Overflow, Role};
 
 use crate::support::{
     Target, TestResult, is_down, is_up, next, next_gap, on_every_topology, until, wait_event,
@@ -23,7 +25,7 @@ async fn half_a_million_messages_arrive_without_loss(server: Target) -> TestResu
     // What the server cuts off is another test's matter; here nobody may lose anything.
     server.say(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0"]);
     let subscriber = server.connect().await?;
-    let publisher = server.connect().await?;
+    let publisher = patient(&server).await?;
     for (channel, overflow) in [("default", None), ("block", Some(Overflow::Block))] {
         let builder = subscriber.subscriber().channels([channel]);
         let mut subscription = match overflow {
@@ -48,9 +50,15 @@ async fn half_a_million_messages_arrive_without_loss(server: Target) -> TestResu
     Ok(())
 }
 
+/// A connection that has time for a great deal, also on a busy machine.
+async fn patient(server: &Target) -> Result<Fanfare, fanfare::Error> {
+    let options = |it: Options| it.request_timeout(Duration::from_secs(120));
+    Fanfare::builder(&server.url()).options(options).connect().await
+}
+
 /// Publishes `n` numbered messages of `len` bytes.
 async fn publish(server: &Target, channel: &str, n: usize, len: usize) -> TestResult {
-    let publisher = server.connect().await?;
+    let publisher = patient(server).await?;
     let messages = (0..n).map(|n| {
         let number = n.to_string();
         (channel, "0".repeat(len.saturating_sub(number.len())) + &number)

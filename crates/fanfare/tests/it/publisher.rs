@@ -203,7 +203,7 @@ async fn a_full_queue_makes_wait_or_refuses(server: Target) -> TestResult {
 
 async fn closing_says_what_was_not_sent(mut server: Target) -> TestResult {
     let fanfare = Fanfare::builder(&server.url())
-        .options(|options| options.request_timeout(Duration::from_secs(2)))
+        .options(|options| options.request_timeout(Duration::from_secs(10)))
         .connect()
         .await?;
     let numbers = fanfare.publisher::<Text>("c").linger(Linger::new(HOUR));

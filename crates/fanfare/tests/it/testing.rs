@@ -411,7 +411,7 @@ fn a_node_of_a_cluster_that_vanishes_for_its_clients_is_left() {
 
         let fanfare = Fanfare::builder(&format!("redis+cluster://{}", proxies[0].addr()))
             .options(|it| {
-                it.heartbeat(Duration::from_millis(300), Duration::from_secs(1))
+                it.heartbeat(Duration::from_millis(300), Duration::from_secs(5))
                     .connect_timeout(HOUR)
             })
             .connect()
