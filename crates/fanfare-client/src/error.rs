@@ -117,13 +117,15 @@ impl ErrorKind {
             Self::Timeout => {
                 "No answer in time: the server may be slow or hung, or the timeout too short."
             }
-            Self::Overloaded => "Too many requests in flight: slow down, or raise `in_flight_max`.",
+            Self::Overloaded => {
+                "Too many requests in flight: slow down, or raise `Options::in_flight_max`."
+            }
             Self::Server => "The server answered with an error: its text says why.",
             Self::Protocol => {
                 "The peer does not speak RESP as expected: check that it is a Redis server, with or without TLS as the URL says."
             }
             Self::TooLarge => {
-                "The request is larger than `in_flight_bytes_max`: send less at once or raise it."
+                "The request is larger than the bytes of `Options::in_flight_max`: send less at once or raise them."
             }
             Self::InvalidRequest => {
                 "This command can not run on a shared connection: use the method made for it."

@@ -76,7 +76,7 @@ pub enum Event {
     /// The server refused to restore a channel. The link asks again every few seconds, and does
     /// not wait with `Up` for it. Told once, until it is confirmed or the connection lost.
     Refused {
-        /// Channel or pattern.
+        /// Channel or pattern, without the namespace.
         channel: Bytes,
         /// The server's answer.
         error: Error,

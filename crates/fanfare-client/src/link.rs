@@ -211,8 +211,9 @@ impl Link {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "the request has {n_bytes} bytes; in_flight_max allows {bytes_max}: raise it \
-                     or send less at once"
+                    "the request has {n_bytes} bytes, and {bytes_max} are allowed: send less at \
+                     once, or raise the bytes of `Options::in_flight_max` \
+                     (`in_flight_bytes_max` in a configuration)"
                 ),
             ));
         }
@@ -228,8 +229,8 @@ impl Link {
             None => Err(Error::new(
                 ErrorKind::Overloaded,
                 format!(
-                    "requests without an answer filled in_flight_max ({n_max} requests, \
-                     {bytes_max} bytes) until the deadline"
+                    "requests without an answer filled `Options::in_flight_max` ({n_max} \
+                     requests, {bytes_max} bytes) until the deadline"
                 ),
             )),
         }

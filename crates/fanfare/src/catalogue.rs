@@ -117,7 +117,7 @@ pub static CATALOGUE: &[Entry] = &[
         name: "overloaded",
         meaning: "Too many requests were in flight, and it stayed so until the deadline.",
         cause: "The program sends faster than the server answers.",
-        cure: "Send less at the same time, or raise `in_flight_max` or `in_flight_bytes_max`.",
+        cure: "Send less at the same time, or raise `Options::in_flight_max` (`in_flight_max` and `in_flight_bytes_max` in a configuration).",
     },
     Entry {
         code: "FF-1201",
@@ -140,8 +140,8 @@ pub static CATALOGUE: &[Entry] = &[
         kind: "TooLarge",
         name: "request too large",
         meaning: "The request is larger than a limit of this link.",
-        cause: "One message or batch beyond `in_flight_bytes_max`.",
-        cure: "Send less at once, or raise the limit.",
+        cause: "One message or pipeline beyond the bytes of `Options::in_flight_max`.",
+        cure: "Send less at once, or raise them (`in_flight_bytes_max` in a configuration).",
     },
     Entry {
         code: "FF-1204",

@@ -258,9 +258,12 @@ impl Subscriber {
         if is_elsewhere {
             self.context.dialer.locator.look_again();
         }
-        if let Some(event) = self.registry.handle_refused(now, batch, error)
+        if let Some(mut event) = self.registry.handle_refused(now, batch, error)
             && !is_elsewhere
         {
+            if let Event::Refused { channel, .. } = &mut event {
+                self.context.dialer.options.names().strip(channel);
+            }
             self.context.announcer.announce(event);
         }
     }

@@ -373,7 +373,8 @@ impl Shards {
             self.look_again_in(HOMELESS_FOR);
             return;
         }
-        for channel in had.into_iter().map(|target| target.name) {
+        for mut channel in had.into_iter().map(|target| target.name) {
+            self.wiring.options.names().strip(&mut channel);
             self.wiring.announcer.announce(Event::Refused { channel, error: error.clone() });
         }
         self.look_again_in(REFUSED_REST);
