@@ -34,7 +34,7 @@ async fn main() -> Result<(), fanfare::Error> {
     }
     let sent = orders.close().await;
     fanfare.publish("orders", "not an order").await?;
-    let stats = router.drain(8).await;
+    let stats = router.wait_finished(8).await;
     println!("published {} in {} sends", sent.published, sent.sends);
     for route in &stats.routes {
         println!("{:?}: {} handled, {} undecodable", route.name, route.handled, route.undecodable);

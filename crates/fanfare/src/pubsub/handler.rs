@@ -56,8 +56,8 @@ impl HandlerStats {
 /// begun.
 #[must_use = "the handler stops when this is dropped"]
 pub struct Handler {
-    /// Dropping it stops the loop.
-    stop: watch::Sender<()>,
+    /// Dropping it stops the loop; `true`: after what has arrived is handled.
+    stop: watch::Sender<bool>,
     stats: watch::Receiver<HandlerStats>,
     task: JoinHandle<()>,
     error: Arc<Mutex<Option<Error>>>,
@@ -69,7 +69,7 @@ impl Handler {
         F: Fn(Message) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        let (stop, stopped) = watch::channel(());
+        let (stop, stopped) = watch::channel(false);
         let (publish_stats, stats) = watch::channel(HandlerStats::default());
         let error = Arc::new(Mutex::new(None));
         let task = tokio::spawn({
@@ -88,8 +88,12 @@ impl Handler {
         self.stats.borrow().clone()
     }
 
-    /// Waits until at least `n` messages are finished, or the subscription has ended.
-    pub async fn drain(&self, n: u64) -> HandlerStats {
+    /// Waits until at least `n` messages are [finished](HandlerStats::finished), or the subscription
+    /// has ended, and returns the counts.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn wait_finished(&self, n: u64) -> HandlerStats {
         let mut stats = self.stats.clone();
         match stats.wait_for(|stats| n <= stats.finished()).await {
             Ok(stats) => stats.clone(),
@@ -105,9 +109,26 @@ impl Handler {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Unsubscribes, waits for what is being handled, and returns the final counts.
+    /// Unsubscribes, waits for what is being handled, and returns the final counts. What is queued
+    /// is not begun.
+    ///
+    /// # Cancel safety
+    /// Dropping the future is like dropping the handler.
     pub async fn stop(self) -> HandlerStats {
+        self.end(false).await
+    }
+
+    /// Unsubscribes after everything that has arrived is handled, and returns the final counts.
+    ///
+    /// # Cancel safety
+    /// Dropping the future keeps nothing of that from being handled.
+    pub async fn finish(self) -> HandlerStats {
+        self.end(true).await
+    }
+
+    async fn end(self, must_finish: bool) -> HandlerStats {
         let Self { stop, stats, task, .. } = self;
+        stop.send_replace(must_finish);
         drop(stop);
         // It ends by itself, and its panics are caught.
         let _ = task.await;
@@ -125,32 +146,39 @@ async fn run<F, Fut>(
     mut subscription: Subscription,
     concurrency: usize,
     handler: F,
-    mut stopped: watch::Receiver<()>,
+    mut stopped: watch::Receiver<bool>,
     stats: watch::Sender<HandlerStats>,
 ) -> Subscription
 where
     F: Fn(Message) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: Outcome> + Send + 'static,
 {
+    // The call itself may panic too, so it happens inside of what is caught.
+    let handler = &handler;
+    let handle =
+        |message| AssertUnwindSafe(async move { handler(message).await.failure() }).catch_unwind();
     let mut running = FuturesUnordered::new();
-    loop {
+    // How many more are begun; `None`: all that come.
+    let mut n_left = None;
+    while n_left != Some(0) || !running.is_empty() {
+        let has_place = running.len() < concurrency && n_left != Some(0);
         tokio::select! {
-            message = subscription.next(), if running.len() < concurrency => match message {
-                // The call itself may panic too, so it happens inside of what is caught.
-                Some(message) => running.push(
-                    AssertUnwindSafe(async { handler(message).await.failure() }).catch_unwind(),
-                ),
-                None => break,
+            message = subscription.next(), if has_place => match message {
+                Some(message) => {
+                    running.push(handle(message));
+                    n_left = n_left.map(|n: usize| n - 1);
+                }
+                None => n_left = Some(0),
             },
             Some(outcome) = running.next(), if !running.is_empty() => {
                 stats.send_modify(|stats| count(stats, outcome, &subscription));
             }
-            // Only its sender's end is of interest.
-            _ = stopped.changed() => break,
+            // An error is its sender's end.
+            _ = stopped.changed(), if n_left.is_none() => {
+                let must_finish = *stopped.borrow();
+                n_left = Some(if must_finish { subscription.stats().queued_messages } else { 0 });
+            }
         }
-    }
-    while let Some(outcome) = running.next().await {
-        stats.send_modify(|stats| count(stats, outcome, &subscription));
     }
     stats.send_modify(|stats| stats.subscription = subscription.stats());
     drop(running);

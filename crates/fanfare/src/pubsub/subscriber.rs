@@ -204,7 +204,7 @@ impl Subscriber {
     ///     .await?;
     /// fanfare.publish("numbers", "not a number").await?;
     /// fanfare.publish("numbers", "7").await?;
-    /// let stats = handler.drain(2).await;
+    /// let stats = handler.wait_finished(2).await;
     /// assert_eq!((stats.handled, stats.failed), (1, 1));
     /// # Ok(()) }
     /// ```

@@ -6,6 +6,8 @@ use std::sync::{
 };
 
 use fanfare::{Error, ErrorKind, Message, Overflow};
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::support::{Target, TestResult, next, on_every_topology, until};
 
@@ -14,6 +16,7 @@ on_every_topology!(
     binary_payloads_and_channels_pass_unchanged,
     a_handler_that_ends_is_unsubscribed_and_finishes_its_work,
     concurrency_is_bounded,
+    finish_handles_what_has_arrived_and_stop_does_not,
     a_slow_handler_delays_nobody_else,
 );
 
@@ -41,7 +44,7 @@ async fn bad_payloads_and_panics_do_not_stop_the_loop(server: Target) -> TestRes
             server.check_receivers(fanfare.publish("numbers", payload).await?, 1);
         }
     }
-    let stats = handler.drain(70).await;
+    let stats = handler.wait_finished(70).await;
     assert_eq!((stats.handled, stats.failed, stats.panicked), (10, 40, 20));
     assert_eq!(handler.error().map(|error| error.to_string()), None);
     let stats = handler.stop().await;
@@ -123,8 +126,40 @@ async fn concurrency_is_bounded(server: Target) -> TestResult {
     for outcome in fanfare.publish_batch((0..1_000).map(|n| ("c", n.to_string()))).await {
         outcome?;
     }
-    assert_eq!(handler.drain(1_000).await.handled, 1_000);
+    assert_eq!(handler.wait_finished(1_000).await.handled, 1_000);
     assert_eq!(most.load(Ordering::SeqCst), 4);
+    Ok(())
+}
+
+async fn finish_handles_what_has_arrived_and_stop_does_not(server: Target) -> TestResult {
+    for must_finish in [true, false] {
+        let fanfare = server.connect().await?;
+        let gate = Arc::new(Semaphore::new(0));
+        let handler = fanfare
+            .handle("c", {
+                let gate = gate.clone();
+                move |_| {
+                    let gate = gate.clone();
+                    async move { gate.acquire().await.map(SemaphorePermit::forget) }
+                }
+            })
+            .await?;
+        let mut others = fanfare.subscribe(["c"]).await?;
+        for outcome in fanfare.publish_batch((0..100).map(|n| ("c", n.to_string()))).await {
+            outcome?;
+        }
+        for _ in 0..100 {
+            next(&mut others).await?;
+        }
+        let mut ending = std::pin::pin!(async {
+            if must_finish { handler.finish().await } else { handler.stop().await }
+        });
+        assert!(ending.as_mut().now_or_never().is_none(), "the first is not handled");
+        gate.add_permits(100);
+        let stats = ending.await;
+        assert_eq!(stats.finished() == 100, must_finish, "{stats:?}");
+        assert_eq!(stats.failed + stats.panicked, 0);
+    }
     Ok(())
 }
 

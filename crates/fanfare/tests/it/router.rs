@@ -133,7 +133,7 @@ async fn handlers_get_what_they_ask_for(server: Target) -> TestResult {
     fanfare.publish("p.1", "text").await?;
     assert_eq!(fanfare.spublish("s", b"\xff").await?, 1);
     fanfare.publish("ping", "").await?;
-    let stats = router.drain(9).await;
+    let stats = router.wait_finished(9).await;
     assert_eq!(
         seen.sorted(),
         [
@@ -196,7 +196,7 @@ async fn whatever_happens_in_a_handler_the_others_go_on(server: Target) -> TestR
             fanfare.spublish("numbers", payload).await?;
         }
     }
-    let stats = router.drain(100).await;
+    let stats = router.wait_finished(100).await;
     let first = stats.routes.first().ok_or("no route")?;
     let counts = (first.handled, first.failed, first.undecodable, first.panicked);
     assert_eq!(counts, (10, 10, 10, 20));
@@ -245,11 +245,11 @@ async fn channels_keep_their_order_and_wait_for_no_other(server: Target) -> Test
         }
     }
     // The four others are done, although the first has not moved.
-    let stats = router.drain(4 * EACH).await;
+    let stats = router.wait_finished(4 * EACH).await;
     assert!(seen.all().iter().all(|it| !it.starts_with("p.slow")));
     stats.routes.iter().for_each(check);
     gate.add_permits(usize::try_from(EACH)?);
-    router.drain(5 * EACH).await;
+    router.wait_finished(5 * EACH).await;
     let mut next = HashMap::<String, u64>::new();
     for line in seen.all() {
         let (channel, n) = line.split_once(' ').ok_or("no number")?;
@@ -327,7 +327,7 @@ async fn handlers_come_and_go_while_it_runs(server: Target) -> TestResult {
         server.check_receivers(fanfare.publish(channel, "x").await?, 1);
     }
     assert_eq!(fanfare.spublish("s", "x").await?, 1);
-    router.drain(5).await;
+    router.wait_finished(5).await;
     let gone = router.remove(second).await.ok_or("it was there")?;
     assert_eq!((gone.handled, gone.name.as_ref()), (1, &b"second"[..]));
     assert!(router.remove(second).await.is_none());
@@ -341,7 +341,7 @@ async fn handlers_come_and_go_while_it_runs(server: Target) -> TestResult {
     .await?;
     assert_eq!(fanfare.spublish("s", "x").await?, 0);
     fanfare.publish("first", "x").await?;
-    let stats = router.drain(2).await;
+    let stats = router.wait_finished(2).await;
     assert_eq!(stats.routes.iter().map(|it| it.handled).collect::<Vec<_>>(), [2]);
     fanfare.close().await;
     until("its end is told", || router.error().is_some()).await?;
@@ -367,7 +367,7 @@ async fn a_fallback_gets_what_nobody_names(server: Target) -> TestResult {
         .await?;
     fanfare.publish("orders.new", "x").await?;
     fanfare.publish("orders.old", "x").await?;
-    router.drain(4).await;
+    router.wait_finished(4).await;
     let expected = ["fallback orders.old", "named", "pattern orders.new", "pattern orders.old"];
     assert_eq!(seen.sorted(), expected);
     Ok(())
@@ -502,7 +502,7 @@ async fn a_stuck_handler_makes_health_bad(server: Target) -> TestResult {
     })
     .await?;
     gate.add_permits(3);
-    router.drain(3).await;
+    router.wait_finished(3).await;
     fanfare.health().check(impatient)?;
     drop(router);
     until("it is no longer listed", || fanfare.health().live.is_empty()).await
@@ -545,7 +545,7 @@ fn services_and_handlers_are_the_same() {
         for payload in ["skipped", "bad", "skipped", r#"{"id":1}"#] {
             fanfare.publish("c", payload).await?;
         }
-        let stats = router.drain(4).await;
+        let stats = router.wait_finished(4).await;
         let route = stats.routes.first().ok_or("no route")?;
         assert_eq!((route.handled, route.failed, route.undecodable), (1, 2, 1));
         Ok(())

@@ -16,6 +16,8 @@ use crate::Fanfare;
 use handle::{Endpoint, endpoint, endpoint_of_service};
 use route::{OnError, Plan};
 
+pub(crate) use handle::Undecodable;
+
 pub use extract::{Channel, Extract, State};
 pub use handle::{BoxError, Handle, HandlerService, service};
 pub use route::{Failed, FailedReason, RouteId, RouteStats};
@@ -70,7 +72,7 @@ type OnGap = Arc<dyn Fn(&Gap) + Send + Sync>;
 ///     .await?;
 /// fanfare.publish("orders", r#"{"id": 7}"#).await?;
 /// fanfare.publish("orders", "no order").await?;
-/// let stats = router.drain(2).await;
+/// let stats = router.wait_finished(2).await;
 /// assert_eq!(app.last_order.load(Ordering::Relaxed), 7);
 /// assert_eq!((stats.routes[0].handled, stats.routes[0].undecodable), (1, 1));
 /// # Ok(()) }

@@ -124,60 +124,6 @@ impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
         Ok(Self { stop, shared, fanfare, state, settings, on_error, dispatcher })
     }
 
-    /// Adds a handler of a channel, and returns after the server has confirmed it.
-    ///
-    /// # Errors
-    /// As [`Fanfare::subscribe`]; then it was not added.
-    ///
-    /// # Cancel safety
-    /// Dropping the future may leave the handler in place.
-    pub async fn channel<H, Args>(
-        &self,
-        name: impl AsRef<[u8]>,
-        handler: H,
-    ) -> Result<RouteId, Error>
-    where
-        H: Handle<Args, S>,
-    {
-        self.add(Kind::Channel, name.as_ref(), handler).await
-    }
-
-    /// Adds a handler of a glob pattern.
-    ///
-    /// # Errors
-    /// As [`channel`](Self::channel).
-    ///
-    /// # Cancel safety
-    /// As [`channel`](Self::channel).
-    pub async fn pattern<H, Args>(
-        &self,
-        pattern: impl AsRef<[u8]>,
-        handler: H,
-    ) -> Result<RouteId, Error>
-    where
-        H: Handle<Args, S>,
-    {
-        self.add(Kind::Pattern, pattern.as_ref(), handler).await
-    }
-
-    /// Adds a handler of a sharded channel.
-    ///
-    /// # Errors
-    /// As [`channel`](Self::channel).
-    ///
-    /// # Cancel safety
-    /// As [`channel`](Self::channel).
-    pub async fn sharded<H, Args>(
-        &self,
-        name: impl AsRef<[u8]>,
-        handler: H,
-    ) -> Result<RouteId, Error>
-    where
-        H: Handle<Args, S>,
-    {
-        self.add(Kind::Shard, name.as_ref(), handler).await
-    }
-
     async fn add<H, Args>(&self, kind: Kind, name: &[u8], handler: H) -> Result<RouteId, Error>
     where
         H: Handle<Args, S>,
@@ -197,9 +143,46 @@ impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
     }
 }
 
+/// Makes the methods that add a handler of one kind.
+macro_rules! adding {
+    ($($(#[$doc:meta])+ $method:ident, $name:ident, $kind:expr;)+) => {
+        impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {$(
+            $(#[$doc])+
+            /// Returns after the server has confirmed it.
+            ///
+            /// # Errors
+            /// As [`Fanfare::subscribe`]; then it was not added.
+            ///
+            /// # Cancel safety
+            /// Dropping the future may leave the handler in place.
+            pub async fn $method<H, Args>(
+                &self,
+                $name: impl AsRef<[u8]>,
+                handler: H,
+            ) -> Result<RouteId, Error>
+            where
+                H: Handle<Args, S>,
+            {
+                self.add($kind, $name.as_ref(), handler).await
+            }
+        )+}
+    };
+}
+
+adding! {
+    /// Adds a handler of a channel.
+    channel, name, Kind::Channel;
+    /// Adds a handler of all channels that match a glob pattern.
+    pattern, pattern, Kind::Pattern;
+    /// Adds a handler of a sharded channel.
+    sharded, name, Kind::Shard;
+}
+
 impl<S> RunningRouter<S> {
     /// Removes a handler, and unsubscribes from what no other one wants. What it is handling is
     /// finished; what waits is not begun. Returns its counts, or `None` if there is no such handler.
+    ///
+    /// A handler that waits for its own removal waits for itself: leave that to another task.
     ///
     /// # Cancel safety
     /// Dropping the future may leave the channel subscribed; the handler is gone.
@@ -242,11 +225,11 @@ impl<S> RunningRouter<S> {
     }
 
     /// Waits until at least `n` messages are [finished](RouterStats::finished), or the router has
-    /// ended.
+    /// ended, and returns the counts. A handler that was removed takes its own with it.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
-    pub async fn drain(&self, n: u64) -> RouterStats {
+    pub async fn wait_finished(&self, n: u64) -> RouterStats {
         let is_done = || {
             let stats = self.stats();
             (n <= stats.finished() || self.shared.has_ended()).then_some(stats)
