@@ -12,6 +12,7 @@ use crate::support::{Target, TestResult, next, on_every_topology, until};
 on_every_topology!(
     values_arrive_as_what_they_are,
     what_can_not_be_sent_fails_alone,
+    many_small_messages_are_not_too_large_together,
     callers_share_sends_and_have_outcomes_of_their_own,
     what_is_gathered_is_sent_when_it_is_time_or_asked_for_or_too_much,
     a_full_queue_makes_wait_or_refuses,
@@ -196,6 +197,37 @@ async fn a_full_queue_makes_wait_or_refuses(server: Target) -> TestResult {
     }
     assert_eq!(numbers.close().await.published, 1_000);
     for n in 0..1_000 {
+        assert_eq!(next(&mut subscription).await?.text()?, n.to_string());
+    }
+
+    // Chunks that would never be full: who waits for room does not wait for them.
+    let linger = linger.chunks(100, 100_000);
+    let (numbers, mut subscription) = gathering(&fanfare, linger).await?;
+    let enqueued = (0..50).map(|n| numbers.enqueue(n.to_string()));
+    for receipt in futures_util::future::join_all(enqueued).await {
+        drop(receipt?);
+    }
+    for n in 0..45 {
+        assert_eq!(next(&mut subscription).await?.text()?, n.to_string());
+    }
+    assert_eq!(numbers.close().await.published, 50);
+    Ok(())
+}
+
+async fn many_small_messages_are_not_too_large_together(server: Target) -> TestResult {
+    let fanfare = Fanfare::builder(&server.url())
+        .options(|options| options.in_flight_max(10, 1_000))
+        .connect()
+        .await?;
+    let mut subscription = fanfare.subscribe(["c"]).await?;
+    let outcomes = fanfare.publish_batch((100..200).map(|n| ("c", n.to_string()))).await;
+    outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+    let numbers = fanfare.publisher::<Text>("c").linger(Linger::new(HOUR));
+    for n in 200..300 {
+        drop(numbers.enqueue(n.to_string()).await?);
+    }
+    assert_eq!(numbers.close().await.published, 100);
+    for n in 100..300 {
         assert_eq!(next(&mut subscription).await?.text()?, n.to_string());
     }
     Ok(())

@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     Fanfare,
+    batch::wire_len,
     pubsub::{
         linger::{Linger, WhenFull},
         publish::receivers,
@@ -66,6 +67,8 @@ struct State {
     unsettled: BTreeSet<u64>,
     next_number: u64,
     is_closed: bool,
+    /// Callers that wait for room: to gather on would only keep it from them.
+    n_waiting_callers: usize,
     stats: LingerStats,
 }
 
@@ -114,6 +117,7 @@ impl Gatherer {
             Err(_) => match when_full {
                 WhenFull::Refuse => None,
                 WhenFull::Wait => {
+                    let _waiting = WaitingCaller::new(self);
                     let waited = timeout(limit, self.room.acquire_many(n_permits)).await;
                     waited.ok().and_then(Result::ok)
                 }
@@ -147,7 +151,7 @@ impl Gatherer {
             self.room.add_permits(cost);
             return Err(Error::new(ErrorKind::Closed, "this publisher was closed"));
         }
-        let n_bytes = command.iter().map(|it| it.len()).sum::<usize>();
+        let n_bytes = wire_len(command);
         let chunks = self.linger.chunks;
         let n_bytes = state.open.pipeline.n_bytes().saturating_add(n_bytes);
         let mut has_work = false;
@@ -202,7 +206,8 @@ impl Gatherer {
     fn next(&self) -> Next {
         let mut state = self.lock();
         let due_at = state.opened_at.map(|at| at + self.linger.time);
-        if state.is_closed || due_at.is_some_and(|at| at <= Instant::now()) {
+        let is_due = due_at.is_some_and(|at| at <= Instant::now());
+        if is_due || 0 < state.n_waiting_callers || state.is_closed {
             state.close_chunk();
         }
         match state.full.pop_front() {
@@ -242,6 +247,23 @@ impl Gatherer {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the caller runs under the lock, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that waits for room, until it is dropped.
+struct WaitingCaller<'a>(&'a Gatherer);
+
+impl<'a> WaitingCaller<'a> {
+    fn new(gatherer: &'a Gatherer) -> Self {
+        gatherer.lock().n_waiting_callers += 1;
+        gatherer.work.notify_one();
+        Self(gatherer)
+    }
+}
+
+impl Drop for WaitingCaller<'_> {
+    fn drop(&mut self) {
+        self.0.lock().n_waiting_callers -= 1;
     }
 }
 

@@ -35,7 +35,8 @@ pub struct Linger {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
     /// Its caller waits for room, in the order of the callers and until the request timeout; then
-    /// it fails with [`ErrorKind::Overloaded`] and was not sent.
+    /// it fails with [`ErrorKind::Overloaded`] and was not sent. While somebody waits, what is
+    /// gathered goes out at once.
     #[default]
     Wait,
     /// It fails at once with [`ErrorKind::Overloaded`] and is not sent.
@@ -120,7 +121,8 @@ impl Drop for Handle {
 
 impl<C: Codec> Lingering<C> {
     pub(super) fn new(publisher: Publisher<C>, linger: Linger) -> Self {
-        let gatherer = Arc::new(Gatherer::new(linger));
+        let chunks = linger.chunks.within(&publisher.fanfare);
+        let gatherer = Arc::new(Gatherer::new(Linger { chunks, ..linger }));
         tokio::spawn(gather::run(publisher.fanfare.clone(), gatherer.clone()));
         Self { publisher, handle: Arc::new(Handle(gatherer)) }
     }
