@@ -86,13 +86,14 @@ pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
     Limits, LinkStats, LiveKind, LiveState, Message, Namespace, Options, Outage, Overflow,
-    Protocol, Queue, Role, ServerUrl, Subscription, SubscriptionStats, TlsOptions, Value, Vitals,
-    WhileDown,
+    Protocol, Queue, Role, Secret, ServerUrl, Subscription, SubscriptionNames, SubscriptionStats,
+    TlsOptions, Value, Vitals, WhileDown,
 };
 pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
+pub use json::Json;
 pub use pubsub::{
     ActiveChannel, BoxError, Channel, Codec, Extract, Failed, FailedReason, Handle, Handler,
-    HandlerService, HandlerStats, Json, Linger, LingerStats, Lingering, Outcome, Publisher, Raw,
-    Receipt, RouteId, RouteStats, Router, RouterStats, RunningRouter, State, Subscriber, Text,
-    WhenFull, service,
+    HandlerService, HandlerStats, Linger, LingerStats, Lingering, Outcome, Publisher, Raw, Receipt,
+    RouteId, RouteStats, Router, RouterStats, RunningRouter, State, Subscriber, Text, WhenFull,
+    service,
 };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fanfare_client::Error;
 use serde::Serialize;
 
-use crate::json;
+use crate::json::{self, Json};
 
 /// A value that can be sent: bytes and text as they are, numbers in decimal, anything that `serde`
 /// knows as [`Json`].
@@ -17,27 +17,6 @@ pub trait ToArg {
     /// [`ErrorKind::Encode`](crate::ErrorKind::Encode): the value has no JSON.
     fn write_arg(&self, out: &mut Vec<u8>) -> Result<(), Error>;
 }
-
-/// A value as JSON: as an argument where the server is to keep it so, and as a type to ask for.
-///
-/// # Example: a list of orders
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
-/// use fanfare::{Fanfare, client::Json, commands::*};
-///
-/// #[derive(serde::Serialize, serde::Deserialize)]
-/// struct Order { id: u64, item: String }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), fanfare::Error> {
-/// let client = Fanfare::connect("embedded:").await?.client();
-/// client.rpush("orders", [Json(Order { id: 7, item: "tea".into() })]).await?;
-/// let order: Option<Json<Order>> = client.lpop("orders").await?;
-/// assert_eq!(order.map(|Json(order)| order.id), Some(7));
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Json<T>(pub T);
 
 impl<T: Serialize> ToArg for Json<T> {
     fn write_arg(&self, out: &mut Vec<u8>) -> Result<(), Error> {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    arg::{Json, ToArg},
+    arg::ToArg,
     command::{Run, words},
     keys::{Ttl, ms},
     strings::unwrapped,
     value::FromValue,
 };
+use crate::Json;
 
 /// Commands about hashes.
 pub trait Hashes: Run {
@@ -110,8 +111,8 @@ pub trait Hashes: Run {
         self.run(words(self, "HINCRBYFLOAT").key(key).arg(field).arg(n).reply())
     }
 
-    /// Lets fields expire after this. Of each: 1 done, -2 there is none, 2 it is gone at once
-    /// (`HPEXPIRE`, since Redis 7.4).
+    /// Lets fields expire after this. Of each: 1 it does, -2 there is no such field or no hash, 2 it
+    /// is gone at once, since the time was 0 (`HPEXPIRE`, since Redis 7.4).
     fn hexpire(
         &self,
         key: impl AsRef<[u8]>,
@@ -123,7 +124,8 @@ pub trait Hashes: Run {
         self.run(words.arg(fields.len()).args(fields).reply())
     }
 
-    /// How long fields live (`HPTTL`, since Redis 7.4). Empty if there is no hash.
+    /// How long fields live (`HPTTL`, since Redis 7.4). If there is no hash, each is
+    /// [`Missing`](Ttl::Missing), or the list is empty: servers differ.
     fn httl(
         &self,
         key: impl AsRef<[u8]>,

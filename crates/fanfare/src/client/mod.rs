@@ -19,7 +19,7 @@
 //! A family of commands is a trait with one method for each command, written once over [`Run`]:
 //! whoever runs commands has them all. A [`Client`] gives a future, a [`Pipeline`] and a
 //! [`Transaction`] give a [`Ticket`] for the answer, the client of [`blocking`](crate::blocking)
-//! gives the answer itself. Arguments are [`ToArg`], answers [`FromValue`]; [`Json`] is both, for
+//! gives the answer itself. Arguments are [`ToArg`], answers [`FromValue`]; [`Json`](crate::Json) is both, for
 //! whatever `serde` knows.
 
 mod arg;
@@ -39,7 +39,7 @@ mod transaction;
 mod value;
 mod waiting;
 
-pub use arg::{Json, ToArg};
+pub use arg::ToArg;
 pub use command::{Command, Run};
 pub use handle::{Call, Client};
 pub use hashes::Hashes;

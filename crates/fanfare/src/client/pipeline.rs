@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use fanfare_client::{Error, ErrorKind, Namespace, Pipeline as Encoded, Value};
@@ -37,15 +40,23 @@ use super::{
 /// ```
 pub struct Pipeline {
     client: Client,
-    queued: Mutex<Vec<Queued>>,
+    queue: Queue,
 }
 
 /// A command, or why there is none.
 pub(crate) type Queued = Result<Args, Error>;
 
+/// The commands of one pipeline or transaction.
+pub(crate) struct Queue {
+    /// By which its tickets are known.
+    id: u64,
+    queued: Mutex<Vec<Queued>>,
+}
+
 /// The claim to the answer of one queued command.
 #[must_use = "an answer that nobody takes is an error that nobody sees"]
 pub struct Ticket<T> {
+    queue: u64,
     at: usize,
     decode: Decode<T>,
 }
@@ -53,23 +64,50 @@ pub struct Ticket<T> {
 /// The answers to queued commands.
 #[derive(Debug)]
 pub struct Answers {
+    queue: u64,
     replies: Vec<Option<Result<Value, Error>>>,
     namespace: Namespace,
 }
 
+impl Queue {
+    pub(crate) fn new() -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), queued: Mutex::default() }
+    }
+
+    pub(crate) fn push<T>(&self, command: Command<T>) -> Ticket<T> {
+        let mut queued = self.lock();
+        queued.push(command.args);
+        Ticket { queue: self.id, at: queued.len() - 1, decode: command.decode }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The number by which its tickets are known, and the commands.
+    pub(crate) fn into_parts(self) -> (u64, Vec<Queued>) {
+        (self.id, self.queued.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Queued>> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Pipeline {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, queued: Mutex::default() }
+        Self { client, queue: Queue::new() }
     }
 
     /// How many commands are queued.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.queue.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
     /// Sends the commands, and waits for all answers.
@@ -81,14 +119,14 @@ impl Pipeline {
     /// # Cancel safety
     /// Dropping the future does not take back what has been handed to the connection.
     pub async fn send(self) -> Result<Answers, Error> {
-        let queued = self.queued.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (id, queued) = self.queue.into_parts();
         let mut pipeline = Encoded::new();
         queued.iter().flatten().for_each(|args| args.write(&mut pipeline));
         let sent = match pipeline.is_empty() {
             true => Vec::new(),
             false => self.client.shared.send(pipeline).await?,
         };
-        Ok(Answers::new(queued, sent, self.client.namespace()))
+        Ok(Answers::new(id, queued, sent, self.client.namespace()))
     }
 
     /// Sends the commands on a connection of their own, and waits until `n_replicas` replicas have
@@ -105,7 +143,7 @@ impl Pipeline {
         n_replicas: u32,
         wait: std::time::Duration,
     ) -> Result<(Answers, u64), Error> {
-        let queued = self.queued.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (id, queued) = self.queue.into_parts();
         let key = one_slot(&self.client, &queued)?;
         let mut pipeline = Encoded::new();
         queued.iter().flatten().for_each(|args| args.write(&mut pipeline));
@@ -118,11 +156,7 @@ impl Pipeline {
         let mut sent = link.send_alone(pipeline, key.as_deref(), wait, timeout).await?;
         let reached = sent.pop().unwrap_or_else(|| Err(super::handle::closed()))?;
         let reached = super::value::FromValue::from_value(reached)?;
-        Ok((Answers::new(queued, sent, self.client.namespace()), reached))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Queued>> {
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok((Answers::new(id, queued, sent, self.client.namespace()), reached))
     }
 }
 
@@ -154,15 +188,7 @@ impl Run for Pipeline {
     }
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Ticket<T> {
-        let mut queued = self.lock();
-        queued.push(command.args);
-        Ticket::new(queued.len() - 1, command.decode)
-    }
-}
-
-impl<T> Ticket<T> {
-    pub(crate) fn new(at: usize, decode: Decode<T>) -> Self {
-        Self { at, decode }
+        self.queue.push(command)
     }
 }
 
@@ -175,6 +201,7 @@ impl<T> fmt::Debug for Ticket<T> {
 impl Answers {
     /// `sent` are the answers to those of `queued` that could be sent.
     pub(crate) fn new(
+        queue: u64,
         queued: Vec<Queued>,
         sent: Vec<Result<Value, Error>>,
         namespace: &Namespace,
@@ -182,7 +209,7 @@ impl Answers {
         let mut sent = sent.into_iter();
         let mut next = || sent.next().unwrap_or_else(|| Err(super::handle::closed()));
         let replies = queued.into_iter().map(|args| Some(args.and_then(|_| next()))).collect();
-        Self { replies, namespace: namespace.clone() }
+        Self { queue, replies, namespace: namespace.clone() }
     }
 
     /// How many answers there are.
@@ -198,11 +225,13 @@ impl Answers {
     /// The answer that a ticket is for.
     ///
     /// # Errors
-    /// Those of the command; [`ErrorKind::InvalidRequest`] if the ticket is from another pipeline
-    /// that was longer.
+    /// Those of the command; [`ErrorKind::InvalidRequest`] if the ticket is from another pipeline or
+    /// transaction.
     pub fn take<T>(&mut self, ticket: Ticket<T>) -> Result<T, Error> {
-        let reply = self.replies.get_mut(ticket.at).and_then(Option::take).unwrap_or_else(|| {
-            let message = "this ticket is from another pipeline";
+        let is_ours = ticket.queue == self.queue;
+        let reply = self.replies.get_mut(ticket.at).filter(|_| is_ours).and_then(Option::take);
+        let reply = reply.unwrap_or_else(|| {
+            let message = "this ticket is from another pipeline or transaction";
             Err(Error::new(ErrorKind::InvalidRequest, message))
         });
         decode(reply, ticket.decode, &self.namespace)

@@ -6,11 +6,12 @@ use fanfare_client::Error;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    arg::{Json, ToArg},
+    arg::ToArg,
     command::{Run, Words, words},
     keys::{ms, unix_ms},
     value::FromValue,
 };
+use crate::Json;
 
 /// How long a value that is set lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

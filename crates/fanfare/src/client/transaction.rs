@@ -1,10 +1,6 @@
 //! Commands that happen as a whole or not at all.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use fanfare_client::{Error, ErrorKind, Namespace, Pipeline as Encoded, Value};
 use tokio::time::Instant;
@@ -12,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     Client,
     command::{Command, Run, explained, words},
-    pipeline::{Answers, Queued, Ticket, one_slot},
+    pipeline::{Answers, Queue, Ticket, one_slot},
 };
 
 /// Commands that are queued and then run as one (`MULTI`, `EXEC`), in one flush: nobody else's
@@ -42,7 +38,7 @@ use super::{
 /// ```
 pub struct Transaction {
     client: Client,
-    queued: Mutex<Vec<Queued>>,
+    queue: Queue,
 }
 
 /// Keys that are watched, on a connection of their own. Made by [`Client::watch`].
@@ -56,7 +52,17 @@ pub struct Watch {
 
 impl Transaction {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, queued: Mutex::default() }
+        Self { client, queue: Queue::new() }
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Runs the commands, and returns their answers.
@@ -79,7 +85,7 @@ impl Transaction {
 
     /// `None`: what was watched has changed.
     async fn run_all(self) -> Result<Option<Answers>, Error> {
-        let queued = self.queued.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (id, queued) = self.queue.into_parts();
         let key = one_slot(&self.client, &queued)?;
         let mut pipeline = Encoded::new();
         pipeline.push([&b"MULTI"[..]]);
@@ -115,7 +121,7 @@ impl Transaction {
             None => Ok(value),
         };
         let sent = values.into_iter().map(reply).collect();
-        Ok(Some(Answers::new(queued, sent, self.client.namespace())))
+        Ok(Some(Answers::new(id, queued, sent, self.client.namespace())))
     }
 }
 
@@ -127,9 +133,7 @@ impl Run for Transaction {
     }
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Ticket<T> {
-        let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
-        queued.push(command.args);
-        Ticket::new(queued.len() - 1, command.decode)
+        self.queue.push(command)
     }
 }
 
@@ -299,6 +303,6 @@ impl Watch {
 
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").finish_non_exhaustive()
+        f.debug_struct("Transaction").field("n_commands", &self.len()).finish_non_exhaustive()
     }
 }

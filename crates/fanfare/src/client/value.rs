@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Value};
 use serde::de::DeserializeOwned;
 
-use super::arg::Json;
+use crate::Json;
 
 /// A type that a reply can be turned into, the same from both versions of the protocol.
 ///

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fanfare_client::Error;
 use serde::Serialize;
 
-use crate::json;
+use crate::json::{self, Json};
 
 /// How values of one type become payloads.
 ///
@@ -23,10 +23,6 @@ pub trait Codec: Send + Sync + 'static {
     /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if it has none.
     fn encode(value: &Self::Value) -> Result<Cow<'_, [u8]>, Error>;
 }
-
-/// A value as JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Json<T>(pub T);
 
 impl<T: Serialize + Send + Sync + 'static> Codec for Json<T> {
     type Value = T;

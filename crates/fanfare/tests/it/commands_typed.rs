@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use fanfare::{
-    ErrorKind, Fanfare, Value,
-    client::{Client, Command, End, ExpireIf, Expiry, Json, Script, SetOptions, Ttl, ZaddOptions},
+    ErrorKind, Fanfare, Json, Value,
+    client::{Client, Command, End, ExpireIf, Expiry, Script, SetOptions, Ttl, ZaddOptions},
     commands::*,
 };
 use futures_util::TryStreamExt;
@@ -242,6 +242,12 @@ async fn pipelines_and_transactions_are_answered_one_by_one(server: Target) -> T
     assert_eq!(answers.take(echo)?.as_str(), Some("hello"));
     assert_eq!(answers.take(refused).err().map(|it| it.kind()), Some(ErrorKind::InvalidRequest));
     assert!(client.pipeline().send().await?.is_empty());
+    let (one, other) = (client.pipeline(), client.pipeline());
+    let (ticket, foreign) = (one.incr("n0"), other.incr("n1"));
+    let mut answers = one.send().await?;
+    let error = answers.take(foreign).err().ok_or("it answered for another pipeline")?;
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert_eq!(answers.take(ticket)?, sums[0] + 1);
 
     let transaction = client.transaction();
     let set = transaction.set("{t}a", 1);

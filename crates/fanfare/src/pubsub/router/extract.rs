@@ -6,7 +6,10 @@ use bytes::Bytes;
 use fanfare_client::{Error, Message};
 use serde::de::DeserializeOwned;
 
-use crate::pubsub::codec::{Json, Raw, Text};
+use crate::{
+    Json,
+    pubsub::codec::{Raw, Text},
+};
 
 /// Something that a [`Router`](crate::Router)'s handler can have as an argument: made from the
 /// message and the router's state.
@@ -40,7 +43,7 @@ use crate::pubsub::codec::{Json, Raw, Text};
 ///     .await?;
 /// fanfare.publish("orders", "forged").await?;
 /// fanfare.publish("orders", "signed:tea").await?;
-/// let stats = router.drain(2).await;
+/// let stats = router.wait_finished(2).await;
 /// assert_eq!((stats.routes[0].handled, stats.routes[0].undecodable), (1, 1));
 /// # Ok(()) }
 /// ```
