@@ -1,9 +1,6 @@
 //! Health as gauges of the `metrics` crate. Their names are told at [`Monitor`](super::Monitor).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use fanfare_client::{LiveKind, LiveState, Vitals};
 use metrics::gauge;
@@ -39,13 +36,30 @@ impl Together {
         self.n_dropped += vitals.dropped;
         self.n_reconnects += vitals.reconnects;
     }
+
+    fn set(&self, kind: LiveKind, name: &str) {
+        let set = |what: &str, value: f64| {
+            gauge!(format!("fanfare_{kind}_{what}"), "name" => name.to_owned()).set(value);
+        };
+        set("live", f64::from(self.n_live));
+        set("up", truth(self.n_not_up == 0));
+        set("last_read_age_seconds", self.last_read_age.as_secs_f64());
+        set("stalled_seconds", self.stalled_for.as_secs_f64());
+        set("queued", number(self.n_queued));
+        if let Some(lag) = self.lag {
+            set("lag", number(lag));
+        }
+        set("gaps", number(self.n_gaps));
+        set("dropped", number(self.n_dropped));
+        set("reconnects", number(self.n_reconnects));
+    }
 }
 
 /// Sets the gauges.
 #[derive(Default)]
 pub(super) struct Gauges {
-    /// What lived at the last time.
-    known: BTreeSet<(LiveKind, String)>,
+    /// What lived at the last time, and whether its lag was known.
+    known: BTreeMap<(LiveKind, String), bool>,
 }
 
 impl Gauges {
@@ -55,32 +69,19 @@ impl Gauges {
         gauge!("fanfare_commands_last_read_age_seconds")
             .set(health.commands.last_read_age.as_secs_f64());
         gauge!("fanfare_commands_disconnects").set(number(health.commands.disconnects));
-        let mut groups: BTreeMap<(LiveKind, &str), Together> = BTreeMap::new();
+        let mut groups: BTreeMap<(LiveKind, String), Together> = BTreeMap::new();
         for vitals in &health.live {
-            groups.entry((vitals.kind, &vitals.name)).or_default().add(vitals);
+            groups.entry((vitals.kind, vitals.name.clone())).or_default().add(vitals);
         }
-        for (kind, name) in &self.known {
-            if !groups.contains_key(&(*kind, name.as_str())) {
-                gauge!(format!("fanfare_{kind}_live"), "name" => name.clone()).set(0.0);
+        for (gone, had_lag) in std::mem::take(&mut self.known) {
+            if !groups.contains_key(&gone) {
+                let lag = had_lag.then_some(0);
+                Together { lag, ..Together::default() }.set(gone.0, &gone.1);
             }
         }
-        self.known = groups.keys().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
         for ((kind, name), together) in groups {
-            let set = |what: &str, value: f64| {
-                let gauge = gauge!(format!("fanfare_{kind}_{what}"), "name" => name.to_owned());
-                gauge.set(value);
-            };
-            set("live", f64::from(together.n_live));
-            set("up", truth(together.n_not_up == 0));
-            set("last_read_age_seconds", together.last_read_age.as_secs_f64());
-            set("stalled_seconds", together.stalled_for.as_secs_f64());
-            set("queued", number(together.n_queued));
-            if let Some(lag) = together.lag {
-                set("lag", number(lag));
-            }
-            set("gaps", number(together.n_gaps));
-            set("dropped", number(together.n_dropped));
-            set("reconnects", number(together.n_reconnects));
+            together.set(kind, &name);
+            self.known.insert((kind, name), together.lag.is_some());
         }
     }
 }

@@ -45,8 +45,8 @@ pub use self_test::SelfTest;
 pub struct Health {
     /// The connection that all commands share; of a cluster, those to all its nodes.
     pub commands: ConnectionStats,
-    /// Every live subscription, tail, worker and [`Pulse`], in the order in which they began. What
-    /// was dropped is not among them.
+    /// Every live subscription, tail, worker, handler of a [`Router`](crate::Router) and [`Pulse`], in
+    /// the order in which they began. What was dropped is not among them.
     pub live: Vec<Vitals>,
     /// The longest silence that the heartbeat lets pass: its interval plus its deadline. Beyond it,
     /// something is wrong that the connection has not noticed.
@@ -114,7 +114,7 @@ impl Fanfare {
 
 impl Health {
     /// Judges. Bad is: a connection that is down; one of which nothing was read for longer than
-    /// tolerated; a subscription, tail or worker that has ended; and one whose program has taken
+    /// tolerated; a subscription, tail, handler or worker that has ended; and one whose program has taken
     /// nothing for longer than tolerated although something waits. What does not read on purpose,
     /// because its queue is full, is judged by the last alone.
     ///

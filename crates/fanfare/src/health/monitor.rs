@@ -14,7 +14,8 @@ use crate::{
 
 /// Looks at the [health](crate::Health) at regular intervals, for as long as it lives.
 ///
-/// When the judgement changes it tells so by [`Event::Unwell`] and [`Event::Well`], and logs it. With
+/// When the judgement changes, and if the first is bad, it tells so by [`Event::Unwell`] and
+/// [`Event::Well`], and logs it. With
 /// the feature `metrics` it also sets these gauges of the `metrics` crate each time:
 ///
 /// | gauge | labels | meaning |
@@ -31,8 +32,9 @@ use crate::{
 /// | `fanfare_KIND_lag` | `name` | how much is still to come or to finish, where it is known |
 /// | `fanfare_KIND_gaps`, `_dropped`, `_reconnects` | `name` | the counts of those that live |
 ///
-/// `KIND` is `subscription`, `tail`, `worker` or `task`. Those that share a name share a gauge, with
-/// the worst or the sum of them.
+/// `KIND` is `subscription`, `tail`, `handler` (of a [`Router`](crate::Router)), `worker` or `task`.
+/// Those that share a name share a gauge, with the worst or the sum of them. When the last of a name
+/// has gone, its gauges say that nothing lives, and nothing ails it.
 ///
 /// It keeps the connections open, as a clone of the [`Fanfare`] does. Dropping it ends it.
 ///
@@ -51,6 +53,8 @@ use crate::{
 #[must_use = "it ends when this is dropped"]
 pub struct Monitor {
     judgement: watch::Receiver<Result<(), Unwell>>,
+    /// What [`changed`](Self::changed) has told last.
+    was_well: bool,
 }
 
 impl Fanfare {
@@ -63,7 +67,8 @@ impl Fanfare {
         let mut watcher = Watcher::new(self.clone(), tolerance);
         let (publish, judgement) = watch::channel(watcher.look());
         tokio::spawn(run(watcher, every, publish));
-        Monitor { judgement }
+        let was_well = judgement.borrow().is_ok();
+        Monitor { judgement, was_well }
     }
 }
 
@@ -76,19 +81,22 @@ impl Monitor {
         self.judgement.borrow().clone()
     }
 
-    /// Waits until health turns from good to bad or back, and returns the new judgement.
+    /// Waits until health is other than this method has told last, or at first than when the monitor
+    /// was made: turned from good to bad or back. Returns the new judgement.
     ///
     /// # Errors
     /// The reasons, if health is bad now.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the last judgement can still be asked for.
+    /// Dropping the future loses nothing: the next call tells what has changed meanwhile.
     pub async fn changed(&mut self) -> Result<(), Unwell> {
-        let was_well = self.judgement.borrow_and_update().is_ok();
-        match self.judgement.wait_for(|it| it.is_ok() != was_well).await {
+        let was_well = self.was_well;
+        let judgement = match self.judgement.wait_for(|it| it.is_ok() != was_well).await {
             Ok(judgement) => judgement.clone(),
-            Err(_) => Err(Unwell { reasons: vec!["the monitor has ended".to_owned()] }),
-        }
+            Err(_) => return Err(Unwell { reasons: vec!["the monitor has ended".to_owned()] }),
+        };
+        self.was_well = judgement.is_ok();
+        judgement
     }
 }
 
@@ -101,6 +109,7 @@ impl fmt::Debug for Monitor {
 async fn run(mut watcher: Watcher, every: Duration, publish: watch::Sender<Result<(), Unwell>>) {
     let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut was_well = true;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -108,12 +117,14 @@ async fn run(mut watcher: Watcher, every: Duration, publish: watch::Sender<Resul
         }
         let judgement = watcher.look();
         // Whoever hears of a change finds the new judgement.
-        let was_well = publish.send_replace(judgement.clone()).is_ok();
+        publish.send_modify(|it| it.clone_from(&judgement));
+        let is_well = judgement.is_ok();
         match (judgement, was_well) {
             (Err(Unwell { reasons }), true) => watcher.announce(Event::Unwell { reasons }),
             (Ok(()), false) => watcher.announce(Event::Well),
             (Ok(()), true) | (Err(_), false) => {}
         }
+        was_well = is_well;
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use fanfare::{ErrorKind, Event, Fanfare, LiveKind, Overflow, Role, Tolerance, stream::Position};
+use fanfare::{
+    ErrorKind, Event, Fanfare, LiveKind, LiveState, Overflow, Role, Tolerance, stream::Position,
+};
 
 use crate::support::{
     Target, TestResult, is_up, next, on_every_broker, on_every_topology, run, until, wait_event,
@@ -16,7 +18,11 @@ on_every_topology!(
     who_lives_is_listed_and_who_was_dropped_is_not,
 );
 
-on_every_broker!(a_program_that_takes_nothing_is_seen, a_loop_that_stops_beating_is_seen);
+on_every_broker!(
+    a_program_that_takes_nothing_is_seen,
+    a_loop_that_stops_beating_is_seen,
+    what_is_bad_from_the_start_is_told,
+);
 
 const SILENCE: Duration = Duration::from_secs(6);
 
@@ -69,12 +75,10 @@ async fn an_outage_is_told_by_events_and_counted(mut server: Target) -> TestResu
     let seen = wait_event(&mut events, |it| matches!(it, Event::Unwell { .. })).await?;
     let Some(Event::Unwell { reasons }) = seen.last() else { return Err("no reasons".into()) };
     assert!(!reasons.is_empty());
-    assert!(monitor.judgement().is_err());
+    assert_eq!(monitor.changed().await.err(), monitor.judgement().err(), "it turned bad before");
     server.restart();
     wait_event(&mut events, |it| matches!(it, Event::Well)).await?;
-    if monitor.judgement().is_err() {
-        monitor.changed().await?;
-    }
+    while monitor.changed().await.is_err() {}
     // Killed connections come back at once, and leave their marks.
     let reconnects = || fanfare.health().live.iter().map(|it| it.reconnects).sum::<u64>();
     let before = reconnects();
@@ -155,6 +159,20 @@ async fn a_loop_that_stops_beating_is_seen(server: Target) -> TestResult {
     .await?;
     drop(pulse);
     assert!(fanfare.health().live.is_empty());
+    Ok(())
+}
+
+async fn what_is_bad_from_the_start_is_told(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let pulse = fanfare.pulse("billing");
+    pulse.set_state(LiveState::Down);
+    let mut events = fanfare.events();
+    let monitor = fanfare.monitor(60 * SILENCE, Duration::from_millis(5));
+    assert!(monitor.judgement().is_err());
+    wait_event(&mut events, |it| matches!(it, Event::Unwell { .. })).await?;
+    pulse.set_state(LiveState::Up);
+    wait_event(&mut events, |it| matches!(it, Event::Well)).await?;
+    monitor.judgement()?;
     Ok(())
 }
 

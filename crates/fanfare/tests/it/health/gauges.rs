@@ -90,6 +90,11 @@ fn a_monitor_sets_gauges() {
         .await?;
         drop(subscription);
         until("it has gone", || kept.get("fanfare_subscription_live{name=gauged}") == Some(0.0))
-            .await
+            .await?;
+        until("nothing waits for who has gone", || {
+            kept.get("fanfare_subscription_queued{name=gauged}") == Some(0.0)
+                && kept.get("fanfare_subscription_reconnects{name=gauged}") == Some(0.0)
+        })
+        .await
     });
 }
