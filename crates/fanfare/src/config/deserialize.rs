@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{fields::Config, setting::Setting};
+use super::{fields::Config, names::Said, setting::Setting};
 
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -22,8 +22,11 @@ impl<'de> Visitor<'de> for Options {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-        let mut config = Config::new();
+        let (mut config, mut said) = (Config::new(), Said::default());
         while let Some((name, value)) = map.next_entry::<String, Setting>()? {
+            if value != Setting::Nothing {
+                said.add(&name, &name).map_err(A::Error::custom)?;
+            }
             config.set(&name, value).map_err(A::Error::custom)?;
         }
         Ok(config)

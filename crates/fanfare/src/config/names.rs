@@ -1,5 +1,7 @@
 //! Names that nobody knows, and the one that was meant.
 
+use std::collections::HashMap;
+
 use fanfare_client::{Error, ErrorKind};
 
 use super::{fields, foreign};
@@ -17,6 +19,28 @@ fn all() -> impl Iterator<Item = &'static str> {
 
 pub(super) fn is_known(name: &str) -> bool {
     all().any(|known| known == name)
+}
+
+/// The options that were said so far, so that none is said twice.
+#[derive(Default)]
+pub(super) struct Said(HashMap<&'static str, String>);
+
+impl Said {
+    /// Somebody says the option of this name, called `said` where it stands.
+    pub(super) fn add(&mut self, name: &str, said: &str) -> Result<(), Error> {
+        let is_it = |(own, aliases): &&(&str, &[&str])| *own == name || aliases.contains(&name);
+        let Some((option, _)) = fields::NAMES.iter().find(is_it) else { return Ok(()) };
+        match self.0.insert(option, said.to_owned()) {
+            None => Ok(()),
+            Some(before) if before == said => {
+                Err(Error::new(ErrorKind::InvalidOption, format!("{said} is there twice")))
+            }
+            Some(before) => Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!("{before} and {said} say the same option: leave one of them out"),
+            )),
+        }
+    }
 }
 
 /// The known name that `name` is a typing error of.

@@ -89,6 +89,8 @@ fn what_is_wrong_is_named() {
         (r#"{"pool_size": 0}"#, "pool_size is `0`"),
         (r#"{"host": "redis://h"}"#, "host is \"redis://h\""),
         (r#"{"host": "h", "url": "redis://h"}"#, "url and host both say"),
+        (r#"{"host": "h", "hostname": "i"}"#, "host and hostname say the same option"),
+        (r#"{"host": "h", "host": "i"}"#, "host is there twice"),
         (r#"{"sentinels": ["h"]}"#, "sentinels needs sentinel_master"),
         (r#"{"sentinel_master": "m"}"#, "sentinel_master needs sentinels"),
         (r#"{"sentinels": [], "sentinel_master": "m"}"#, "sentinels is empty"),
@@ -151,6 +153,8 @@ fn variables_are_read_and_typing_errors_found() {
     );
     let wrong = vars(&[("APP_REDIS_PORT", "tcp://10.0.0.1:6379")]).unwrap_err().to_string();
     assert!(wrong.contains("APP_REDIS_PORT: port is"), "{wrong}");
+    let twice = vars(&[("APP_REDIS_HOST", "h"), ("APP_REDIS_HOSTNAME", "i")]).unwrap_err();
+    assert!(twice.to_string().contains("APP_REDIS_HOST and APP_REDIS_HOSTNAME say"), "{twice}");
 }
 
 #[test]
