@@ -1,5 +1,7 @@
 //! Adding entries: one, many, with which ID, and what is trimmed away.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use fanfare_client::{Error, ErrorKind, Pipeline, Value};
 use serde::Serialize;
 
@@ -20,6 +22,7 @@ pub struct Trim {
 enum Kept {
     Maxlen(u64),
     Minid(StreamId),
+    MaxAge(Duration),
 }
 
 impl Trim {
@@ -28,10 +31,30 @@ impl Trim {
         Self { kept: Kept::Maxlen(n), is_approximate: false }
     }
 
-    /// Keeps the entries from this ID on. Since IDs begin with milliseconds, this keeps those that
-    /// were added since some time.
+    /// Keeps the entries from this ID on. Needs Redis 6.2, as [`max_age`](Self::max_age) does.
     pub const fn minid(id: StreamId) -> Self {
         Self { kept: Kept::Minid(id), is_approximate: false }
+    }
+
+    /// Keeps the entries of the last `age`, by the clock of this program: those whose IDs begin with
+    /// later milliseconds. That is their age as long as the server chooses the IDs
+    /// ([`NewId::Auto`]) and the two clocks agree. A stream to which nothing is added is not
+    /// trimmed by itself.
+    ///
+    /// # Example: an hour
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # use std::time::Duration;
+    /// # use fanfare::stream::{AddOptions, NewId, StreamId, Trim};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// # let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let clicks = fanfare.stream("clicks").keep(Trim::max_age(Duration::from_secs(3_600)));
+    /// clicks.add([("page", "/")]).await?;
+    /// # Ok(()) }
+    /// ```
+    pub const fn max_age(age: Duration) -> Self {
+        Self { kept: Kept::MaxAge(age), is_approximate: false }
     }
 
     /// Lets the server keep somewhat more (some hundred entries), which costs it much less.
@@ -45,6 +68,10 @@ impl Trim {
         let (word, threshold) = match self.kept {
             Kept::Maxlen(n) => ("MAXLEN", n.to_string()),
             Kept::Minid(id) => ("MINID", id.to_string()),
+            Kept::MaxAge(age) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                ("MINID", now.saturating_sub(age).as_millis().to_string())
+            }
         };
         let how = if self.is_approximate { "~" } else { "=" };
         args.extend([word, how, &threshold].map(|it| it.as_bytes().to_vec()));

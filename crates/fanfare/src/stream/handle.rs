@@ -111,6 +111,45 @@ impl Stream {
         count(self.call(&args).await?)
     }
 
+    /// Trims the stream until the server says that it takes at most so many bytes of memory
+    /// (`MEMORY USAGE`, which estimates), and returns how many entries that removed. Servers have no
+    /// policy of this kind for [`keep`](Self::keep), so call it now and then.
+    ///
+    /// # Errors
+    /// As [`len`](Self::len).
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not take back what has been trimmed.
+    ///
+    /// # Example: at most a mebibyte
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// # let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let stream = fanfare.stream("pictures");
+    /// stream.add_batch((0..30).map(|_| [("picture", vec![0; 100_000])])).await;
+    /// assert!(20 <= stream.trim_to_bytes(1 << 20).await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn trim_to_bytes(&self, bytes_max: u64) -> Result<u64, Error> {
+        let mut n_trimmed = 0;
+        loop {
+            let usage = self.call(&[b"MEMORY", b"USAGE", &self.key]).await?;
+            if usage.is_null() {
+                return Ok(n_trimmed);
+            }
+            let (n_bytes, len) = (count(usage)?, self.len().await?);
+            if n_bytes <= bytes_max || len == 0 {
+                return Ok(n_trimmed);
+            }
+            // In proportion, and one at least: then the server is asked again.
+            let share = u128::from(len) * u128::from(bytes_max) / u128::from(n_bytes);
+            let kept = u64::try_from(share).unwrap_or(u64::MAX).min(len - 1);
+            n_trimmed += self.trim(Trim::maxlen(kept)).await?;
+        }
+    }
+
     /// Deletes entries, and returns how many of them were there.
     ///
     /// # Errors

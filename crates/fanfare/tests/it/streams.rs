@@ -1,6 +1,6 @@
 //! Streams: adding, reading, trimming.
 
-use std::ops::Bound;
+use std::{ops::Bound, time::Duration};
 
 use fanfare::{
     ErrorKind,
@@ -97,6 +97,23 @@ async fn what_is_not_kept_is_trimmed(server: Target) -> TestResult {
     }
     let len = stream.len().await?;
     assert!((1_000..1_500).contains(&len), "{len}");
+    let usage = async || fanfare.command(["MEMORY", "USAGE", "long"]).await.map(|it| it.as_int());
+    let half = usage().await?.and_then(|n| u64::try_from(n).ok()).ok_or("no usage")? / 2;
+    let n_trimmed = stream.trim_to_bytes(half).await?;
+    assert!((1..len).contains(&n_trimmed), "{n_trimmed} of {len}");
+    assert!(usage().await?.is_some_and(|n| u64::try_from(n).is_ok_and(|n| n <= half)));
+    assert_eq!(stream.trim_to_bytes(half).await?, 0);
+    assert_eq!(stream.trim_to_bytes(0).await?, len - n_trimmed);
+    assert_eq!(fanfare.stream("none").trim_to_bytes(0).await?, 0);
+
+    let stream = fanfare.stream("aged");
+    stream.add_with(&exact(5), [("n", "old")]).await?;
+    let stream = stream.keep(Trim::max_age(Duration::from_secs(3_600)));
+    for n in ["new", "newer"] {
+        stream.add([("n", n)]).await?;
+    }
+    assert_eq!(stream.range(.., Some(1)).await?.remove(0).text("n")?, "new");
+    assert_eq!((stream.len().await?, stream.trim(Trim::max_age(Duration::MAX)).await?), (2, 0));
     Ok(())
 }
 
