@@ -86,8 +86,8 @@ impl Gap {
         Self { n_dropped, outage: None }
     }
 
-    /// This gap followed directly by `later`.
-    pub(crate) fn merge(&mut self, later: Self) {
+    /// Makes one of this gap and `later`, which follows it.
+    pub fn merge(&mut self, later: Self) {
         self.n_dropped += later.n_dropped;
         self.outage = match (self.outage.take(), later.outage) {
             (Some(first), Some(second)) => Some(Outage {

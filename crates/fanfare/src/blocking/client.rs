@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use futures_util::StreamExt;
 
-use super::{runtime, twin};
+use super::{Fanfare, runtime, twin};
 use crate::{
     Error, Namespace, Value,
     client::{self, Answers, Command, End, FromValue, Run, Scan, ScanItem, Script, Ticket, ToArg},
@@ -44,6 +44,11 @@ impl Client {
         Self { inner: self.inner.with_timeout(timeout) }
     }
 
+    /// The handle that it belongs to.
+    pub fn fanfare(&self) -> Fanfare {
+        Fanfare { inner: self.inner.fanfare().clone() }
+    }
+
     /// Commands to be sent together.
     pub fn pipeline(&self) -> Pipeline {
         Pipeline { inner: self.inner.pipeline() }
@@ -76,9 +81,9 @@ impl Client {
     /// use fanfare::{blocking::Fanfare, commands::*};
     ///
     /// let client = Fanfare::connect("embedded:")?.client();
-    /// client.transact(["score"], |watched| {
-    ///     let score: Option<u32> = watched.get("score")?;
-    ///     let transaction = watched.transaction();
+    /// client.transact(["score"], |watch| {
+    ///     let score: Option<u32> = watch.client().get("score")?;
+    ///     let transaction = watch.transaction();
     ///     let _ = transaction.set("score", score.unwrap_or(0) + 1);
     ///     Ok((transaction, ()))
     /// })?;
@@ -88,14 +93,14 @@ impl Client {
     pub fn transact<R>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        build: impl Fn(&Client) -> Result<(Transaction, R), Error>,
+        build: impl Fn(&Watch) -> Result<(Transaction, R), Error>,
     ) -> Result<(Answers, R), Error> {
         let keys: Vec<_> = keys.into_iter().collect();
         let end = std::time::Instant::now() + self.inner.shared.timeout;
         let mut n_tries = 0;
         loop {
             let watch = self.watch(&keys)?;
-            let (transaction, rest) = match build(&watch.client) {
+            let (transaction, rest) = match build(&watch) {
                 Ok(built) => built,
                 Err(error) => {
                     watch.unwatch()?;
@@ -221,18 +226,6 @@ impl Pipeline {
     }
 }
 
-impl Run for Pipeline {
-    type Out<T: Send + 'static> = Ticket<T>;
-
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
-    }
-
-    fn run<T: Send + 'static>(&self, command: Command<T>) -> Ticket<T> {
-        self.inner.run(command)
-    }
-}
-
 /// The twin of [`fanfare::client::Transaction`](crate::client::Transaction).
 #[derive(Debug)]
 pub struct Transaction {
@@ -249,17 +242,36 @@ impl Transaction {
     }
 }
 
-impl Run for Transaction {
-    type Out<T: Send + 'static> = Ticket<T>;
+/// What pipelines and transactions have in common: commands are queued, and give tickets.
+macro_rules! queues {
+    ($($type:ty),+) => {$(
+        impl $type {
+            /// How many commands are queued.
+            pub fn len(&self) -> usize {
+                self.inner.len()
+            }
 
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
-    }
+            /// Whether none is.
+            pub fn is_empty(&self) -> bool {
+                self.inner.is_empty()
+            }
+        }
 
-    fn run<T: Send + 'static>(&self, command: Command<T>) -> Ticket<T> {
-        self.inner.run(command)
-    }
+        impl Run for $type {
+            type Out<T: Send + 'static> = Ticket<T>;
+
+            fn namespace(&self) -> &Namespace {
+                self.inner.namespace()
+            }
+
+            fn run<T: Send + 'static>(&self, command: Command<T>) -> Ticket<T> {
+                self.inner.run(command)
+            }
+        }
+    )+};
 }
+
+queues!(Pipeline, Transaction);
 
 /// The twin of [`fanfare::client::Watch`](crate::client::Watch).
 #[derive(Debug)]

@@ -11,7 +11,9 @@ use super::{
     stream::Stream,
     twin,
 };
-use crate::{Config, Error, LinkStats, Message, Options, Value, pubsub::Outcome};
+use crate::{
+    ActiveChannel, Config, Error, Kind, LinkStats, Message, Options, Outcome, SelfTest, Value,
+};
 
 /// The twin of [`fanfare::Fanfare`](crate::Fanfare): a connection to a broker, cheap to clone, for
 /// any number of threads.
@@ -39,20 +41,23 @@ impl Fanfare {
     /// # Panics
     /// On a thread that drives a runtime.
     pub fn connect(url: &str) -> Result<Self, Error> {
-        Self::connect_with(url, |options| options)
+        Self::builder(url).connect()
     }
 
-    /// Connects with other options.
+    /// A connection to be described.
     ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
+    /// # Example: options
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use std::time::Duration;
     ///
-    /// # Panics
-    /// As [`connect`](Self::connect).
-    pub fn connect_with(url: &str, change: impl FnOnce(Options) -> Options) -> Result<Self, Error> {
-        runtime::start()?;
-        let connecting = crate::Fanfare::builder(url).options(change).connect();
-        Ok(Self { inner: runtime::wait(connecting)? })
+    /// let fanfare = fanfare::blocking::Fanfare::builder("embedded:")
+    ///     .options(|options| options.request_timeout(Duration::from_secs(1)))
+    ///     .connect()?;
+    /// # Ok::<_, fanfare::Error>(())
+    /// ```
+    pub fn builder(url: &str) -> Builder {
+        Builder { inner: crate::Fanfare::builder(url) }
     }
 
     /// Connects as a configuration says.
@@ -73,8 +78,7 @@ impl Fanfare {
     /// # Ok::<_, fanfare::Error>(())
     /// ```
     pub fn from_config(config: &Config) -> Result<Self, Error> {
-        runtime::start()?;
-        Ok(Self { inner: runtime::wait(config.connect())? })
+        Builder { inner: config.builder() }.connect()
     }
 
     /// A client for commands with typed answers.
@@ -148,6 +152,45 @@ impl Fanfare {
     }
 }
 
+/// The twin of [`fanfare::Builder`](crate::Builder): a connection that is being described. Made by
+/// [`Fanfare::builder`].
+#[derive(Debug)]
+#[must_use = "nothing happens before `connect`"]
+pub struct Builder {
+    inner: crate::Builder,
+}
+
+impl Builder {
+    /// Changes the options. What is wrong with the URL is told by [`connect`](Self::connect).
+    pub fn options(self, change: impl FnOnce(Options) -> Options) -> Self {
+        Self { inner: self.inner.options(change) }
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`Fanfare::connect`].
+    ///
+    /// # Panics
+    /// As [`Fanfare::connect`].
+    pub fn connect(self) -> Result<Fanfare, Error> {
+        runtime::start()?;
+        Ok(Fanfare { inner: runtime::wait(self.inner.connect())? })
+    }
+
+    /// Returns at once and connects in the background, trying for ever.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), but for what only a server can tell.
+    ///
+    /// # Panics
+    /// As [`Fanfare::connect`].
+    pub fn connect_lazy(self) -> Result<Fanfare, Error> {
+        runtime::start()?;
+        Ok(Fanfare { inner: runtime::wait(self.inner.connect_lazy())? })
+    }
+}
+
 twin!(Fanfare {
     /// Asks the server for a sign of life, and returns how long it took.
     fn ping(&self) -> Duration;
@@ -163,6 +206,24 @@ twin!(Fanfare {
 
     /// Publishes a value as JSON.
     fn publish_json(&self, channel: impl AsRef<[u8]>, value: &(impl Serialize + ?Sized)) -> u64;
+
+    /// The channels that match a glob pattern and have subscribers, by their names.
+    fn active_channels(&self, pattern: impl AsRef<[u8]>) -> Vec<ActiveChannel>;
+
+    /// The same of sharded channels.
+    fn active_sharded_channels(&self, pattern: impl AsRef<[u8]>) -> Vec<ActiveChannel>;
+
+    /// How many clients are subscribed to each of these channels (or sharded channels), in their
+    /// order.
+    fn count_subscribers(
+        &self,
+        kind: Kind,
+        names: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Vec<u64>;
+
+    /// Publishes a random payload on a private channel, sees it arrive, and returns how long that
+    /// took.
+    fn self_test(&self) -> SelfTest;
 
     /// Publishes many messages, pipelined, and returns the outcome of each in their order.
     fn publish_batch(

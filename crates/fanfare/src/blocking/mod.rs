@@ -23,6 +23,12 @@
 //! from any thread, and what the asynchronous type promises (deadlines, delivery, what happens when a
 //! connection breaks) is promised by its twin: see there.
 //!
+//! Types have the same names as there. What there is a stream is an iterator here, with `next_within`
+//! for a time limit. Handlers ([`Subscriber::handle`], [`Router`], [`Worker`]) are plain functions:
+//! each call has a thread apart while it runs, at most 4,096 of them in the process; those beyond wait
+//! for one. A handler that never returns keeps its thread, whatever becomes of its message or entry.
+//! `tower` services are asynchronous: a router of them is made with [`Fanfare::asynchronous`].
+//!
 //! # Panics
 //! Every call that waits panics on a thread that drives an asynchronous runtime, which it would
 //! stop. Use the asynchronous types there, or `tokio::task::spawn_blocking`.
@@ -35,14 +41,22 @@
 
 mod client;
 mod fanfare;
+mod health;
+mod publisher;
 mod pubsub;
+mod router;
 mod runtime;
 mod stream;
+mod worker;
 
 pub use client::{Client, Pipeline, Transaction, Watch};
-pub use fanfare::Fanfare;
-pub use pubsub::{Handler, Subscriber, Subscription};
+pub use fanfare::{Builder, Fanfare};
+pub use health::{Events, Monitor};
+pub use publisher::{Lingering, Publisher, Receipt};
+pub use pubsub::{Handler, Subscriber, Subscription, SubscriptionNames};
+pub use router::{Handle, Router, RunningRouter};
 pub use stream::{Group, Stream, Tail};
+pub use worker::{DeadLetters, RunningWorker, Worker, WorkerEvents};
 
 /// Makes methods that wait of asynchronous ones with the same names.
 macro_rules! twin {

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{runtime, twin};
-use crate::{
-    Delivery, Error, HandlerStats, Kind, Message, Overflow, SubscriptionStats, pubsub::Outcome,
-};
+use crate::{Delivery, Error, HandlerStats, Kind, Message, Outcome, Overflow, SubscriptionStats};
 
 /// The twin of [`fanfare::Subscriber`](crate::Subscriber): a subscription that is being described.
 #[derive(Debug)]
@@ -119,6 +117,32 @@ impl Subscription {
         runtime::wait(self.inner.next_delivery())
     }
 
+    /// The next message or gap, if one comes within `limit`. `None`: none came, or this is the end.
+    pub fn next_delivery_within(&mut self, limit: Duration) -> Option<Delivery> {
+        runtime::wait(async { timeout(limit, self.inner.next_delivery()).await }).ok().flatten()
+    }
+
+    /// Waits for at least one message or gap, appends up to `n_max` of those that are there, and
+    /// returns how many; 0 is the end. Cheaper than one by one where there are many.
+    pub fn next_many(&mut self, into: &mut Vec<Delivery>, n_max: usize) -> usize {
+        runtime::wait(self.inner.next_many(into, n_max))
+    }
+
+    /// All messages and gaps.
+    pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> {
+        std::iter::from_fn(|| self.next_delivery())
+    }
+
+    /// The number by which events name this subscription.
+    pub fn id(&self) -> u64 {
+        self.inner.id()
+    }
+
+    /// What it is subscribed to, for another thread that shall change that while this one reads.
+    pub fn names(&self) -> SubscriptionNames {
+        SubscriptionNames { inner: self.inner.names() }
+    }
+
     /// Why it has ended; `None` while it has not.
     pub fn error(&self) -> Option<Error> {
         self.inner.error()
@@ -146,6 +170,33 @@ impl Iterator for Subscription {
     }
 }
 
+/// The twin of [`fanfare::SubscriptionNames`](crate::SubscriptionNames): what a [`Subscription`] is
+/// subscribed to, to be changed by other threads than the one that reads it.
+#[derive(Clone, Debug)]
+pub struct SubscriptionNames {
+    inner: crate::SubscriptionNames,
+}
+
+impl SubscriptionNames {
+    /// Why the subscription has ended; `None` while it has not.
+    pub fn error(&self) -> Option<Error> {
+        self.inner.error()
+    }
+
+    /// The counts, the queue's length and the age of the last successful read.
+    pub fn stats(&self) -> SubscriptionStats {
+        self.inner.stats()
+    }
+}
+
+twin!(SubscriptionNames {
+    /// Subscribes to more, and returns after the server has confirmed it.
+    fn add(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) -> ();
+
+    /// Unsubscribes from some of it.
+    fn remove(&self, names: impl IntoIterator<Item = (Kind, Bytes)>) => ();
+});
+
 /// The twin of [`fanfare::Handler`](crate::Handler). Stops when dropped.
 #[derive(Debug)]
 #[must_use = "the handler stops when this is dropped"]
@@ -164,13 +215,20 @@ impl Handler {
         self.inner.error()
     }
 
-    /// Unsubscribes, waits for what is being handled, and returns the final counts.
+    /// Unsubscribes, waits for what is being handled, and returns the final counts. What is queued
+    /// is not begun.
     pub fn stop(self) -> HandlerStats {
         runtime::wait(self.inner.stop())
+    }
+
+    /// Unsubscribes after everything that has arrived is handled, and returns the final counts.
+    pub fn finish(self) -> HandlerStats {
+        runtime::wait(self.inner.finish())
     }
 }
 
 twin!(Handler {
-    /// Waits until at least `n` messages are finished, or the subscription has ended.
-    fn drain(&self, n: u64) => HandlerStats;
+    /// Waits until at least `n` messages are [finished](HandlerStats::finished), or the subscription
+    /// has ended, and returns the counts.
+    fn wait_finished(&self, n: u64) => HandlerStats;
 });

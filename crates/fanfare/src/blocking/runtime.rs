@@ -9,6 +9,10 @@ use crate::{Error, ErrorKind};
 /// Made by the first call, and never ended: what lives on it may be dropped at any time.
 static RUNTIME: Mutex<Option<Handle>> = Mutex::new(None);
 
+/// Most handlers that run at the same time. They are bounded by what programs ask for already
+/// (`concurrency`); a process that has more than this in all is better off if some wait.
+const HANDLERS_MAX: usize = 4_096;
+
 /// Starts the thread if it does not run yet.
 pub(super) fn start() -> Result<Handle, Error> {
     let mut running = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -21,6 +25,7 @@ pub(super) fn start() -> Result<Handle, Error> {
     };
     let runtime = Builder::new_current_thread()
         .thread_name("fanfare-handler")
+        .max_blocking_threads(HANDLERS_MAX)
         .enable_all()
         .build()
         .map_err(failed)?;

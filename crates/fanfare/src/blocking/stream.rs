@@ -100,6 +100,10 @@ twin!(Stream {
     /// Trims the stream, and returns how many entries that removed.
     fn trim(&self, trim: Trim) -> u64;
 
+    /// Trims the stream until the server says that it takes at most so many bytes of memory, and
+    /// returns how many entries that removed.
+    fn trim_to_bytes(&self, bytes_max: u64) -> u64;
+
     /// Deletes entries, and returns how many of them were there.
     fn delete(&self, ids: impl IntoIterator<Item = StreamId>) -> u64;
 
@@ -132,6 +136,16 @@ impl Tail {
         runtime::wait(self.inner.next_delivery())
     }
 
+    /// The next entry or event, if one comes within `limit`. `None`: none came, or this is the end.
+    pub fn next_delivery_within(&mut self, limit: Duration) -> Option<Delivery> {
+        runtime::wait(async { timeout(limit, self.inner.next_delivery()).await }).ok().flatten()
+    }
+
+    /// All entries and events.
+    pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> {
+        std::iter::from_fn(|| self.next_delivery())
+    }
+
     /// The ID of the entry that was handed out last.
     pub fn last_id(&self) -> Option<StreamId> {
         self.inner.last_id()
@@ -159,7 +173,19 @@ impl Iterator for Tail {
 /// The twin of [`fanfare::stream::Group`](crate::stream::Group).
 #[derive(Clone, Debug)]
 pub struct Group {
-    inner: crate::stream::Group,
+    pub(super) inner: crate::stream::Group,
+}
+
+impl Group {
+    /// The name.
+    pub fn name(&self) -> &[u8] {
+        self.inner.name()
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> Stream {
+        Stream { inner: self.inner.stream().clone() }
+    }
 }
 
 twin!(Group {

@@ -10,7 +10,7 @@ mod router;
 mod subscriber;
 
 pub use active::ActiveChannel;
-pub use codec::{Codec, Json, Raw, Text};
+pub use codec::{Codec, Raw, Text};
 pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
 pub use publisher::Publisher;
 pub use router::{
@@ -20,4 +20,5 @@ pub use router::{
 
 pub(crate) use handler::panic_text;
 pub use handler::{Handler, HandlerStats, Outcome};
+pub(crate) use router::Undecodable;
 pub use subscriber::Subscriber;

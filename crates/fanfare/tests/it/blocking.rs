@@ -4,7 +4,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fanfare::{
@@ -50,6 +50,23 @@ macro_rules! on_every_topology {
     )+};
 }
 
+/// Waits, for at most some minutes, until `done` says so.
+fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
+    let end = Instant::now() + 4 * PATIENCE;
+    while !done() {
+        if end <= Instant::now() {
+            return Err(format!("not in four minutes: {what}").into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+mod health;
+mod publisher;
+mod router;
+mod worker;
+
 on_every_topology!(
     messages_come_to_iterators_and_handlers,
     streams_are_followed,
@@ -89,7 +106,7 @@ fn messages_come_to_iterators_and_handlers(server: &Target) -> TestResult {
     for expected in ["1", "2", "3", "4"] {
         assert_eq!(handled.recv_timeout(PATIENCE)?, expected);
     }
-    let stats = handler.drain(6);
+    let stats = handler.wait_finished(6);
     assert_eq!((stats.handled, stats.failed, stats.panicked), (4, 1, 1));
     assert_eq!(handler.stop().finished(), 6);
     fanfare.close();
@@ -138,10 +155,10 @@ fn commands_are_run_from_any_thread(server: &Target) -> TestResult {
                 for _ in 0..25 {
                     client.incr("n")?;
                 }
-                client.transact(["{t}n"], |watched| {
+                client.transact(["{t}n"], |watch| {
                     n_tried.fetch_add(1, Ordering::Relaxed);
-                    let n: Option<u64> = watched.get("{t}n")?;
-                    let transaction = watched.transaction();
+                    let n: Option<u64> = watch.client().get("{t}n")?;
+                    let transaction = watch.transaction();
                     let _ = transaction.set("{t}n", n.unwrap_or(0) + 1);
                     Ok((transaction, ()))
                 })?;

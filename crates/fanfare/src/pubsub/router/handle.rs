@@ -29,7 +29,7 @@ pub trait Handle<Args, S>: Send + Sync + 'static {
 
 /// A message could not be turned into a handler's arguments.
 #[derive(Debug)]
-pub(super) struct Undecodable(pub(super) Error);
+pub(crate) struct Undecodable(pub(crate) Error);
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
