@@ -36,11 +36,11 @@
 //!   [`Tail`](stream::Tail) misses nothing that the stream still has.
 //! - [`Client`](client::Client) runs commands and gives typed answers: keys, strings, counters, JSON,
 //!   hashes, lists, sets, sorted sets, scripts, pipelines, transactions.
-//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`Config`] reads how to connect from files and the environment, by the names that they have in
 //!   other libraries.
 //! - [`Worker`](worker::Worker) handles the entries of a stream, together with others, each at
 //!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
+//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
