@@ -96,6 +96,27 @@ pub trait Lists: Run {
         self.run(words(self, "LSET").key(key).arg(index).arg(element).reply())
     }
 
+    /// Puts an element beside the first one that equals `pivot`, on its left or its right, and returns
+    /// the length. `None`: there is no such element, or no list (`LINSERT`).
+    fn linsert(
+        &self,
+        key: impl AsRef<[u8]>,
+        side: End,
+        pivot: impl ToArg,
+        element: impl ToArg,
+    ) -> Self::Out<Option<u64>> {
+        let side = match side {
+            End::Left => "BEFORE",
+            End::Right => "AFTER",
+        };
+        let words = words(self, "LINSERT").key(key).word(side).arg(pivot).arg(element);
+        self.run(words.reply_by(|value, _| {
+            // 0: no list; -1: no such element.
+            let len = i64::from_value(value)?;
+            Ok(u64::try_from(len).ok().filter(|len| *len != 0))
+        }))
+    }
+
     /// Removes elements that equal this one: up to `n` from the head, up to `-n` from the tail, all
     /// with 0. Returns how many (`LREM`).
     fn lrem(&self, key: impl AsRef<[u8]>, n: i64, element: impl ToArg) -> Self::Out<u64> {

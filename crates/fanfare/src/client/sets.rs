@@ -99,6 +99,18 @@ pub trait Sets: Run {
         self.run(words(self, "SDIFF").keys(keys).reply())
     }
 
+    /// How many members are in all of these; no more than `limit` are counted (`SINTERCARD`, since Redis
+    /// 7.0).
+    fn sinter_card(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        limit: Option<u64>,
+    ) -> Self::Out<u64> {
+        let words = words(self, "SINTERCARD").counted(keys);
+        let words = limit.into_iter().fold(words, |it, n| it.word("LIMIT").arg(n));
+        self.run(words.reply())
+    }
+
     /// Keeps what is in all of these under `to`, and returns how many (`SINTERSTORE`).
     fn sinter_store(
         &self,

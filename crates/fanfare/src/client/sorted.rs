@@ -187,6 +187,21 @@ pub trait SortedSets: Run {
         self.run(words.reply_by(|value, _| pairs(value)))
     }
 
+    /// Members with a score in the range and their scores, highest first, at most `limit`
+    /// (`ZREVRANGEBYSCORE`).
+    fn zrevrange_by_score<T: FromValue>(
+        &self,
+        key: impl AsRef<[u8]>,
+        scores: impl RangeBounds<f64>,
+        limit: Option<u64>,
+    ) -> Self::Out<Vec<(T, f64)>> {
+        let words = words(self, "ZREVRANGEBYSCORE").key(key);
+        let words = words.arg(bound(scores.end_bound(), "+inf"));
+        let words = words.arg(bound(scores.start_bound(), "-inf")).word("WITHSCORES");
+        let words = limit.into_iter().fold(words, |it, n| it.word("LIMIT").arg(0_u64).arg(n));
+        self.run(words.reply_by(|value, _| pairs(value)))
+    }
+
     /// Takes up to `n` members with the lowest scores (`ZPOPMIN`).
     fn zpopmin<T: FromValue>(&self, key: impl AsRef<[u8]>, n: u64) -> Self::Out<Vec<(T, f64)>> {
         self.run(words(self, "ZPOPMIN").key(key).arg(n).reply_by(|value, _| pairs(value)))

@@ -172,6 +172,17 @@ pub trait Strings: Run {
         self.run(words.reply())
     }
 
+    /// Sets several keys at once if none of them is there; whether they were set (`MSETNX`). In a
+    /// cluster they must be in one slot.
+    fn mset_nx(
+        &self,
+        values: impl IntoIterator<Item = (impl AsRef<[u8]>, impl ToArg)>,
+    ) -> Self::Out<bool> {
+        let words = words(self, "MSETNX");
+        let words = values.into_iter().fold(words, |words, (key, value)| words.key(key).arg(value));
+        self.run(words.reply())
+    }
+
     /// Adds 1 to a number, which is 0 if there is none, and returns the result (`INCR`).
     fn incr(&self, key: impl AsRef<[u8]>) -> Self::Out<i64> {
         self.run(words(self, "INCR").key(key).reply())
@@ -211,6 +222,21 @@ pub trait Strings: Run {
     /// Overwrites from `offset` on, and returns the length in bytes (`SETRANGE`).
     fn set_range(&self, key: impl AsRef<[u8]>, offset: u64, value: impl ToArg) -> Self::Out<u64> {
         self.run(words(self, "SETRANGE").key(key).arg(offset).arg(value).reply())
+    }
+
+    /// Sets a bit, and returns what it was; offset 0 is the highest bit of the first byte (`SETBIT`).
+    fn set_bit(&self, key: impl AsRef<[u8]>, offset: u64, bit: bool) -> Self::Out<bool> {
+        self.run(words(self, "SETBIT").key(key).arg(offset).arg(u16::from(bit)).reply())
+    }
+
+    /// A bit; false beyond the end (`GETBIT`).
+    fn get_bit(&self, key: impl AsRef<[u8]>, offset: u64) -> Self::Out<bool> {
+        self.run(words(self, "GETBIT").key(key).arg(offset).reply())
+    }
+
+    /// How many bits are set (`BITCOUNT`).
+    fn bit_count(&self, key: impl AsRef<[u8]>) -> Self::Out<u64> {
+        self.run(words(self, "BITCOUNT").key(key).reply())
     }
 }
 

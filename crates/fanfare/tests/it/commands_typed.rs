@@ -102,6 +102,11 @@ async fn keys_and_strings(c: &Client) -> TestResult {
     assert_eq!(c.strlen("{k}f").await?, 3);
     assert_eq!(c.get_range::<String>("{k}f", 1, -1).await?, "23");
     assert_eq!(c.set_range("{k}f", 1, "99").await?, 3);
+    assert!(!c.mset_nx([("{k}f", 1), ("{k}h", 2)]).await?);
+    assert!(c.mset_nx([("{k}h", 1), ("{k}i", 2)]).await?);
+    assert!(!c.set_bit("{k}j", 9, true).await? && c.set_bit("{k}j", 9, true).await?);
+    assert!(c.get_bit("{k}j", 9).await? && !c.get_bit("{k}j", 99).await?);
+    assert_eq!(c.bit_count("{k}j").await?, 1);
     assert_eq!(c.del(["{k}d", "{k}x"]).await?, 1);
     assert_eq!(c.unlink(["{k}b", "{k}e"]).await?, 2);
     Ok(())
@@ -163,7 +168,12 @@ async fn lists(c: &Client) -> TestResult {
     c.ltrim("{l}", -1, -1).await?;
     assert_eq!(c.llen("{l}").await?, 1);
     assert_eq!(c.lpop::<Json<Order>>("{l}").await?, Some(Json(order())));
-    c.rpush("{l}", [1, 2, 3]).await?;
+    c.rpush("{l}", [1, 3]).await?;
+    assert_eq!(c.linsert("{l}", End::Left, 3, 2).await?, Some(3));
+    assert_eq!(c.linsert("{l}", End::Right, 3, 9).await?, Some(4));
+    assert_eq!(c.linsert("{l}", End::Right, 7, 9).await?, None);
+    assert_eq!(c.linsert("none", End::Right, 7, 9).await?, None);
+    assert_eq!(c.rpop::<i64>("{l}").await?, Some(9));
     assert_eq!(c.pop_n::<i64>("{l}", End::Right, 2).await?, [3, 2]);
     assert!(c.pop_n::<i64>("none", End::Left, 2).await?.is_empty());
     Ok(())
@@ -180,6 +190,7 @@ async fn sets(c: &Client) -> TestResult {
     assert_eq!(c.sinter::<HashSet<String>>(keys).await?, set(&["b", "c"]));
     assert_eq!(c.sunion::<HashSet<String>>(keys).await?, set(&["a", "b", "c", "d"]));
     assert_eq!(c.sdiff::<Vec<String>>(keys).await?, ["a"]);
+    assert_eq!((c.sinter_card(keys, None).await?, c.sinter_card(keys, Some(1)).await?), (2, 1));
     assert_eq!(c.sinter_store("{s}3", keys).await?, 2);
     assert_eq!(c.sunion_store("{s}3", keys).await?, 4);
     assert_eq!(c.sdiff_store("{s}3", keys).await?, 1);
@@ -211,6 +222,9 @@ async fn sorted_sets(c: &Client) -> TestResult {
     assert_eq!(c.zrevrange_with_scores("{z}", 0, 0).await?, scored(&[("c", inf)]));
     assert_eq!(c.zrange_by_score("{z}", 1.5..3.0, None).await?, scored(&[("a", 1.5)]));
     assert_eq!(c.zrange_by_score("{z}", .., Some(1)).await?, scored(&[("a", 1.5)]));
+    assert_eq!(c.zrevrange_by_score("{z}", .., Some(1)).await?, scored(&[("c", inf)]));
+    let down = scored(&[("b", 3.0), ("a", 1.5)]);
+    assert_eq!(c.zrevrange_by_score("{z}", 1.5..inf, None).await?, down);
     c.zadd("{z}2", [(1.0, "a")]).await?;
     assert_eq!(c.zunion_store("{z}3", ["{z}", "{z}2"]).await?, 3);
     assert_eq!(c.zinter_store("{z}3", ["{z}", "{z}2"]).await?, 1);

@@ -505,7 +505,32 @@ async fn a_stuck_handler_makes_health_bad(server: Target) -> TestResult {
     router.wait_finished(3).await;
     fanfare.health().check(impatient)?;
     drop(router);
-    until("it is no longer listed", || fanfare.health().live.is_empty()).await
+    until("it is no longer listed", || fanfare.health().live.is_empty()).await?;
+
+    // Channels that go on do not hide one that does not.
+    let handler = async |State(gate): State<Arc<Semaphore>>, channel: Channel| {
+        if channel.name() == "stuck" {
+            drop(gate.acquire().await);
+        }
+    };
+    let router = fanfare.router().state(gate).concurrency(2).pattern("*", handler).start().await?;
+    let publishing = tokio::spawn({
+        let fanfare = fanfare.clone();
+        async move {
+            loop {
+                for channel in ["stuck", "other"] {
+                    // What gets lost comes again.
+                    let _ = fanfare.publish(channel, "x").await;
+                }
+            }
+        }
+    });
+    until("the stall is seen", || fanfare.health().check(impatient).is_err()).await?;
+    publishing.abort();
+    assert!(0 < router.stats().finished(), "others went on");
+    let told = fanfare.health().check(impatient).err().ok_or("it is well")?;
+    assert!(told.to_string().contains("handler \"*\" has taken nothing for"), "{told}");
+    Ok(())
 }
 
 /// A layer as those of tower are: it passes each second message on.

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -27,8 +27,8 @@ enum Waiting {
     /// One after the other, whatever their channels.
     InLine {
         messages: VecDeque<Message>,
-        /// Whether one is being handled.
-        is_busy: bool,
+        /// Since when one is being handled.
+        busy_since: Option<Instant>,
     },
     /// Each channel's in a lane of its own.
     ByChannel(Channels),
@@ -49,7 +49,7 @@ impl Lanes {
     /// For a handler of so many messages at a time.
     pub(super) fn new(bounds: Queue, concurrency: usize) -> Self {
         let waiting = match concurrency {
-            0 | 1 => Waiting::InLine { messages: VecDeque::new(), is_busy: false },
+            0 | 1 => Waiting::InLine { messages: VecDeque::new(), busy_since: None },
             _ => Waiting::ByChannel(Channels::default()),
         };
         Self { bounds, waiting, n_bytes: 0 }
@@ -80,17 +80,17 @@ impl Lanes {
 
     /// The oldest message that may be handled now. Until [`done`](Self::done), no other of its
     /// lane may.
-    pub(super) fn take(&mut self) -> Option<Message> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Message> {
         let message = match &mut self.waiting {
-            Waiting::InLine { messages, is_busy } => {
-                if *is_busy {
+            Waiting::InLine { messages, busy_since } => {
+                if busy_since.is_some() {
                     return None;
                 }
                 let message = messages.pop_front()?;
-                *is_busy = true;
+                *busy_since = Some(now);
                 message
             }
-            Waiting::ByChannel(channels) => channels.take()?,
+            Waiting::ByChannel(channels) => channels.take(now)?,
         };
         self.n_bytes -= cost(&message);
         Some(message)
@@ -99,7 +99,7 @@ impl Lanes {
     /// A message of this channel has been handled.
     pub(super) fn done(&mut self, channel: &Bytes) {
         match &mut self.waiting {
-            Waiting::InLine { is_busy, .. } => *is_busy = false,
+            Waiting::InLine { busy_since, .. } => *busy_since = None,
             Waiting::ByChannel(channels) => channels.done(channel),
         }
     }
@@ -107,7 +107,9 @@ impl Lanes {
     /// Whether something may be handled now.
     pub(super) fn is_ready(&self) -> bool {
         match &self.waiting {
-            Waiting::InLine { messages, is_busy } => !is_busy && !messages.is_empty(),
+            Waiting::InLine { messages, busy_since } => {
+                busy_since.is_none() && !messages.is_empty()
+            }
             Waiting::ByChannel(channels) => !channels.ready.is_empty(),
         }
     }
@@ -125,13 +127,19 @@ impl Lanes {
         self.n_bytes
     }
 
-    /// When the oldest that waits was read from the socket.
-    pub(super) fn oldest(&self) -> Option<SystemTime> {
-        let oldest = match &self.waiting {
-            Waiting::InLine { messages, .. } => messages.front(),
-            Waiting::ByChannel(channels) => channels.waiting.first_key_value().map(|it| it.1),
-        };
-        oldest.map(|message| message.received_at)
+    /// When the oldest that waits was read from the socket, and since when the one before it in its
+    /// lane is being handled, if that is what it waits for.
+    pub(super) fn oldest(&self) -> Option<(SystemTime, Option<Instant>)> {
+        match &self.waiting {
+            Waiting::InLine { messages, busy_since } => {
+                messages.front().map(|message| (message.received_at, *busy_since))
+            }
+            Waiting::ByChannel(channels) => {
+                let (_, message) = channels.waiting.first_key_value()?;
+                let lane = channels.lanes.get(&message.channel);
+                Some((message.received_at, lane.and_then(|lane| lane.busy_since)))
+            }
+        }
     }
 
     fn has_room(&self, cost: usize) -> bool {
@@ -165,7 +173,8 @@ struct Channels {
 #[derive(Debug, Default)]
 struct Lane {
     waiting: VecDeque<u64>,
-    is_busy: bool,
+    /// Since when one is being handled.
+    busy_since: Option<Instant>,
 }
 
 impl Channels {
@@ -173,26 +182,26 @@ impl Channels {
         let number = self.next_number;
         self.next_number += 1;
         let lane = self.lanes.entry(message.channel.clone()).or_default();
-        if !lane.is_busy && lane.waiting.is_empty() {
+        if lane.busy_since.is_none() && lane.waiting.is_empty() {
             self.ready.insert(number);
         }
         lane.waiting.push_back(number);
         self.waiting.insert(number, message);
     }
 
-    fn take(&mut self) -> Option<Message> {
+    fn take(&mut self, now: Instant) -> Option<Message> {
         let number = self.ready.pop_first()?;
         let message = self.waiting.remove(&number)?;
         if let Some(lane) = self.lanes.get_mut(&message.channel) {
             lane.waiting.pop_front();
-            lane.is_busy = true;
+            lane.busy_since = Some(now);
         }
         Some(message)
     }
 
     fn done(&mut self, channel: &Bytes) {
         let Some(lane) = self.lanes.get_mut(channel) else { return };
-        lane.is_busy = false;
+        lane.busy_since = None;
         match lane.waiting.front() {
             Some(first) => {
                 self.ready.insert(*first);
@@ -212,7 +221,7 @@ impl Channels {
             if self.ready.remove(&number) {
                 self.ready.extend(next);
             }
-            if next.is_none() && !lane.is_busy {
+            if next.is_none() && lane.busy_since.is_none() {
                 self.lanes.remove(&message.channel);
             }
         }

@@ -323,7 +323,7 @@ impl Route {
         if state.phase == Phase::Stopped {
             return Some(None);
         }
-        let Some(message) = state.lanes.take() else {
+        let Some(message) = state.lanes.take(Instant::now().into_std()) else {
             let is_over = state.phase == Phase::Draining && state.lanes.len() == 0;
             return is_over.then_some(None);
         };
@@ -391,9 +391,13 @@ impl Vital for Route {
         let mut vitals = Vitals::new(LiveKind::Handler, name);
         vitals.queued = state.lanes.len();
         vitals.dropped = state.stats.dropped;
-        // Nothing new has been begun since, or what waits is younger.
-        let oldest_age = state.lanes.oldest().map(|at| at.elapsed().unwrap_or_default());
-        vitals.stalled_for = oldest_age.map(|age| age.min(state.last_finished.elapsed()));
+        // What waits is younger, or since then the handler is busy with the one before it; or, if it
+        // waits for any hand, none has finished anything.
+        vitals.stalled_for = state.lanes.oldest().map(|(received_at, busy_since)| {
+            let age = received_at.elapsed().unwrap_or_default();
+            let since = busy_since.map_or(state.last_finished, Instant::from_std);
+            age.min(since.elapsed())
+        });
         if let Some(error) = &state.stats.error {
             vitals.state = LiveState::Ended(error.clone());
         }

@@ -1,7 +1,5 @@
 //! One hand and many, every policy, and a plain list as the model.
 
-use std::time::SystemTime;
-
 use fanfare_client::Kind;
 
 use super::*;
@@ -12,7 +10,7 @@ fn message(channel: &str, number: u64) -> Message {
 }
 
 fn taken(lanes: &mut Lanes) -> Option<(String, u64)> {
-    let message = lanes.take()?;
+    let message = lanes.take(Instant::now())?;
     let number = message.text().unwrap().parse().unwrap();
     Some((message.channel_name().into_owned(), number))
 }
