@@ -65,7 +65,7 @@ impl Subscriber {
     ///     println!("{}", message.channel_name());
     /// })?;
     /// fanfare.publish("jobs", "1")?;
-    /// assert_eq!(handler.drain(1).handled, 1);
+    /// assert_eq!(handler.wait_finished(1).handled, 1);
     /// # Ok::<_, fanfare::Error>(())
     /// ```
     pub fn handle<F, T>(self, handler: F) -> Result<Handler, Error>
