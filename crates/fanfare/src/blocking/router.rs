@@ -2,10 +2,11 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::mpsc;
 
 use super::{Fanfare, runtime};
@@ -245,8 +246,8 @@ impl Gaps {
         while rung.recv().await.is_some() {
             let Some(gap) = self.take() else { continue };
             let on_gap = on_gap.clone();
-            let told = tokio::task::spawn_blocking(move || on_gap(&gap)).await;
-            if let Err(Ok(panic)) = told.map_err(tokio::task::JoinError::try_into_panic) {
+            let telling = runtime::apart(move || on_gap(&gap));
+            if let Err(panic) = AssertUnwindSafe(telling).catch_unwind().await {
                 tracing::error!(panic = %panic_text(&*panic), "a router's `on_gap` panicked");
             }
         }

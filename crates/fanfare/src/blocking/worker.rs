@@ -166,6 +166,47 @@ impl Worker {
         };
         Ok(RunningWorker { inner: runtime::wait(async { self.inner.spawn(handle) })? })
     }
+
+    /// Works until `shutdown` returns, which is called on a thread apart, then
+    /// [drains](RunningWorker::drain) for at most `deadline`. Returns the final numbers. If the
+    /// connection is closed it returns earlier, and leaves that thread to itself.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Example: until somebody says so
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// let fanfare = fanfare::blocking::Fanfare::connect("embedded:")?;
+    /// let (stop, stopped) = mpsc::channel::<()>();
+    /// std::thread::spawn(move || drop(stop));
+    /// let worker = fanfare.stream("jobs to do").group("team").worker();
+    /// let (until, deadline) = (move || drop(stopped.recv()), Duration::from_secs(10));
+    /// let stats = worker.run(|entry, _context| println!("{}", entry.id), until, deadline)?;
+    /// assert_eq!(stats.held, 0);
+    /// # Ok::<_, fanfare::Error>(())
+    /// ```
+    pub fn run<F, T>(
+        self,
+        handler: F,
+        shutdown: impl FnOnce() + Send + 'static,
+        deadline: Duration,
+    ) -> Result<WorkerStats, Error>
+    where
+        F: Fn(Arc<Entry>, Context) -> T + Send + Sync + 'static,
+        T: Outcome,
+    {
+        let worker = self.spawn(handler)?;
+        runtime::wait(async {
+            tokio::select! {
+                () = runtime::apart(shutdown) => {}
+                () = worker.inner.ended() => {}
+            }
+        });
+        Ok(worker.drain(deadline))
+    }
 }
 
 /// The twin of [`fanfare::worker::RunningWorker`](crate::worker::RunningWorker).

@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
+    ("blocking", "billed 3"),
     ("connect", "arrived after"),
     ("health", "there and back"),
     ("router", "order 3: sugar"),

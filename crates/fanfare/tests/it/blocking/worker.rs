@@ -99,5 +99,16 @@ fn handlers_block_side_by_side_and_are_waited_for(server: &Target) -> TestResult
     drop(open);
     let stats = worker.drain(PATIENCE);
     assert_eq!((stats.counts.handled, stats.counts.acknowledged, stats.held), (4, 4, 0));
+
+    // As a whole program does it: until one of its threads says so.
+    let (stop, stopped) = mpsc::channel();
+    jobs.add([("n", "the last")])?;
+    let handler = move |entry: Arc<Entry>, _: Context| {
+        entry.text("n").map_err(|_| "no number")?;
+        stop.send(()).map_err(|_| "nobody listens")
+    };
+    let until = move || assert!(stopped.recv_timeout(PATIENCE).is_ok(), "nothing is handled");
+    let stats = jobs.group("team").worker().run(handler, until, PATIENCE)?;
+    assert_eq!((stats.counts.handled, stats.state), (1, WorkerState::Stopped));
     Ok(())
 }
