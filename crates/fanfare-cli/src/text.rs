@@ -16,10 +16,14 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-/// `1 message`, `2 messages`.
+/// `1 message`, `2 messages`, `2 entries`.
 pub(crate) fn counted(n: u64, noun: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(n))
+    let stem = noun.strip_suffix('y').filter(|it| !it.ends_with(['a', 'e', 'i', 'o', 'u']));
+    match (n, stem) {
+        (1, _) => format!("1 {noun}"),
+        (n, Some(stem)) => format!("{} {stem}ies", count(n)),
+        (n, None) => format!("{} {noun}s", count(n)),
+    }
 }
 
 /// A duration with three digits: `12.3 µs`, `4.56 ms`, `7.89 s`.
@@ -109,6 +113,11 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(counted(1, "message"), "1 message");
         assert_eq!(counted(2_000, "message"), "2,000 messages");
+        assert_eq!(
+            [0, 1, 2].map(|n| counted(n, "delivery")),
+            ["0 deliveries", "1 delivery", "2 deliveries"]
+        );
+        assert_eq!(counted(2, "key"), "2 keys");
         assert_eq!(duration(Duration::from_nanos(12_340)), "12.3 µs");
         assert_eq!(duration(Duration::from_millis(250)), "250 ms");
         assert_eq!(duration(Duration::from_millis(1_500)), "1.50 s");

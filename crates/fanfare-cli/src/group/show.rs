@@ -105,7 +105,7 @@ fn pending_as_line(entry: &PendingEntry) -> String {
     format!(
         "  {}  {}  idle {}  {owner}",
         output::styled(DIM, entry.id),
-        text::counted(entry.deliveries, "delivery").replace("deliverys", "deliveries"),
+        text::counted(entry.deliveries, "delivery"),
         text::duration(entry.idle),
     )
 }

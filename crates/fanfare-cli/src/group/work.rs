@@ -1,7 +1,8 @@
 //! `fanfare group work`: run a program for each entry of a group.
 
 use std::ffi::OsString;
-use std::process::Stdio;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,15 +11,17 @@ use clap::Args;
 use fanfare::Backoff;
 use fanfare::stream::Entry;
 use fanfare::worker::{Context, RunningWorker, WorkerEvent, WorkerEvents, WorkerStats};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{ChildStderr, Command};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Notify;
 
 use crate::cli::{self, Server};
 use crate::entry;
 use crate::exit::Exit;
 use crate::output::{self, BAD, CARE, DIM, GOOD};
+use crate::pace;
 use crate::text;
 
 /// Run a program for each entry of a group; exit code 0 acknowledges it
@@ -28,7 +31,8 @@ use crate::text;
 /// called name (letters become capitals, everything else but digits an underscore). If it exits with
 /// anything but 0, the entry is tried again later; after the last time, it is put with the dead
 /// letters, with the last line of its standard error. Any number of these may work in a group; what
-/// one of them leaves behind, the others take over. Ctrl-C waits for the programs that run.
+/// one of them leaves behind, the others take over. Ctrl-C waits for the programs that run, up to
+/// half a minute; a second one kills them.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +64,7 @@ pub(crate) struct Work {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = cli::seconds)]
     lease: Duration,
     /// Programs started each second, at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = pace::rate)]
     rate: Option<f64>,
     /// End after so many entries were handled
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -78,6 +82,11 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is kept of a program's standard error to say why it failed.
 const REASON_LEN_MAX: usize = 300;
+/// Where a line of a program's standard error is broken.
+const LINE_LEN_MAX: usize = 4_096;
+/// How long the standard error of a program that has ended is read on: what it has left in the
+/// background may keep it open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Work {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
@@ -136,7 +145,11 @@ async fn end(worker: RunningWorker) -> WorkerStats {
     if 0 < worker.stats().in_flight {
         output::note(output::styled(DIM, "waiting for the programs that run"));
     }
-    worker.drain(PATIENCE).await
+    let stats = worker.stats();
+    tokio::select! {
+        stats = worker.drain(PATIENCE) => stats,
+        () = cli::interrupted() => stats,
+    }
 }
 
 fn sum_up(stats: &WorkerStats) {
@@ -191,17 +204,15 @@ async fn execute(job: &Job, entry: &Entry, context: &Context) -> Result<(), Stri
         }
     }
     command.stdin(Stdio::piped()).stderr(Stdio::piped());
+    // A Ctrl-C in a terminal is for this program, which waits for those that it has started.
+    command.process_group(0);
     let mut child = command.spawn().map_err(|error| format!("/bin/sh can not be run: {error}"))?;
+    let mut group = ProcessGroup::of(&child);
     let input = as_json(job, entry, context).to_string() + "\n";
-    let feed = async {
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program need not read it.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        }
-    };
-    let listen = hear(child.stderr.take());
-    let ((), reason) = tokio::join!(feed, listen);
-    let status = child.wait().await.map_err(|error| format!("the program is lost: {error}"))?;
+    let mut reason = None;
+    let status = attend(&mut child, input, &mut reason).await;
+    let status = status.map_err(|error| format!("the program is lost: {error}"))?;
+    group.handle_ended();
     match (status.success(), reason) {
         (true, _) => Ok(()),
         (false, Some(reason)) => Err(format!("{status}: {reason}")),
@@ -209,18 +220,80 @@ async fn execute(job: &Job, entry: &Entry, context: &Context) -> Result<(), Stri
     }
 }
 
-/// Hands a program's standard error on, and returns its last line.
-async fn hear(stderr: Option<ChildStderr>) -> Option<String> {
-    let mut lines = BufReader::new(stderr?).split(b'\n');
-    let mut last = None;
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        output::note(&line);
-        if !line.trim().is_empty() {
-            last = Some(text::shortened(line.trim(), REASON_LEN_MAX));
+/// Feeds a program and listens to it until it ends.
+async fn attend(
+    child: &mut Child,
+    input: String,
+    reason: &mut Option<String>,
+) -> std::io::Result<ExitStatus> {
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // A program need not read it.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let mut talk = pin!(async { tokio::join!(feed, hear(stderr, reason)) });
+    let status = tokio::select! {
+        status = child.wait() => status,
+        _ = &mut talk => return child.wait().await,
+    };
+    // It may have ended before its last words were read.
+    let _ = tokio::time::timeout(LAST_WORDS, talk).await;
+    status
+}
+
+/// Hands a program's standard error on, and keeps its last line.
+async fn hear(stderr: Option<ChildStderr>, last: &mut Option<String>) {
+    let Some(mut stderr) = stderr else { return };
+    let mut line = Vec::new();
+    let mut buffer = [0; 1_024];
+    while let Ok(n @ 1..) = stderr.read(&mut buffer).await {
+        for byte in buffer.iter().take(n) {
+            match byte {
+                b'\n' => hand_on(&mut line, last),
+                _ if line.len() == LINE_LEN_MAX => {
+                    hand_on(&mut line, last);
+                    line.push(*byte);
+                }
+                _ => line.push(*byte),
+            }
         }
     }
-    last
+    if !line.is_empty() {
+        hand_on(&mut line, last);
+    }
+}
+
+fn hand_on(line: &mut Vec<u8>, last: &mut Option<String>) {
+    let text = String::from_utf8_lossy(line).into_owned();
+    line.clear();
+    output::note(&text);
+    if !text.trim().is_empty() {
+        *last = Some(text::shortened(text.trim(), REASON_LEN_MAX));
+    }
+}
+
+/// A program and all that it has started; they are killed together, if the program has not ended.
+struct ProcessGroup(Option<Pid>);
+
+impl ProcessGroup {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|it| Pid::from_raw(it.cast_signed())))
+    }
+
+    fn handle_ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // It may have ended in this moment.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
 }
 
 /// The name of the environment variable for a field; `None` if nothing of it can be in one.
@@ -283,8 +356,7 @@ async fn tell(mut events: WorkerEvents) {
                 care(format!("{id} is put with the dead letters as {dead_id}: {error}"));
             }
             WorkerEvent::Cleared { ids } => {
-                let n =
-                    text::counted(ids.len() as u64, "trimmed entry").replace("entrys", "entries");
+                let n = text::counted(ids.len() as u64, "trimmed entry");
                 care(format!("cleared {n} that nobody can handle any more"));
             }
             _ => {}
