@@ -14,6 +14,8 @@ mod client;
 mod cluster;
 mod frame;
 mod process;
+// The same as in `fanfare::testing`, on which this crate does not depend: it tests what that is made of.
+#[path = "../../fanfare/src/testing/seed.rs"]
 mod seed;
 mod sentinel;
 mod server;
