@@ -127,7 +127,8 @@ impl DeadLetters {
         let most = usize::try_from(n_max).unwrap_or(usize::MAX);
         while letters.len() < most {
             let start = std::ops::Bound::Excluded(after.unwrap_or(StreamId::MIN));
-            let page = self.dead.range((start, std::ops::Bound::Unbounded), Some(n_max)).await?;
+            let n = n_max.min(PAGE);
+            let page = self.dead.range((start, std::ops::Bound::Unbounded), Some(n)).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             letters.extend(page.into_iter().filter_map(DeadLetter::read));
@@ -179,6 +180,12 @@ impl DeadLetters {
                 connection.send(unwatch, Duration::ZERO).await?.one().await?;
                 return Ok(None);
             };
+
+            // A transaction goes on when one of its commands fails: the letter must not go where
+            // the entry can not come.
+            let mut check = Pipeline::new();
+            check.push([&b"XLEN"[..], &letter.stream]);
+            connection.send(check, Duration::ZERO).await?.one().await?;
 
             let mut swap = Pipeline::new();
             swap.push([&b"MULTI"[..]]);
@@ -232,6 +239,9 @@ impl DeadLetters {
         self.dead.delete(dead_ids).await
     }
 }
+
+/// Entries that are read at once.
+const PAGE: u64 = 1_000;
 
 /// Attempts to do something between two changes by others.
 const ATTEMPTS_MAX: u32 = 100;

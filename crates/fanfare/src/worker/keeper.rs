@@ -7,12 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::Error;
+use fanfare_client::{Error, ErrorKind};
 
 use crate::{
     stream::{PendingEntry, StreamId},
     worker::{
         WorkerEvent,
+        options::Acknowledged,
         rules::{RETRY_CONSUMER, Rules, Verdict},
         shared::{Patience, Shared, Stage, now, says_no_group},
         wire::{Claim, Claimed, Look, Wire},
@@ -35,9 +36,13 @@ pub(crate) struct Keeper {
     rules: Rules,
     dead_key: Bytes,
     reap_after: Option<Duration>,
-    trims: bool,
+    acknowledged: Acknowledged,
+    /// Whether the server knows `XACKDEL`, and `ACKED` with it; `None`: it is to be asked.
+    knows_acked: Option<bool>,
     /// How far what others left was looked through.
     seen: Option<StreamId>,
+    /// How far what rests was looked through.
+    seen_resting: Option<StreamId>,
     groups: Vec<Bytes>,
     next: Schedule,
     patience: Patience,
@@ -77,7 +82,7 @@ impl Keeper {
         wire: Wire,
         dead_key: Bytes,
         reap_after: Option<Duration>,
-        trims: bool,
+        acknowledged: Acknowledged,
     ) -> Self {
         let rules = shared.ledger().rules().clone();
         let now = now();
@@ -95,8 +100,10 @@ impl Keeper {
             rules,
             dead_key,
             reap_after,
-            trims,
+            acknowledged,
+            knows_acked: None,
             seen: None,
+            seen_resting: None,
             next,
             patience: Patience::default(),
             rests_until: None,
@@ -163,12 +170,18 @@ impl Keeper {
         }
     }
 
-    async fn acknowledge(&self) -> Result<(), Error> {
+    async fn acknowledge(&mut self) -> Result<(), Error> {
         let ids = self.shared.ledger().take_acks(CHUNK);
         if ids.is_empty() {
             return Ok(());
         }
-        match self.wire.acknowledge(&ids).await {
+        let acknowledged = match self.ack_by().await {
+            Ok(AckBy::Xack) => self.wire.acknowledge(&ids).await,
+            Ok(AckBy::Xackdel) => self.wire.ack_delete(&ids).await,
+            Ok(AckBy::XackXdel) => self.wire.acknowledge_then_delete(&ids).await,
+            Err(error) => Err(error),
+        };
+        match acknowledged {
             Ok(n) => {
                 let mut ledger = self.shared.ledger();
                 ledger.counts.acknowledged += n;
@@ -179,9 +192,37 @@ impl Keeper {
             }
             Err(error) => {
                 self.shared.ledger().put_acks(ids);
-                Err(error)
+                Err(self.noticed(error))
             }
         }
+    }
+
+    /// What is done to an entry that was handled.
+    async fn ack_by(&mut self) -> Result<AckBy, Error> {
+        Ok(match self.acknowledged {
+            Acknowledged::Kept | Acknowledged::Trimmed => AckBy::Xack,
+            Acknowledged::Deleted => match self.knows_acked().await? {
+                true => AckBy::Xackdel,
+                false => AckBy::XackXdel,
+            },
+        })
+    }
+
+    async fn knows_acked(&mut self) -> Result<bool, Error> {
+        if let Some(knows) = self.knows_acked {
+            return Ok(knows);
+        }
+        let knows = self.wire.has_command("xackdel").await?;
+        self.knows_acked = Some(knows);
+        Ok(knows)
+    }
+
+    /// The server may be another one than the one that was asked what it knows.
+    fn noticed(&mut self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Server {
+            self.knows_acked = None;
+        }
+        error
     }
 
     async fn rest(&self) -> Result<(), Error> {
@@ -189,7 +230,7 @@ impl Keeper {
         if ids.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.wire.rest(&ids).await {
+        if let Err(error) = self.wire.rest(&ids, self.n_held()).await {
             self.shared.ledger().put_rests(ids);
             return Err(error);
         }
@@ -203,19 +244,33 @@ impl Keeper {
         if recounts.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.wire.recount(&recounts).await {
+        if let Err(error) = self.wire.recount(&recounts, self.n_held()).await {
             self.shared.ledger().put_recounts(recounts);
             return Err(error);
         }
         Ok(())
     }
 
-    async fn bury(&self) -> Result<(), Error> {
+    async fn bury(&mut self) -> Result<(), Error> {
         let burials = self.shared.ledger().take_burials(PAGE, now());
         if burials.is_empty() {
             return Ok(());
         }
-        let outcomes = self.wire.bury(&self.dead_key, &burials).await;
+        let outcomes = match self.ack_by().await {
+            // What is only acknowledged is trimmed away with the next look.
+            Ok(AckBy::Xack | AckBy::XackXdel) => {
+                self.wire.bury(&self.dead_key, &burials, false).await
+            }
+            Ok(AckBy::Xackdel) => self.wire.bury(&self.dead_key, &burials, true).await,
+            Err(error) => Err(error),
+        };
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.shared.ledger().put_burials(burials);
+                return Err(self.noticed(error));
+            }
+        };
         let (mut failed, mut first_error) = (Vec::new(), None);
         for (burial, outcome) in burials.into_iter().zip(outcomes) {
             let id = burial.entry.id;
@@ -245,12 +300,17 @@ impl Keeper {
         if returns.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.wire.give_back(&returns, self.rules.backoff.cap).await {
+        let rest_max = self.rules.backoff.cap;
+        if let Err(error) = self.wire.give_back(&returns, (rest_max, self.n_held())).await {
             self.shared.ledger().put_returns(returns);
             return Err(error);
         }
         self.shared.ledger().handle_settled(returns.into_iter().map(|it| it.id));
         Ok(())
+    }
+
+    fn n_held(&self) -> usize {
+        self.shared.ledger().n_held_and_running().0
     }
 
     /// The server has answered, and there is room for more.
@@ -312,15 +372,12 @@ impl Keeper {
 
     /// Gives a sign of life for what is held.
     async fn renew(&self) -> Result<(), Error> {
-        let (ids, n_held) = {
-            let ledger = self.shared.ledger();
-            (ledger.poll_renewals(now()), ledger.n_held_and_running().0)
-        };
+        let ids = self.shared.ledger().poll_renewals(now());
         if ids.is_empty() {
             return Ok(());
         }
         let asked_at = now();
-        let ours = self.wire.renew(&ids, n_held).await?;
+        let ours = self.wire.renew(&ids, self.n_held()).await?;
         self.shared.handle_contact();
         let lost = {
             let mut ledger = self.shared.ledger();
@@ -358,16 +415,22 @@ impl Keeper {
     /// Takes what was to rest for a while, and what was delivered here and went astray.
     async fn claim_rested(&mut self) -> Result<(), Error> {
         let least = self.rules.backoff.first / 2;
-        self.claim_from(RETRY_CONSUMER, least).await?;
+        self.seen_resting = self.claim_from(RETRY_CONSUMER, least, self.seen_resting).await?;
         if let Some(idle) = self.shared.orphaned_after() {
             let me = self.wire.me.clone();
-            self.claim_from(&me, idle).await?;
+            self.claim_from(&me, idle, None).await?;
         }
         Ok(())
     }
 
-    async fn claim_from(&self, consumer: &[u8], idle: Duration) -> Result<(), Error> {
-        let mut after = None;
+    /// Looks through some of what a consumer has. Returns how far, if that is not all: those that
+    /// are to rest for long must not hide those behind them whose time has come.
+    async fn claim_from(
+        &self,
+        consumer: &[u8],
+        idle: Duration,
+        mut after: Option<StreamId>,
+    ) -> Result<Option<StreamId>, Error> {
         for _ in 0..PAGES_MAX {
             if self.shared.ledger().room_for_claims() == 0 {
                 break;
@@ -379,7 +442,7 @@ impl Keeper {
                 break;
             }
         }
-        Ok(())
+        Ok(after)
     }
 
     /// Takes those of a page whose time has come.
@@ -455,18 +518,27 @@ impl Keeper {
         let look = self.wire.look(&self.groups).await?;
         self.shared.handle_contact();
         self.shared.handle_look(&self.wire.group, &look);
-        if !self.trims {
-            return Ok(());
+        match self.acknowledged {
+            Acknowledged::Kept => return Ok(()),
+            Acknowledged::Trimmed | Acknowledged::Deleted => {}
         }
-        let first_needed = first_needed(&look);
+        let trimmed = if self.knows_acked().await? {
+            match look.groups.iter().map(|it| it.last_delivered).min() {
+                Some(last) => self.wire.trim_acked(after(last)).await,
+                None => Ok(0),
+            }
+        } else {
+            match first_needed(&look) {
+                Some(first) => self.wire.trim(first).await,
+                None => Ok(0),
+            }
+        };
         self.groups = look.groups.into_iter().map(|it| it.name).collect();
         if !self.groups.contains(&self.wire.group) {
             self.groups.push(self.wire.group.clone());
         }
-        if let Some(first) = first_needed {
-            let n = self.wire.trim(first).await?;
-            self.shared.ledger().counts.trimmed += n;
-        }
+        let n = trimmed.map_err(|error| self.noticed(error))?;
+        self.shared.ledger().counts.trimmed += n;
         Ok(())
     }
 
@@ -499,6 +571,16 @@ impl Keeper {
     }
 }
 
+/// How the server is told that an entry was handled.
+#[derive(Clone, Copy, Debug)]
+enum AckBy {
+    Xack,
+    /// In one step.
+    Xackdel,
+    /// In two.
+    XackXdel,
+}
+
 impl Duty {
     fn name(self) -> &'static str {
         match self {
@@ -516,10 +598,16 @@ fn first_needed(look: &Look) -> Option<StreamId> {
     let mut first_needed = None;
     for group in &look.groups {
         let (_, pending) = look.first_pending.iter().find(|(name, _)| *name == group.name)?;
-        let unread =
-            StreamId::new(group.last_delivered.ms, group.last_delivered.seq.saturating_add(1));
-        let needed = pending.unwrap_or(unread);
+        let needed = pending.unwrap_or(after(group.last_delivered));
         first_needed = Some(first_needed.map_or(needed, |it: StreamId| it.min(needed)));
     }
     first_needed
+}
+
+/// The ID behind this one.
+fn after(id: StreamId) -> StreamId {
+    match id.seq.checked_add(1) {
+        Some(seq) => StreamId::new(id.ms, seq),
+        None => StreamId::new(id.ms.saturating_add(1), 0),
+    }
 }

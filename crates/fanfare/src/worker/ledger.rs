@@ -6,12 +6,13 @@
 //! its lease is renewed. It stops being held without that when it is *lost*: somebody else has it.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry as Slot},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque, hash_map::Entry as Slot},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use crate::{
     stream::{Entry, StreamId},
@@ -26,12 +27,12 @@ use crate::{
 pub(crate) struct Ledger {
     rules: Rules,
     bucket: Option<Bucket>,
-    held: HashMap<StreamId, Held>,
+    held: HashMap<StreamId, Held, RandomState>,
     /// Held, and to be handled in this order.
     ready: VecDeque<StreamId>,
     /// By key, those who wait until the first of their key is done. A key without an entry of its
     /// own here is free.
-    lanes: HashMap<Bytes, BTreeSet<StreamId>>,
+    lanes: HashMap<Bytes, BTreeSet<StreamId>, RandomState>,
     /// Entries of lanes that rest here until they are tried again.
     resting: BTreeSet<(Instant, StreamId)>,
     /// No token before this.
@@ -46,7 +47,7 @@ pub(crate) struct Ledger {
     first_generation: u64,
     is_draining: bool,
     /// What failed here and rests: the server keeps no texts.
-    past: HashMap<StreamId, Past>,
+    past: BTreeMap<StreamId, Past>,
     outbox: Outbox,
     pub(crate) counts: Counts,
 }
@@ -103,8 +104,14 @@ struct Past {
     error: String,
 }
 
-/// Most entries whose past is known.
+/// Most entries whose past is known. Others may have handled them meanwhile, so the oldest goes.
 const PASTS_MAX: usize = 10_000;
+
+/// What is kept of a failure's text, in bytes.
+const ERROR_LEN_MAX: usize = 4_096;
+
+/// Most bytes of entries that are put with the dead letters at once, but for one that has more.
+const BURIED_BYTES_MAX: usize = 1 << 20;
 
 /// Something to handle.
 pub(crate) struct Job {
@@ -148,9 +155,9 @@ impl Ledger {
         Self {
             rules,
             bucket,
-            held: HashMap::new(),
+            held: HashMap::default(),
             ready: VecDeque::new(),
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             resting: BTreeSet::new(),
             throttled_until: None,
             n_running: 0,
@@ -159,7 +166,7 @@ impl Ledger {
             next_generation: 0,
             first_generation: 0,
             is_draining: false,
-            past: HashMap::new(),
+            past: BTreeMap::new(),
             outbox: Outbox::default(),
             counts: Counts::default(),
         }
@@ -214,6 +221,9 @@ impl Ledger {
 
     /// Something that was claimed only to be buried.
     pub(crate) fn handle_exhausted(&mut self, entry: Entry, deliveries: u64, since: Instant) {
+        if self.holds(entry.id) {
+            return;
+        }
         let past = self.past.remove(&entry.id);
         let error = past.as_ref().map_or_else(
             || "it was never finished: those who had it died, hung, or were killed".to_owned(),
@@ -275,6 +285,7 @@ impl Ledger {
                 format!("the handler took longer than {limit:?}")
             }
         };
+        let error = shortened(error);
         self.counts.last_failure = Some(error.clone());
         self.fail(id, generation, error, now);
     }
@@ -298,9 +309,10 @@ impl Ledger {
         } else {
             held.stage = Stage::Leaving;
             self.counts.retried += 1;
-            if self.past.len() < PASTS_MAX {
-                self.past.insert(id, Past { first_at, error });
+            if PASTS_MAX <= self.past.len() {
+                self.past.pop_first();
             }
+            self.past.insert(id, Past { first_at, error });
             self.outbox.rests.push(id);
         }
     }
@@ -414,17 +426,16 @@ impl Ledger {
         self.wake_resting(now);
         while self.n_running < self.rules.concurrency {
             let id = *self.ready.front()?;
-            if !self.held.contains_key(&id) {
+            let Some(held) = self.held.get_mut(&id) else {
                 self.ready.pop_front();
                 continue;
-            }
+            };
             self.throttled_until = None;
             if let Some(Err(at)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
                 self.throttled_until = Some(at);
                 return None;
             }
             self.ready.pop_front();
-            let held = self.held.get_mut(&id)?;
             held.stage = Stage::Running(now);
             self.n_running += 1;
             return Some(Job {
@@ -515,7 +526,14 @@ impl Ledger {
 
     /// Entries to put with the dead letters. Those that are perhaps not ours any more are given up.
     pub(crate) fn take_burials(&mut self, n_max: usize, now: Instant) -> Vec<Burial> {
-        let n = self.outbox.burials.len().min(n_max);
+        let mut n_bytes = 0;
+        let fits = |it: &&Burial| {
+            let is_first = n_bytes == 0;
+            n_bytes +=
+                it.entry.fields.iter().map(|(name, it)| name.len() + it.len()).sum::<usize>();
+            is_first || n_bytes <= BURIED_BYTES_MAX
+        };
+        let n = self.outbox.burials.iter().take(n_max).take_while(fits).count();
         let burials: Vec<Burial> = self.outbox.burials.drain(..n).collect();
         burials.into_iter().filter(|it| self.is_ours_or_forgotten(it.entry.id, now)).collect()
     }
@@ -547,7 +565,7 @@ impl Ledger {
         is_ours
     }
 
-    /// Entries whose lease is to be renewed, in the order of their IDs.
+    /// Entries whose lease is to be renewed.
     pub(crate) fn poll_renewals(&self, now: Instant) -> Vec<StreamId> {
         let after = self.rules.renew_after();
         let is_due = |held: &Held| after <= now.saturating_duration_since(held.confirmed_at);
@@ -594,6 +612,17 @@ impl Ledger {
         let first = self.held.values().filter_map(began).min();
         first.map(|at| now.saturating_duration_since(at))
     }
+}
+
+/// What is kept of a failure's text.
+fn shortened(mut text: String) -> String {
+    if ERROR_LEN_MAX < text.len() {
+        let end = (0..=ERROR_LEN_MAX).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -59,11 +59,13 @@
 //! things must happen together, they are a transaction.
 //!
 //! It needs Redis 6.2 or newer, or Fanfare's broker, and the rights to `XREADGROUP`, `XACK`,
-//! `XCLAIM`, `XPENDING`, `XINFO`, `XGROUP`, `XRANGE`, `XADD`, `MULTI`, `EXEC`, `WATCH` and `UNWATCH`;
-//! and to `XTRIM`, if it is to trim, `XNACK`, and `COMMAND|INFO`.
+//! `XCLAIM`, `XPENDING`, `XINFO`, `XGROUP`, `XRANGE`, `XLEN`, `XADD`, `MULTI`, `EXEC`, `WATCH` and
+//! `UNWATCH`; and to `XTRIM`, if it is to trim, `XDEL` and `XACKDEL`, if it is to delete, `XNACK`, and
+//! `COMMAND|INFO`.
 
 mod context;
 mod dead;
+mod extract;
 mod keeper;
 mod ledger;
 mod options;
@@ -75,6 +77,7 @@ mod wire;
 
 pub use context::Context;
 pub use dead::{DeadLetter, DeadLetters};
+pub use extract::Delivered;
 pub use options::Worker;
 pub(crate) use rules::RETRY_CONSUMER;
 pub use run::RunningWorker;

@@ -11,10 +11,13 @@ use bytes::Bytes;
 use fanfare_client::{Backoff, Error, ErrorKind};
 
 use crate::{
-    Outcome,
+    Handle, Outcome,
     stream::{Entry, Group, Position},
-    worker::{Context, RunningWorker, dead, rules::Rules},
+    worker::{Context, Delivered, RunningWorker, dead, rules::Rules},
 };
+
+/// The longest lease, and the longest rest.
+const TIME_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// What entries of the same key have in common.
 pub(crate) type KeyOf = Arc<dyn Fn(&Entry) -> Bytes + Send + Sync>;
@@ -36,7 +39,7 @@ pub(crate) type KeyOf = Arc<dyn Fn(&Entry) -> Bytes + Send + Sync>;
 /// | [`consumer`](Self::consumer) | host, process and a random number |
 /// | [`dead_letters`](Self::dead_letters) | `{stream}:group:dead` |
 /// | [`reap_after`](Self::reap_after) | 1 h |
-/// | [`trim_acknowledged`](Self::trim_acknowledged) | no |
+/// | [`trim_acknowledged`](Self::trim_acknowledged), [`delete_acknowledged`](Self::delete_acknowledged) | no |
 #[derive(Clone)]
 #[must_use = "nothing happens before `spawn`"]
 pub struct Worker {
@@ -50,7 +53,19 @@ pub struct Worker {
     pub(crate) consumer: Option<Bytes>,
     pub(crate) dead_key: Bytes,
     pub(crate) reap_after: Option<Duration>,
-    pub(crate) trims: bool,
+    pub(crate) acknowledged: Acknowledged,
+}
+
+/// What becomes of acknowledged entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Acknowledged {
+    /// They stay.
+    Kept,
+    /// They are trimmed away once all groups are done with them.
+    Trimmed,
+    /// They are deleted with the acknowledgement where that takes nothing from another group, and
+    /// trimmed away where it would.
+    Deleted,
 }
 
 impl Group {
@@ -107,7 +122,7 @@ impl Group {
             consumer: None,
             dead_key: dead::key(self.stream(), self.name()),
             reap_after: Some(Duration::from_secs(3_600)),
-            trims: false,
+            acknowledged: Acknowledged::Kept,
         }
     }
 }
@@ -134,15 +149,15 @@ impl Worker {
 
     /// After how long without a sign of life from the worker that has an entry, another one may
     /// take it. Signs of life are given every third of it, however long a handler takes. At least
-    /// 100 ms. All workers of a group should have the same.
+    /// 100 ms, at most 30 days. All workers of a group should have the same.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.rules.lease = lease;
         self
     }
 
     /// When an entry that failed is delivered again: after `first`, then twice as long each time,
-    /// at most `cap`; less a random part of up to a half. `first` is at least 10 ms. All workers of
-    /// a group should have the same.
+    /// at most `cap`; less a random part of up to a half. `first` is at least 10 ms, `cap` at most 30
+    /// days. All workers of a group should have the same.
     ///
     /// Until then the entry is pending on the server, for the consumer `fanfare:retry`, so a crash
     /// loses neither it nor its time. With [`order_by`](Self::order_by) it stays with its worker; if
@@ -216,10 +231,26 @@ impl Worker {
         self
     }
 
-    /// Trims entries away once all groups of the stream have acknowledged them. A group that is made
-    /// later finds only what is left.
+    /// Trims entries away once all groups of the stream have acknowledged them, every few seconds. A
+    /// group that is made later finds only what is left.
+    ///
+    /// Where the server knows `XTRIM … ACKED` (Redis 8.2, Fanfare's broker), each entry goes by
+    /// itself. Elsewhere only those below the first one that some group still needs do, so one that
+    /// stays pending for long keeps all behind it.
     pub fn trim_acknowledged(mut self) -> Self {
-        self.trims = true;
+        self.acknowledged = self.acknowledged.max(Acknowledged::Trimmed);
+        self
+    }
+
+    /// Deletes each entry together with its acknowledgement, and those that are put with the dead
+    /// letters as well: for a stream that is a queue. What other groups of the stream have not
+    /// acknowledged stays for them, and is [trimmed away](Self::trim_acknowledged) later.
+    ///
+    /// Where the server knows `XACKDEL` (Redis 8.2, Fanfare's broker), that is one step. Elsewhere it is
+    /// `XACK`, a look at the groups, and `XDEL` if there is no other one: a group that is made in the
+    /// very moment between may miss those entries.
+    pub fn delete_acknowledged(mut self) -> Self {
+        self.acknowledged = Acknowledged::Deleted;
         self
     }
 
@@ -248,6 +279,60 @@ impl Worker {
     {
         self.check()?;
         RunningWorker::spawn(self, handler)
+    }
+
+    /// The same with a handler whose arguments are extracted, as those of a
+    /// [`Router`](crate::Router): see [`Delivered`](super::Delivered). `state` is what it can ask for
+    /// as [`State`](crate::State).
+    ///
+    /// An entry that can not be turned into the arguments counts as one whose handler failed: it is
+    /// tried again, since another program of the group may know more, and at last put with the dead
+    /// letters.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Example: JSON in, and what is shared
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// use fanfare::{Fanfare, Json, State, worker::Context};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Order { amount: u64 }
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct App { total: Arc<AtomicU64> }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = Fanfare::connect("embedded:").await?;
+    /// let orders = fanfare.stream("orders in JSON");
+    /// orders.add_json("order", &Order { amount: 3 }).await?;
+    /// let app = App::default();
+    /// let worker = orders.group("billing").worker().spawn_with(
+    ///     async |Json(order): Json<Order>, State(app): State<App>, context: Context| {
+    ///         if context.deliveries() == 1 {
+    ///             app.total.fetch_add(order.amount, Ordering::Relaxed);
+    ///         }
+    ///     },
+    ///     app.clone(),
+    /// )?;
+    /// while app.total.load(Ordering::Relaxed) < 3 {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    /// }
+    /// worker.stop().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn spawn_with<H, Args, S>(self, handler: H, state: S) -> Result<RunningWorker, Error>
+    where
+        H: Handle<Args, S, Delivered>,
+        S: Send + Sync + 'static,
+    {
+        self.spawn(move |entry, context| handler.handle(Delivered { entry, context }, &state))
     }
 
     /// Works until `shutdown` is ready, then [drains](RunningWorker::drain) for at most `deadline`.
@@ -284,6 +369,9 @@ impl Worker {
         }
         if *lease < Duration::from_millis(100) {
             return wrong("a worker's lease is at least 100 ms");
+        }
+        if TIME_MAX < *lease || TIME_MAX < backoff.cap {
+            return wrong("a worker's lease and what failed entries rest are at most 30 days");
         }
         if backoff.first < Duration::from_millis(10) || backoff.cap < backoff.first {
             return wrong("what failed rests for at least 10 ms, and `first` is not above `cap`");

@@ -100,6 +100,9 @@ fn spread(id: StreamId, deliveries: u64) -> f64 {
     f64::from(top) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// The longest wait for a token that is told.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(86_400);
+
 /// A token bucket: so many per second, and as many at once after a quiet second.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
@@ -119,9 +122,11 @@ impl Bucket {
         self.tokens = (self.tokens + passed * self.per_second).min(self.per_second.max(1.0));
         self.filled_at = now;
         if self.tokens < 1.0 {
-            let missing = (1.0 - self.tokens) / self.per_second;
+            let missing = Duration::try_from_secs_f64((1.0 - self.tokens) / self.per_second);
+            // Who has to wait for years is told to ask again tomorrow.
+            let missing = missing.map_or(ASK_AGAIN_AFTER, |it| it.min(ASK_AGAIN_AFTER));
             // A little more, so that rounding does not wake anybody too early.
-            return Err(now + Duration::from_secs_f64(missing) + Duration::from_millis(1));
+            return Err(now + missing + Duration::from_millis(1));
         }
         self.tokens -= 1.0;
         Ok(())
@@ -198,5 +203,8 @@ mod tests {
         let mut slow = Bucket::new(0.5, start);
         slow.take(start).unwrap();
         assert!(start + Duration::from_secs(2) <= slow.take(start).unwrap_err());
+        let mut never = Bucket::new(f64::MIN_POSITIVE, start);
+        never.take(start).unwrap();
+        assert!(start + ASK_AGAIN_AFTER <= never.take(start).unwrap_err());
     }
 }

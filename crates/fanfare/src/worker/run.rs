@@ -79,7 +79,7 @@ impl RunningWorker {
         link.watch(&shared);
         let dead_key = stream.fanfare.stream(&worker.dead_key).key;
         let keeper =
-            Keeper::new(shared.clone(), keeping, dead_key, worker.reap_after, worker.trims);
+            Keeper::new(shared.clone(), keeping, dead_key, worker.reap_after, worker.acknowledged);
         let working = Working {
             shared: shared.clone(),
             wire: Arc::new(reading),
@@ -89,9 +89,10 @@ impl RunningWorker {
             patience: Patience::default(),
             read_after: now(),
         };
-        let keeper = tokio::spawn(keeper.run());
-        let tasks = [Task(tokio::spawn(working.run())), Task(keeper)];
-        Ok(Self { shared, consumer, tasks })
+        let (one, other) = (Witness(shared.clone()), Witness(shared.clone()));
+        let working = tokio::spawn(async move { one.of(working.run()).await });
+        let keeper = tokio::spawn(async move { other.of(keeper.run()).await });
+        Ok(Self { shared, consumer, tasks: [Task(working), Task(keeper)] })
     }
 
     /// How it is doing, now.
@@ -180,6 +181,23 @@ async fn within(until: Option<tokio::time::Instant>, task: &mut JoinHandle<()>) 
     }
 }
 
+/// Says that the worker is over if one of its tasks panics: it is not to look alive.
+struct Witness(Arc<Shared>);
+
+impl Witness {
+    async fn of(self, task: impl Future<Output = ()>) {
+        task.await;
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stage.send_replace(Stage::Ended);
+        }
+    }
+}
+
 /// See the module.
 struct Working<F> {
     shared: Arc<Shared>,
@@ -204,10 +222,12 @@ where
         let mut running = FuturesUnordered::new();
         let mut reading: Option<Reading> = None;
         let mut stage = self.shared.stage.subscribe();
+        let mut finished = Vec::new();
         loop {
             let (mut wake_at, n_wanted) = {
+                let now = now();
                 let mut ledger = self.shared.ledger();
-                while let Some(job) = ledger.poll_start(now()) {
+                while let Some(job) = ledger.poll_start(now) {
                     running.push(handle(self.handler.clone(), self.timeout, job));
                 }
                 (ledger.poll_timeout(), ledger.poll_read())
@@ -230,6 +250,8 @@ where
                 }
             }
             tokio::select! {
+                // The next read is sent before handlers go on: its answer comes while they do.
+                biased;
                 (since, read) = ready(&mut reading), if reading.is_some() => {
                     reading = None;
                     if !self.handle_read(since, read) {
@@ -237,14 +259,13 @@ where
                     }
                 }
                 Some(done) = running.next(), if !running.is_empty() => {
-                    let mut ledger = self.shared.ledger();
-                    let mut next = Some(done);
-                    while let Some((whose, ending)) = next {
-                        ledger.handle_done(whose, ending, now());
-                        next = running.next().now_or_never().flatten();
+                    finished.push(done);
+                    // This runs handlers, and they may ask how the worker is doing: the ledger must
+                    // not be locked meanwhile.
+                    while let Some(Some(done)) = running.next().now_or_never() {
+                        finished.push(done);
                     }
-                    drop(ledger);
-                    self.shared.errand.notify_one();
+                    self.handle_finished(&mut finished);
                 }
                 () = self.shared.wake.notified() => {}
                 () = sleep_until(wake_at) => {}
@@ -268,13 +289,22 @@ where
         })
     }
 
+    fn handle_finished(&self, finished: &mut Vec<Finished>) {
+        let now = now();
+        let mut ledger = self.shared.ledger();
+        for (whose, ending) in finished.drain(..) {
+            ledger.handle_done(whose, ending, now);
+        }
+        drop(ledger);
+        self.shared.errand.notify_one();
+    }
+
     /// Returns whether to go on.
     fn handle_read(&mut self, since: Instant, read: Result<Vec<Entry>, Error>) -> bool {
         match read {
             Ok(entries) => {
                 self.has_group = true;
                 self.patience.handle_success();
-                self.shared.handle_read();
                 let entries = entries.into_iter().map(|it| (self.shared.lane(&it), it));
                 let entries: Vec<_> = entries.collect();
                 let mut ledger = self.shared.ledger();
@@ -282,6 +312,9 @@ where
                 for (lane, entry) in entries {
                     ledger.handle_delivered(entry, 1, lane, since);
                 }
+                drop(ledger);
+                // Only now: until the ledger has them they look as if they had gone astray.
+                self.shared.handle_read();
                 true
             }
             Err(error) if error.kind() == ErrorKind::Closed => {
@@ -319,29 +352,30 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
+/// Which entry's handler has ended, and how.
+type Finished = ((StreamId, u64), Ending);
+
 /// Calls the handler, and survives whatever it does.
-async fn handle<F, Fut>(
-    handler: Arc<F>,
-    timeout: Option<Duration>,
-    job: Job,
-) -> ((StreamId, u64), Ending)
+async fn handle<F, Fut>(handler: Arc<F>, timeout: Option<Duration>, job: Job) -> Finished
 where
     F: Fn(Arc<Entry>, Context) -> Fut,
     Fut: Future<Output: Outcome>,
 {
     let Job { id, generation, entry, deliveries, lease } = job;
     let context = Context { id, deliveries, lease };
-    // The call itself may panic too, so it happens inside of what is caught.
-    let call = AssertUnwindSafe(async { handler(entry, context).await.failure() }).catch_unwind();
-    let caught = match timeout {
-        None => Ok(call.await),
-        Some(limit) => tokio::time::timeout(limit, call).await.map_err(|_| limit),
-    };
-    let ending = match caught {
+    // A handler may panic when it is called, when it goes on, and when it is dropped.
+    let call = AssertUnwindSafe(async {
+        let handling = async { handler(entry, context).await.failure() };
+        match timeout {
+            None => Ok(handling.await),
+            Some(limit) => tokio::time::timeout(limit, handling).await.map_err(|_| limit),
+        }
+    });
+    let ending = match call.catch_unwind().await {
         Ok(Ok(None)) => Ending::Handled,
         Ok(Ok(Some(error))) => Ending::Failed(error),
-        Ok(Err(panic)) => Ending::Panicked(crate::pubsub::panic_text(&*panic)),
-        Err(limit) => Ending::TimedOut(limit),
+        Ok(Err(limit)) => Ending::TimedOut(limit),
+        Err(panic) => Ending::Panicked(crate::pubsub::panic_text(&*panic)),
     };
     ((id, generation), ending)
 }

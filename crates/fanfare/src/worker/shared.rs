@@ -35,6 +35,9 @@ pub(crate) struct Shared {
     pub(crate) stage: watch::Sender<Stage>,
     key_of: Option<KeyOf>,
     start: Position,
+    /// Whoever makes the group has this: the other task then finds it made, and does not take the
+    /// new stream for one more.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// How far a worker has come.
@@ -108,6 +111,7 @@ impl Shared {
             stage: watch::Sender::new(Stage::Working),
             key_of,
             start,
+            making: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -223,6 +227,7 @@ impl Shared {
 
     /// Makes the group if it is missing: where it is to begin, or where it was.
     pub(crate) async fn make_group(&self, wire: &Wire) -> Result<(), Error> {
+        let _making = self.making.lock().await;
         let look = wire.look(&[]).await?;
         let known = self.condition().known;
         let (after, is_new_stream) = match (known, look.stream) {

@@ -1,6 +1,10 @@
 //! The commands of a worker, and what their answers mean.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use fanfare_client::{
@@ -130,24 +134,80 @@ impl Wire {
 
     /// Returns how many of them were pending.
     pub(crate) async fn acknowledge(&self, ids: &[StreamId]) -> Result<u64, Error> {
-        let mut args = args!["XACK", self.key.clone(), self.group.clone()];
-        args.extend(ids.iter().map(|id| Bytes::from(id.to_string())));
-        count(self.call(args).await?)
+        let mut pipeline = Pipeline::new();
+        self.push_with_ids(&mut pipeline, &[b"XACK", &self.key, &self.group], ids);
+        count(self.connection.send(pipeline, Duration::ZERO).await?.one().await?)
     }
 
-    /// Hands entries to the consumer that has what is to be tried again.
-    pub(crate) async fn rest(&self, ids: &[StreamId]) -> Result<(), Error> {
-        let mut args = self.xclaim(RETRY_CONSUMER, Duration::ZERO);
-        args.extend(ids.iter().map(|id| Bytes::from(id.to_string())));
-        args.push("JUSTID".into());
-        self.call(args).await.map(drop)
+    /// The same, and deletes those that no other group needs, in one step.
+    pub(crate) async fn ack_delete(&self, ids: &[StreamId]) -> Result<u64, Error> {
+        let mut pipeline = Pipeline::new();
+        let n = ids.len().to_string();
+        let head = [&b"XACKDEL"[..], &self.key, &self.group, b"ACKED", b"IDS", n.as_bytes()];
+        self.push_with_ids(&mut pipeline, &head, ids);
+        let reply = self.connection.send(pipeline, Duration::ZERO).await?.one().await?;
+        let outcomes = reply.as_array().ok_or_else(|| nonsense("XACKDEL"))?;
+        // -1: it was not pending.
+        let was_pending = |it: &&Value| it.as_int().is_some_and(|it| 0 < it);
+        Ok(u64::try_from(outcomes.iter().filter(was_pending).count()).unwrap_or(0))
+    }
+
+    /// The same in two steps. If the stream has other groups, nothing is deleted.
+    pub(crate) async fn acknowledge_then_delete(&self, ids: &[StreamId]) -> Result<u64, Error> {
+        let mut pipeline = Pipeline::new();
+        self.push_with_ids(&mut pipeline, &[b"XACK", &self.key, &self.group], ids);
+        pipeline.push([&b"XINFO"[..], b"GROUPS", &self.key]);
+        let mut replies = self.connection.send(pipeline, Duration::ZERO).await?.all().await;
+        let groups = listed(replies.pop().unwrap_or_else(|| Err(nonsense("XINFO"))), group_info)?;
+        let n = count(replies.pop().unwrap_or_else(|| Err(nonsense("XACK")))?)?;
+        if groups.iter().all(|it| it.name == self.group) {
+            let mut pipeline = Pipeline::new();
+            self.push_with_ids(&mut pipeline, &[b"XDEL", &self.key], ids);
+            self.connection.send(pipeline, Duration::ZERO).await?.one().await?;
+        }
+        Ok(n)
+    }
+
+    /// Adds a command that ends with IDs. One buffer has the text of all of them: there is such a
+    /// command for every few entries.
+    fn push_with_ids(&self, pipeline: &mut Pipeline, head: &[&[u8]], ids: &[StreamId]) {
+        let (mut text, mut ends) = (String::new(), Vec::with_capacity(ids.len()));
+        for id in ids {
+            // Nothing can go wrong with a string.
+            let _ = write!(text, "{id}");
+            ends.push(text.len());
+        }
+        let mut args = Vec::with_capacity(head.len() + ids.len());
+        args.extend_from_slice(head);
+        let mut rest = text.as_bytes();
+        let mut from = 0;
+        for end in ends {
+            let (id, others) = rest.split_at_checked(end - from).unwrap_or_default();
+            args.push(id);
+            (rest, from) = (others, end);
+        }
+        pipeline.push(args);
+    }
+
+    /// Hands entries to the consumer that has what is to be tried again, those of them that are
+    /// ours.
+    pub(crate) async fn rest(&self, ids: &[StreamId], n_held: usize) -> Result<(), Error> {
+        let ours = self.owned(ids, n_held).await?;
+        self.hand(RETRY_CONSUMER, &ours).await
     }
 
     /// Tells how often entries of ours have been delivered.
-    pub(crate) async fn recount(&self, recounts: &[(StreamId, u64)]) -> Result<(), Error> {
-        let commands = recounts.iter().map(|(id, deliveries)| {
-            let mut args = self.xclaim(&self.me, Duration::ZERO);
-            args.extend(args![id.to_string(), "RETRYCOUNT", deliveries.to_string(), "JUSTID"]);
+    pub(crate) async fn recount(
+        &self,
+        recounts: &[(StreamId, u64)],
+        n_held: usize,
+    ) -> Result<(), Error> {
+        let ids: Vec<StreamId> = recounts.iter().map(|(id, _)| *id).collect();
+        let ours = self.owned(&ids, n_held).await?;
+        let commands = ours.iter().map(|it| {
+            let deliveries = recounts.iter().find(|(id, _)| *id == it.id).map_or(1, |(_, n)| *n);
+            let mut args = self.xclaim(&self.me, it.idle);
+            args.extend(args![it.id.to_string(), "RETRYCOUNT", deliveries.to_string(), "JUSTID"]);
             args
         });
         let replies = self.all(commands.collect()).await?;
@@ -230,85 +290,123 @@ impl Wire {
         Ok(gone)
     }
 
-    /// Gives a sign of life for entries (in order) of which we think that they are ours; returns
-    /// those that were. Nothing is taken from anybody: who has what is asked first, and what is
-    /// taken by another one in between is not idle for long enough.
+    /// Gives a sign of life for entries of which we think that they are ours; returns those that
+    /// were, in order.
     pub(crate) async fn renew(
         &self,
         ids: &[StreamId],
         n_held: usize,
     ) -> Result<Vec<StreamId>, Error> {
+        let ours = self.owned(ids, n_held).await?;
+        self.hand(&self.me, &ours).await?;
+        Ok(ours.into_iter().map(|it| it.id).collect())
+    }
+
+    /// Those of the entries that are ours by the server's account, in order. Who is about to give one
+    /// to somebody asks first, so that nothing is taken from anybody.
+    async fn owned(&self, ids: &[StreamId], n_held: usize) -> Result<Vec<PendingEntry>, Error> {
+        let ids: BTreeSet<StreamId> = ids.iter().copied().collect();
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
-        // Some may be ours of which we do not know, since their delivery went astray.
+        // Some may be ours of which we do not know: of an earlier life under the same name, or
+        // since their delivery went astray.
         let n_max = n_held.saturating_add(1_000);
-        let args = args![
-            "XPENDING",
-            self.key.clone(),
-            self.group.clone(),
-            first.to_string(),
-            last.to_string(),
-            n_max.to_string(),
-            self.me.clone()
-        ];
-        let listed = listed(self.call(args).await, pending_entry)?;
-        let is_whole = listed.len() < n_max;
-        let ours: Vec<&PendingEntry> =
-            listed.iter().filter(|it| ids.binary_search(&it.id).is_ok()).collect();
+        let mut ours: Vec<PendingEntry> = Vec::new();
+        let mut start = first.to_string();
+        loop {
+            let (key, group, me) = (self.key.clone(), self.group.clone(), self.me.clone());
+            let (last, count) = (last.to_string(), n_max.to_string());
+            let args = args!["XPENDING", key, group, start, last, count, me];
+            let page = listed(self.call(args).await, pending_entry)?;
+            let next = page.last().filter(|_| n_max <= page.len()).map(|it| format!("({}", it.id));
+            ours.extend(page.into_iter().filter(|it| ids.contains(&it.id)));
+            match next {
+                Some(next) => start = next,
+                None => return Ok(ours),
+            }
+        }
+    }
+
+    /// Hands entries of ours to a consumer: what somebody else takes in between is not idle for
+    /// long enough.
+    async fn hand(&self, consumer: &[u8], ours: &[PendingEntry]) -> Result<(), Error> {
         for chunk in ours.chunks(500) {
             let least_idle = chunk.iter().map(|it| it.idle).min().unwrap_or_default();
-            let mut args = self.xclaim(&self.me, least_idle);
+            let mut args = self.xclaim(consumer, least_idle);
             args.extend(chunk.iter().map(|it| Bytes::from(it.id.to_string())));
             args.push("JUSTID".into());
             self.call(args).await?;
         }
-        Ok(if is_whole { ours.into_iter().map(|it| it.id).collect() } else { ids.to_vec() })
+        Ok(())
     }
 
-    /// Puts entries with the dead letters, each together with its acknowledgement. Returns the IDs
-    /// that they got there.
+    /// Puts entries with the dead letters, each together with its acknowledgement, by `XACKDEL` if
+    /// they are to be deleted. Returns the IDs that they got there.
+    ///
+    /// # Errors
+    /// None of them was put there: for all that is known, if the connection was lost.
     pub(crate) async fn bury(
         &self,
         dead_key: &Bytes,
         burials: &[Burial],
-    ) -> Vec<Result<StreamId, Error>> {
-        let mut outcomes = Vec::with_capacity(burials.len());
+        deletes: bool,
+    ) -> Result<Vec<Result<StreamId, Error>>, Error> {
+        // A transaction goes on when one of its commands fails: the acknowledgement must not come
+        // through where the letter can not.
+        self.call(args!["XLEN", dead_key.clone()]).await?;
+        let mut commands = Vec::with_capacity(2 * burials.len());
         for burial in burials {
             let mut xadd = args!["XADD", dead_key.clone(), "*"];
             xadd.extend(dead::fields(burial, &self.key, &self.group, &self.me));
+            commands.push(xadd);
             let id = burial.entry.id.to_string();
-            let xack = args!["XACK", self.key.clone(), self.group.clone(), id];
-            outcomes.push(match self.transaction(vec![xadd, xack]).await {
-                Ok(Some(replies)) => added(replies),
-                Ok(None) => Err(nonsense("EXEC")),
-                Err(error) => Err(error),
+            let (key, group) = (self.key.clone(), self.group.clone());
+            commands.push(match deletes {
+                true => args!["XACKDEL", key, group, "ACKED", "IDS", "1", id],
+                false => args!["XACK", key, group, id],
             });
         }
-        outcomes
+        let replies = self.transaction(commands).await?.ok_or_else(|| nonsense("EXEC"))?;
+        let mut outcomes = Vec::with_capacity(burials.len());
+        let mut replies = replies.into_iter();
+        while let (Some(added), Some(acknowledged)) = (replies.next(), replies.next()) {
+            outcomes.push(buried(added, acknowledged));
+        }
+        Ok(outcomes)
     }
 
-    /// Gives entries back, so that others may have them at once.
+    /// Gives entries of ours back, so that others may have them at once.
     pub(crate) async fn give_back(
         &self,
         returns: &[Return],
-        rest_max: Duration,
+        (rest_max, n_held): (Duration, usize),
     ) -> Result<(), Error> {
+        let ids: Vec<StreamId> = returns.iter().map(|it| it.id).collect();
+        let ours = self.owned(&ids, n_held).await?;
+        let ours = returns.iter().filter_map(|it| {
+            let at = ours.binary_search_by_key(&it.id, |it| it.id).ok()?;
+            ours.get(at).map(|pending| (it, pending.idle))
+        });
         let mut commands = Vec::new();
         if self.has_command("xnack").await? {
             for is_begun in [false, true] {
-                let ids: Vec<_> = returns.iter().filter(|it| it.is_begun == is_begun).collect();
+                let ids: Vec<StreamId> = ours
+                    .clone()
+                    .filter(|(it, _)| it.is_begun == is_begun)
+                    .map(|(it, _)| it.id)
+                    .collect();
                 if ids.is_empty() {
                     continue;
                 }
                 let mode = if is_begun { "FAIL" } else { "SILENT" };
                 let mut args = args!["XNACK", self.key.clone(), self.group.clone(), mode, "IDS"];
                 args.push(ids.len().to_string().into());
-                args.extend(ids.iter().map(|it| Bytes::from(it.id.to_string())));
+                args.extend(ids.iter().map(|id| Bytes::from(id.to_string())));
                 commands.push(args);
             }
         } else {
-            for Return { id, deliveries, is_begun } in returns {
+            for (Return { id, deliveries, is_begun }, idle) in ours {
                 let deliveries = if *is_begun { *deliveries } else { deliveries.saturating_sub(1) };
-                let mut args = self.xclaim(RETRY_CONSUMER, Duration::ZERO);
+                let mut args = self.xclaim(RETRY_CONSUMER, idle);
                 let rested = rest_max.as_millis().to_string();
                 args.extend(args![id.to_string(), "IDLE", rested, "RETRYCOUNT"]);
                 args.extend(args![deliveries.to_string(), "JUSTID"]);
@@ -320,7 +418,7 @@ impl Wire {
     }
 
     /// Whether the server knows a command.
-    async fn has_command(&self, name: &'static str) -> Result<bool, Error> {
+    pub(crate) async fn has_command(&self, name: &'static str) -> Result<bool, Error> {
         match self.call(args!["COMMAND", "INFO", name]).await {
             Ok(reply) => {
                 let known = reply.as_array().and_then(<[Value]>::first);
@@ -379,6 +477,12 @@ impl Wire {
         count(self.call(args).await?)
     }
 
+    /// Trims away what is below `end` and was acknowledged by all groups.
+    pub(crate) async fn trim_acked(&self, end: StreamId) -> Result<u64, Error> {
+        let args = args!["XTRIM", self.key.clone(), "MINID", "=", end.to_string(), "ACKED"];
+        count(self.call(args).await?)
+    }
+
     /// The consumers that gave no sign of life for so long and have nothing.
     pub(crate) async fn dead_consumers(&self, idle: Duration) -> Result<Vec<Bytes>, Error> {
         let args = args!["XINFO", "CONSUMERS", self.key.clone(), self.group.clone()];
@@ -390,8 +494,19 @@ impl Wire {
     }
 
     /// Removes a consumer if it has nothing: its entries would be lost. Returns whether it did; not
-    /// if anything has happened to the stream meanwhile.
+    /// if the stream changes faster than one can look.
     pub(crate) async fn reap(&self, consumer: &Bytes) -> Result<bool, Error> {
+        for _ in 0..REAP_ATTEMPTS {
+            match self.try_reap(consumer).await? {
+                Reaped::Gone => return Ok(true),
+                Reaped::Needed => return Ok(false),
+                Reaped::Disturbed => {}
+            }
+        }
+        Ok(false)
+    }
+
+    async fn try_reap(&self, consumer: &Bytes) -> Result<Reaped, Error> {
         let watch = vec![
             args!["WATCH", self.key.clone()],
             args!["XINFO", "CONSUMERS", self.key.clone(), self.group.clone()],
@@ -410,23 +525,35 @@ impl Wire {
         };
         if !consumers.iter().any(|it| it.name == consumer && it.pending == 0) {
             self.call(args!["UNWATCH"]).await?;
-            return Ok(false);
+            return Ok(Reaped::Needed);
         }
         let (key, group) = (self.key.clone(), self.group.clone());
         let remove = args!["XGROUP", "DELCONSUMER", key, group, consumer.clone()];
         match self.transaction(vec![remove]).await? {
             Some(replies) => {
-                replies.into_iter().try_for_each(|it| checked(it).map(drop)).map(|()| true)
+                replies.into_iter().try_for_each(|it| checked(it).map(drop))?;
+                Ok(Reaped::Gone)
             }
-            None => Ok(false),
+            None => Ok(Reaped::Disturbed),
         }
     }
 }
 
-fn added(replies: Vec<Value>) -> Result<StreamId, Error> {
-    let mut replies = replies.into_iter().map(checked);
-    let id = replies.next().unwrap_or_else(|| Err(nonsense("XADD")))?;
-    replies.try_for_each(|it| it.map(drop))?;
+/// Attempts to remove a consumer between two changes of the stream.
+const REAP_ATTEMPTS: u32 = 10;
+
+/// What became of an attempt to remove a consumer.
+enum Reaped {
+    Gone,
+    /// It has entries, or there is no such consumer.
+    Needed,
+    /// Something happened to the stream meanwhile.
+    Disturbed,
+}
+
+fn buried(added: Value, acknowledged: Value) -> Result<StreamId, Error> {
+    let id = checked(added)?;
+    checked(acknowledged)?;
     id.as_bytes().and_then(stream_id).ok_or_else(|| nonsense("XADD"))
 }
 

@@ -1,7 +1,8 @@
 //! The library against real servers: what must hold when things go wrong.
 //!
 //! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker; those of
-//! `on_every_topology!` run on a master with replicas and sentinels, and on a cluster, as well.
+//! `on_every_topology!` run on a master with replicas and sentinels, and on a cluster, as well; those
+//! of `on_embedded!` on a broker in this process.
 
 mod active;
 mod blocking;
@@ -39,4 +40,8 @@ mod tls;
 mod tls_groups;
 mod transport;
 mod worker_conservation;
+mod worker_handlers;
+mod worker_housekeeping;
+mod worker_leftovers;
+mod worker_support;
 mod workers;

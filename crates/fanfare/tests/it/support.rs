@@ -22,6 +22,15 @@ pub(crate) enum Target {
     Fanfare(FanfareServer),
     Sentinel(SentinelGroup),
     Cluster(ClusterGroup),
+    /// A broker in this process, by its name: nothing can be done to it as to a process.
+    #[cfg(feature = "embedded")]
+    Embedded(String),
+}
+
+/// For what only a process can suffer.
+#[cfg(feature = "embedded")]
+fn no_process() -> ! {
+    panic!("an embedded broker is no process: this test is not for it")
 }
 
 impl Target {
@@ -30,6 +39,8 @@ impl Target {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::url(self),
             Self::Sentinel(group) => group.url(),
             Self::Cluster(group) => group.url(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(name) => format!("embedded:{name}"),
         }
     }
 
@@ -43,6 +54,8 @@ impl Target {
                 group.nodes().for_each(ServerProcess::sigstop);
                 group.nodes_mut().for_each(ServerProcess::stop);
             }
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 
@@ -55,6 +68,8 @@ impl Target {
                 group.nodes_mut().for_each(ServerProcess::restart);
                 group.wait_whole();
             }
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 
@@ -64,6 +79,8 @@ impl Target {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::sigcont(self),
             Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigcont),
             Self::Cluster(group) => group.nodes().for_each(ServerProcess::sigcont),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 
@@ -89,6 +106,8 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => assert_eq!(n, expected),
             Self::Cluster(_) => assert!(n <= expected, "{n} of {expected}"),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => assert_eq!(n, expected),
         }
     }
 
@@ -108,6 +127,8 @@ impl Target {
             Self::Redis(_) | Self::Fanfare(_) => self.sigstop(),
             Self::Sentinel(group) => group.servers().for_each(ServerProcess::sigstop),
             Self::Cluster(group) => group.nodes().for_each(ServerProcess::sigstop),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
         while probe.ping().await.is_ok() {}
         Ok(())
@@ -118,6 +139,8 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => self.client(),
             Self::Cluster(group) => group.owner(key).client(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 
@@ -132,6 +155,8 @@ impl Target {
         match self {
             Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => vec![say(self)],
             Self::Cluster(group) => group.nodes().map(say).collect(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 }
@@ -145,6 +170,8 @@ impl Deref for Target {
             Self::Fanfare(server) => server,
             Self::Sentinel(group) => group.master(),
             Self::Cluster(group) => group.first(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 }
@@ -156,6 +183,8 @@ impl DerefMut for Target {
             Self::Fanfare(server) => server,
             Self::Sentinel(group) => group.master_mut(),
             Self::Cluster(group) => group.first_mut(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => no_process(),
         }
     }
 }
@@ -239,6 +268,21 @@ macro_rules! on_every_topology {
     };
 }
 pub(crate) use on_every_topology;
+
+/// One test of each on a broker in this process (`embedded:`).
+macro_rules! on_embedded {
+    ($($name:ident),+ $(,)?) => {
+        #[cfg(feature = "embedded")]
+        mod embedded {$(
+            #[test]
+            fn $name() {
+                let name = concat!(module_path!(), "::", stringify!($name)).replace("::", "-");
+                $crate::support::run(super::$name($crate::support::Target::Embedded(name)));
+            }
+        )+}
+    };
+}
+pub(crate) use on_embedded;
 
 /// The next message, within a minute.
 pub(crate) async fn next(subscription: &mut Subscription) -> Result<Message, Box<dyn Error>> {

@@ -18,6 +18,9 @@ use crate::{
 /// [`State`], and `Result<T, Error>` of any of them, with which a handler looks at a payload
 /// that can not be decoded itself. A program may add its own.
 ///
+/// The handlers of a [`Worker`](crate::worker::Worker) have the same for entries, with
+/// [`Delivered`](crate::worker::Delivered) in place of `M`.
+///
 /// # Example: only what has a signature
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
@@ -47,13 +50,13 @@ use crate::{
 /// assert_eq!((stats.routes[0].handled, stats.routes[0].undecodable), (1, 1));
 /// # Ok(()) }
 /// ```
-pub trait Extract<S>: Sized + Send {
+pub trait Extract<S, M = Message>: Sized + Send {
     /// Makes it.
     ///
     /// # Errors
     /// Why not, best of [`ErrorKind::Decode`](crate::ErrorKind::Decode). The handler is not called
     /// then, and the message counts as undecodable.
-    fn extract(message: &Message, state: &S) -> Result<Self, Error>;
+    fn extract(message: &M, state: &S) -> Result<Self, Error>;
 }
 
 impl<S> Extract<S> for Message {
@@ -97,19 +100,19 @@ impl<S> Extract<S> for Channel {
     }
 }
 
-/// What all handlers of a router share: a clone of what [`Router::state`](crate::Router::state) was
-/// given.
+/// What all handlers of a router share: a clone of what [`Router::state`](crate::Router::state), or
+/// [`Worker::spawn_with`](crate::worker::Worker::spawn_with), was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<S>(pub S);
 
-impl<S: Clone + Send> Extract<S> for State<S> {
-    fn extract(_message: &Message, state: &S) -> Result<Self, Error> {
+impl<S: Clone + Send, M> Extract<S, M> for State<S> {
+    fn extract(_message: &M, state: &S) -> Result<Self, Error> {
         Ok(Self(state.clone()))
     }
 }
 
-impl<S, T: Extract<S>> Extract<S> for Result<T, Error> {
-    fn extract(message: &Message, state: &S) -> Result<Self, Error> {
+impl<S, M, T: Extract<S, M>> Extract<S, M> for Result<T, Error> {
+    fn extract(message: &M, state: &S) -> Result<Self, Error> {
         Ok(T::extract(message, state))
     }
 }

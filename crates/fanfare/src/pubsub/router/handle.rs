@@ -22,9 +22,9 @@ pub(super) type Endpoint =
 
 /// An asynchronous function whose arguments are [extracted](Extract) from the message: none to six
 /// of them. It returns nothing or a `Result<(), E>`.
-pub trait Handle<Args, S>: Send + Sync + 'static {
+pub trait Handle<Args, S, M = Message>: Send + Sync + 'static {
     /// Begins to handle a message.
-    fn handle(&self, message: Message, state: &S) -> BoxFuture<'static, Result<(), BoxError>>;
+    fn handle(&self, message: M, state: &S) -> BoxFuture<'static, Result<(), BoxError>>;
 }
 
 /// A message could not be turned into a handler's arguments.
@@ -45,15 +45,15 @@ impl std::error::Error for Undecodable {
 
 macro_rules! handle_functions {
     ($(($($arg:ident $value:ident),*),)+) => {$(
-        impl<F, Fut, S, $($arg),*> Handle<($($arg,)*), S> for F
+        impl<F, Fut, S, M, $($arg),*> Handle<($($arg,)*), S, M> for F
         where
             F: Fn($($arg),*) -> Fut + Send + Sync + 'static,
             Fut: Future<Output: Outcome> + Send + 'static,
-            $($arg: Extract<S>,)*
+            $($arg: Extract<S, M>,)*
         {
             fn handle(
                 &self,
-                message: Message,
+                message: M,
                 state: &S,
             ) -> BoxFuture<'static, Result<(), BoxError>> {
                 $(let $value = match $arg::extract(&message, state) {

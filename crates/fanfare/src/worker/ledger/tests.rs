@@ -179,3 +179,52 @@ fn another_stream_with_the_same_ids_is_not_acknowledged_for_the_old_one() {
     assert!(ledger.holds(id(1)) && !ledger.has_errands(), "those were the old ones");
     assert_eq!(ids(&start(&mut ledger, now)), [1, 3]);
 }
+
+#[test]
+fn the_oldest_past_makes_room_for_a_new_one() {
+    let many = PASTS_MAX + 1;
+    let (mut ledger, now) =
+        (ledger(|it| (it.concurrency, it.prefetch) = (many, 0)), Instant::now());
+    let n = u64::try_from(many).unwrap();
+    deliver(&mut ledger, 1..=n, now);
+    for job in start(&mut ledger, now) {
+        done(&mut ledger, &job, failed(), now);
+    }
+    ledger.take_rests(many, now).into_iter().for_each(|id| ledger.handle_settled([id]));
+    assert_eq!(ledger.past.len(), PASTS_MAX);
+    ledger.handle_exhausted(entry(n), 3, now);
+    ledger.handle_exhausted(entry(1), 3, now);
+    let errors: Vec<_> = ledger.take_burials(2, now).into_iter().map(|it| it.error).collect();
+    assert_eq!(errors[0], "no");
+    assert!(errors[1].starts_with("it was never finished"), "{errors:?}");
+}
+
+#[test]
+fn big_entries_are_buried_a_few_at_a_time() {
+    let (mut ledger, now) = (ledger(|_| {}), Instant::now());
+    let big = |ms| {
+        let field = (Bytes::from("n"), Bytes::from(vec![b'x'; BURIED_BYTES_MAX / 2 - 1]));
+        let mut entry = entry(ms);
+        entry.fields = vec![field];
+        entry
+    };
+    for ms in 1..=4 {
+        ledger.handle_exhausted(big(ms), 3, now);
+    }
+    let mut huge = big(5);
+    huge.fields = vec![huge.fields.remove(0); 4];
+    ledger.handle_exhausted(huge, 3, now);
+    let mut round = || ledger.take_burials(10, now).len();
+    assert_eq!([round(), round(), round(), round()], [2, 2, 1, 0]);
+}
+
+#[test]
+fn what_is_held_is_not_buried_beside() {
+    let (mut ledger, now) = (ledger(|_| {}), Instant::now());
+    deliver(&mut ledger, [1], now);
+    let jobs = start(&mut ledger, now);
+    ledger.handle_exhausted(entry(1), 3, now);
+    assert!(!ledger.has_errands());
+    done(&mut ledger, &jobs[0], Ending::Handled, now);
+    assert_eq!(ledger.take_acks(1), [id(1)]);
+}
