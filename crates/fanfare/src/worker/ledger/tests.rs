@@ -2,7 +2,7 @@
 
 use fanfare_client::{Backoff, Value};
 
-use super::*;
+use super::{outbox::BURIED_BYTES_MAX, *};
 
 const LEASE: Duration = Duration::from_secs(30);
 
