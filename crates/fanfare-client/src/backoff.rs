@@ -33,8 +33,9 @@ impl Backoff {
 
 /// The pauses before a connection that is lost is made again.
 ///
-/// A server may take every connection and close it again at once, and then a success is none: what
-/// has not lived for as long as was waited before it counts as another failed attempt.
+/// A server may take every connection and close it again at once, and then a success is none: a
+/// connection on which nothing was heard, and that has not lived for as long as was waited before
+/// it, counts as another failed attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
     n_short: u32,
@@ -42,10 +43,16 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
-    /// How long to wait now that a connection is lost that has `lived` so long. `unit` is a random
-    /// number in `0.0..1.0`.
-    pub(crate) fn next(&mut self, backoff: &Backoff, lived: Duration, unit: f64) -> Duration {
-        self.n_short = if lived < self.last { self.n_short.saturating_add(1) } else { 0 };
+    /// How long to wait now that a connection is lost on which nothing was heard for so long
+    /// (`None`: something was). `unit` is a random number in `0.0..1.0`.
+    pub(crate) fn next(
+        &mut self,
+        backoff: &Backoff,
+        silent: Option<Duration>,
+        unit: f64,
+    ) -> Duration {
+        let is_short = silent.is_some_and(|silent| silent < self.last);
+        self.n_short = if is_short { self.n_short.saturating_add(1) } else { 0 };
         self.last = backoff.delay(self.n_short.saturating_add(1), unit);
         self.last
     }
@@ -71,12 +78,13 @@ mod tests {
     fn a_connection_that_is_closed_at_once_counts_as_a_failed_attempt() {
         let (backoff, mut pauses) = (Backoff::default(), Pauses::default());
         let ms = Duration::from_millis;
-        let mut next = |lived| pauses.next(&backoff, lived, 1.0);
-        assert_eq!([next(ms(0)), next(ms(1)), next(ms(1))], [ms(20), ms(40), ms(80)]);
+        let mut next = |silent| pauses.next(&backoff, silent, 1.0);
+        let short = Some(ms(1));
+        assert_eq!([next(short), next(short), next(short)], [ms(20), ms(40), ms(80)]);
         for _ in 0..20 {
-            next(ms(1));
+            next(short);
         }
-        assert_eq!(next(ms(4_999)), ms(5_000));
-        assert_eq!([next(ms(5_000)), next(ms(1))], [ms(20), ms(40)]);
+        assert_eq!(next(Some(ms(4_999))), ms(5_000));
+        assert_eq!([next(Some(ms(5_000))), next(short), next(None)], [ms(20), ms(40), ms(20)]);
     }
 }

@@ -138,8 +138,9 @@ impl Context {
 
     /// How long to wait before a lost connection is made again, which has been up since then.
     pub(crate) fn pause(&self, pauses: &mut Pauses, up_since: Instant) -> Duration {
-        let lived = now().saturating_duration_since(up_since);
-        pauses.next(&self.dialer.options.backoff, lived, rand::random())
+        let is_silent = self.dialer.status.last_read() < up_since;
+        let silent = is_silent.then(|| now().saturating_duration_since(up_since));
+        pauses.next(&self.dialer.options.backoff, silent, rand::random())
     }
 
     /// Whether the link is closed, or its last handle dropped.

@@ -16,7 +16,6 @@ use tokio::sync::oneshot;
 
 use crate::{
     Error, Outage, WhileDown,
-    backoff::Pauses,
     connection::{
         core::{Output, Request},
         driver::{Alarm, CATCH_UPS_MAX, Connection, Context, now, wall_clock},
@@ -44,9 +43,6 @@ pub(crate) struct Tailing {
     ready: Option<oneshot::Sender<Result<(), Error>>>,
     /// Failures since entries could last come.
     n_failed: u32,
-    pauses: Pauses,
-    /// When entries could last come after they could not.
-    up_since: Instant,
     down: Option<Down>,
     /// The last time without a connection: the next one prolongs it if nobody has seen its end.
     outage: Option<Down>,
@@ -84,18 +80,7 @@ impl Tailing {
         ready: oneshot::Sender<Result<(), Error>>,
     ) -> Self {
         let ready = Some(ready);
-        Self {
-            context,
-            reader,
-            queue,
-            pushing,
-            ready,
-            n_failed: 0,
-            pauses: Pauses::default(),
-            up_since: now(),
-            down: None,
-            outage: None,
-        }
+        Self { context, reader, queue, pushing, ready, n_failed: 0, down: None, outage: None }
     }
 
     /// Runs until the link is closed or the tail dropped.
@@ -218,7 +203,6 @@ impl Tailing {
             return;
         }
         self.n_failed = 0;
-        self.up_since = now();
         self.pushing.0.store(self.reader.is_pushed(), Ordering::Relaxed);
         if let Some(Down { since, n_disconnects }) = self.down.take() {
             let lasted = now().saturating_duration_since(since);
@@ -247,7 +231,7 @@ impl Tailing {
             });
             self.outage = self.down;
             self.queue.wake();
-            return context.pause(&mut self.pauses, self.up_since);
+            return context.dialer.options.backoff.delay(1, rand::random());
         }
         // A node that does not serve the key says so by an error.
         context.dialer.locator.look_again();
