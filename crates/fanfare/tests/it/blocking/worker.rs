@@ -94,7 +94,7 @@ fn handlers_block_side_by_side_and_are_waited_for(server: &Target) -> TestResult
         arrived.recv_timeout(PATIENCE)?;
     }
     // While threads are blocked, the connections are not.
-    assert!(fanfare.health().is_healthy(PATIENCE));
+    until("all is well", || fanfare.health().is_healthy(PATIENCE))?;
     assert_eq!(jobs.len()?, 4);
     drop(open);
     let stats = worker.drain(PATIENCE);
