@@ -16,25 +16,26 @@ use crate::{
     pubsub::{Undecodable, panic_text},
 };
 
-/// A function whose arguments are [extracted](Extract) from the message: none to six of them. It
-/// returns nothing or a `Result<(), E>`, and may block. The twin of [`fanfare::Handle`](crate::Handle).
-pub trait Handle<Args, S>: Send + Sync + 'static {
+/// A function whose arguments are [extracted](Extract) from the message, or from the entry that a
+/// worker was given: none to six of them. It returns nothing or a `Result<(), E>`, and may block. The
+/// twin of [`fanfare::Handle`](crate::Handle).
+pub trait Handle<Args, S, M = Message>: Send + Sync + 'static {
     /// Handles a message.
     ///
     /// # Errors
     /// Why it could not be handled.
-    fn handle(&self, message: Message, state: &S) -> Result<(), BoxError>;
+    fn handle(&self, message: M, state: &S) -> Result<(), BoxError>;
 }
 
 macro_rules! handle_functions {
     ($(($($arg:ident $value:ident),*),)+) => {$(
-        impl<F, T, S, $($arg),*> Handle<($($arg,)*), S> for F
+        impl<F, T, S, M, $($arg),*> Handle<($($arg,)*), S, M> for F
         where
             F: Fn($($arg),*) -> T + Send + Sync + 'static,
             T: Outcome,
-            $($arg: Extract<S>,)*
+            $($arg: Extract<S, M>,)*
         {
-            fn handle(&self, message: Message, state: &S) -> Result<(), BoxError> {
+            fn handle(&self, message: M, state: &S) -> Result<(), BoxError> {
                 $(let $value = $arg::extract(&message, state).map_err(Undecodable)?;)*
                 // A function without arguments asks for nothing.
                 let _ = (message, state);
@@ -58,23 +59,26 @@ handle_functions!(
 struct Apart<H>(Arc<H>);
 
 /// The arguments of a handler that is called apart.
-struct ArgsApart<Args>(std::marker::PhantomData<Args>);
+pub(super) struct ArgsApart<Args>(std::marker::PhantomData<Args>);
 
-impl<H, Args, S> crate::Handle<ArgsApart<Args>, S> for Apart<H>
+impl<H, Args, S, M> crate::Handle<ArgsApart<Args>, S, M> for Apart<H>
 where
-    H: Handle<Args, S>,
+    H: Handle<Args, S, M>,
     S: Clone + Send + Sync + 'static,
+    M: Send + 'static,
 {
-    fn handle(&self, message: Message, state: &S) -> BoxFuture<'static, Result<(), BoxError>> {
+    fn handle(&self, message: M, state: &S) -> BoxFuture<'static, Result<(), BoxError>> {
         let (handler, state) = (self.0.clone(), state.clone());
         Box::pin(runtime::apart(move || handler.handle(message, &state)))
     }
 }
 
-fn apart<H, Args, S>(handler: H) -> impl crate::Handle<ArgsApart<Args>, S>
+/// A handler for whoever calls asynchronous ones.
+pub(super) fn apart<H, Args, S, M>(handler: H) -> impl crate::Handle<ArgsApart<Args>, S, M>
 where
-    H: Handle<Args, S>,
+    H: Handle<Args, S, M>,
     S: Clone + Send + Sync + 'static,
+    M: Send + 'static,
 {
     Apart(Arc::new(handler))
 }

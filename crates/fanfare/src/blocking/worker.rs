@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{Group, Stream, runtime, twin};
+use super::{Group, Handle, Stream, router::apart, runtime, twin};
 use crate::{
     Backoff, Error, Outcome,
     stream::{Entry, Position, StreamId},
-    worker::{self, Context, DeadLetter, WorkerEvent, WorkerStats},
+    worker::{self, Context, DeadLetter, Delivered, WorkerEvent, WorkerStats},
 };
 
 /// The twin of [`fanfare::worker::Worker`](crate::worker::Worker): a worker of a group that is being
@@ -145,6 +145,11 @@ impl Worker {
         Self { inner: self.inner.trim_acknowledged() }
     }
 
+    /// Deletes each entry together with its acknowledgement: for a stream that is a queue.
+    pub fn delete_acknowledged(self) -> Self {
+        Self { inner: self.inner.delete_acknowledged() }
+    }
+
     /// Starts the worker, and returns at once. It connects, makes the group if it is missing, and
     /// tries again for ever whatever fails.
     ///
@@ -165,6 +170,41 @@ impl Worker {
             runtime::apart(work)
         };
         Ok(RunningWorker { inner: runtime::wait(async { self.inner.spawn(handle) })? })
+    }
+
+    /// The same with a handler whose arguments are extracted, as those of a
+    /// [`Router`](super::Router): see [`Delivered`]. `state` is what it can ask for as
+    /// [`State`](crate::State). An entry that can not be turned into the arguments counts as one whose
+    /// handler failed.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Example: JSON in
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use fanfare::{Json, State, blocking::Fanfare};
+    /// use std::sync::mpsc;
+    ///
+    /// let fanfare = Fanfare::connect("embedded:")?;
+    /// let numbers = fanfare.stream("numbers in JSON");
+    /// numbers.add_json("n", &7)?;
+    /// let (sender, handled) = mpsc::channel();
+    /// let worker = numbers.group("team").worker().spawn_with(
+    ///     |Json(n): Json<u64>, State(sender): State<mpsc::Sender<u64>>| sender.send(n),
+    ///     sender,
+    /// )?;
+    /// assert_eq!(handled.recv(), Ok(7));
+    /// worker.stop();
+    /// # Ok::<_, fanfare::Error>(())
+    /// ```
+    pub fn spawn_with<H, Args, S>(self, handler: H, state: S) -> Result<RunningWorker, Error>
+    where
+        H: Handle<Args, S, Delivered>,
+        S: Clone + Send + Sync + 'static,
+    {
+        let handler = apart(handler);
+        Ok(RunningWorker { inner: runtime::wait(async { self.inner.spawn_with(handler, state) })? })
     }
 
     /// Works until `shutdown` returns, which is called on a thread apart, then

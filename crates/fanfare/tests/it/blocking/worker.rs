@@ -7,7 +7,7 @@ use std::{
 };
 
 use fanfare::{
-    Backoff,
+    Backoff, Json, State,
     blocking::Fanfare,
     stream::{Entry, StreamId},
     worker::{Context, WorkerEvent, WorkerState},
@@ -19,6 +19,7 @@ use crate::support::{Target, TestResult};
 on_every_topology!(
     what_fails_is_tried_again_and_what_always_fails_is_put_aside,
     handlers_block_side_by_side_and_are_waited_for,
+    arguments_are_extracted_and_what_is_done_may_be_deleted,
 );
 
 const SHORT: Backoff = Backoff { first: Duration::from_millis(10), cap: Duration::from_millis(50) };
@@ -110,5 +111,31 @@ fn handlers_block_side_by_side_and_are_waited_for(server: &Target) -> TestResult
     let until = move || assert!(stopped.recv_timeout(PATIENCE).is_ok(), "nothing is handled");
     let stats = jobs.group("team").worker().run(handler, until, PATIENCE)?;
     assert_eq!((stats.counts.handled, stats.state), (1, WorkerState::Stopped));
+    Ok(())
+}
+
+fn arguments_are_extracted_and_what_is_done_may_be_deleted(server: &Target) -> TestResult {
+    let fanfare = Fanfare::connect(&server.url())?;
+    let numbers = fanfare.stream("numbers");
+    for n in 1..=3 {
+        numbers.add_json("n", &n)?;
+    }
+    numbers.add([("n", "no number")])?;
+    let (sender, handled) = mpsc::channel();
+    let group = numbers.group("team");
+    let worker = group.worker().retry(SHORT).deliveries_max(2).delete_acknowledged();
+    let worker = worker.spawn_with(
+        |Json(n): Json<u64>, State(sender): State<mpsc::Sender<u64>>| sender.send(n),
+        sender,
+    )?;
+    let mut sum = 0;
+    for _ in 0..3 {
+        sum += handled.recv_timeout(PATIENCE)?;
+    }
+    assert_eq!(sum, 6);
+    until("what has no number is put aside", || worker.stats().counts.dead_lettered == 1)?;
+    until("all are deleted", || numbers.is_empty().is_ok_and(|it| it))?;
+    assert!(group.dead_letters().list(None, 1)?.remove(0).error.contains("JSON"));
+    assert_eq!(worker.stop().held, 0);
     Ok(())
 }
