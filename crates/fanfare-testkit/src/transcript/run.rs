@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::Differences;
 use super::compare::{Answer, reduced};
-use super::script::{Action, Checks, RespVersion, Script, Step};
+use super::script::{Action, Checks, Differs, RespVersion, Script, Step};
 use super::side::{PATIENCE, Side};
 use crate::text::escape;
 
 /// After one answer has failed to come, the others of the script are not waited for as long.
 const IMPATIENCE: Duration = Duration::from_millis(200);
+
+/// Where the answers differ, what the oracle is sent may never come.
+const DIFFERENT: Duration = Duration::from_secs(4);
 
 /// A server with several threads may still be busy with a command that has no answer.
 const UNANSWERED: Duration = Duration::from_millis(20);
@@ -168,7 +171,8 @@ impl Case<'_> {
         if !matches!(step.action, Action::Sleep(_)) {
             subject.act(step)?;
         }
-        subject.wait_for(&counts, patience);
+        let may_be_less = self.differs().is_some();
+        subject.wait_for(&counts, if may_be_less { patience.min(DIFFERENT) } else { patience });
         let is_answered = counts.get(&step.client).is_some_and(|&(n, closed)| 0 < n || closed);
         if !is_answered {
             thread::sleep(UNANSWERED);
@@ -185,6 +189,12 @@ impl Case<'_> {
         }
     }
 
+    /// The deviation that is expected in this version.
+    fn differs(&self) -> Option<&Differs> {
+        let differs = self.step.checks.differs.as_ref();
+        differs.filter(|it| it.version.is_none_or(|it| it == self.version))
+    }
+
     /// What is wrong, one line each.
     fn compare(
         &self,
@@ -193,9 +203,7 @@ impl Case<'_> {
         is_self: bool,
         differences: &Differences,
     ) -> Vec<String> {
-        let checks = &self.step.checks;
-        let differs = checks.differs.as_ref();
-        let differs = differs.filter(|it| it.version.is_none_or(|it| it == self.version));
+        let differs = self.differs();
         let reduce = |answers: &Answers| self.reduced(answers);
         let (oracle, subject) = (reduce(oracle), reduce(subject));
         let mut found = Vec::new();
