@@ -10,6 +10,13 @@
 //!
 //! This crate does not use Fanfare's own codec: what checks the broker shares no code with it.
 
+/// Where the examples of `seed` find it: its file is a part of two crates.
+macro_rules! here {
+    () => {
+        "fanfare_testkit"
+    };
+}
+
 mod client;
 mod cluster;
 mod frame;

@@ -32,6 +32,13 @@
 //! # Ok(()) }
 //! ```
 
+/// Where the examples of `seed` find it: its file is a part of two crates.
+macro_rules! here {
+    () => {
+        "fanfare::testing"
+    };
+}
+
 #[cfg(feature = "embedded")]
 mod broker;
 mod clock;

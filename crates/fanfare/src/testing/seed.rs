@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 ///
 /// # Example: a random test
 /// ```
-/// use fanfare::testing::{Rng, seed};
+#[doc = concat!("use ", here!(), "::{Rng, seed};")]
 ///
 /// let mut rng = Rng::new(seed());
 /// assert!(rng.below(6) < 6);
@@ -32,7 +32,7 @@ pub fn seed() -> u64 {
 ///
 /// # Example: the same numbers again
 /// ```
-/// use fanfare::testing::Rng;
+#[doc = concat!("use ", here!(), "::Rng;")]
 ///
 /// assert_eq!(Rng::new(7).next_u64(), Rng::new(7).next_u64());
 /// ```
