@@ -133,6 +133,19 @@ where
     exit
 }
 
+/// Runs a command that has nothing to bring to an end when Ctrl-C is pressed.
+pub(crate) fn until_interrupted<F>(future: F) -> anyhow::Result<Exit>
+where
+    F: Future<Output = anyhow::Result<Exit>>,
+{
+    block_on(1, async {
+        tokio::select! {
+            exit = future => exit,
+            () = interrupted() => Ok(Exit::Interrupted),
+        }
+    })
+}
+
 /// One thread for each core.
 pub(crate) fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

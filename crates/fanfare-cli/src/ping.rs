@@ -34,12 +34,7 @@ pub(crate) struct Ping {
 
 impl Ping {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        cli::block_on(1, async {
-            tokio::select! {
-                exit = self.ask() => exit,
-                () = cli::interrupted() => Ok(Exit::Interrupted),
-            }
-        })
+        cli::until_interrupted(self.ask())
     }
 
     async fn ask(&self) -> anyhow::Result<Exit> {

@@ -94,12 +94,7 @@ struct Place {
 
 impl Dlq {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        cli::block_on(1, async {
-            tokio::select! {
-                exit = self.what.run() => exit,
-                () = cli::interrupted() => Ok(Exit::Interrupted),
-            }
-        })
+        cli::until_interrupted(self.what.run())
     }
 }
 

@@ -28,12 +28,7 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        cli::block_on(1, async {
-            tokio::select! {
-                exit = self.list() => exit,
-                () = cli::interrupted() => Ok(Exit::Interrupted),
-            }
-        })
+        cli::until_interrupted(self.list())
     }
 
     async fn list(&self) -> anyhow::Result<Exit> {

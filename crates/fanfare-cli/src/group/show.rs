@@ -35,12 +35,7 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        cli::block_on(1, async {
-            tokio::select! {
-                exit = self.show() => exit,
-                () = cli::interrupted() => Ok(Exit::Interrupted),
-            }
-        })
+        cli::until_interrupted(self.show())
     }
 
     async fn show(&self) -> anyhow::Result<Exit> {
