@@ -84,7 +84,7 @@ impl Chain {
     }
 
     fn get_block(&self, index: usize) -> Option<&Block> {
-        if index < self.sealed.len() { self.sealed.get(index) } else { self.open.as_ref() }
+        self.sealed.get(index).or_else(|| self.open.as_ref().filter(|_| index == self.sealed.len()))
     }
 
     /// Adds an entry with an ID larger than all before it. If it is too large nothing is changed.

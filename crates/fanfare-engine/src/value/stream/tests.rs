@@ -322,3 +322,23 @@ fn what_is_too_large_changes_nothing() {
         assert_eq!((stream.n_bytes(), stream.iter_from(StreamId::MIN).count()), (n_bytes, 1));
     }
 }
+
+/// As in Redis: a block of which the last entry was deleted before is not cut off wholly, and what is
+/// left of it is no entry.
+#[test]
+fn a_block_whose_last_entry_was_deleted_is_not_cut_off_wholly() {
+    let id = |ms| StreamId { ms, seq: 0 };
+    let mut stream = Stream::default();
+    for ms in [810, 814, 829] {
+        add(
+            &mut stream,
+            id(ms),
+            &vec![(b"a".to_vec(), b"1".to_vec())],
+            Limits { bytes_max: 0, entries_max: 0 },
+        );
+    }
+    assert!(stream.remove(id(829)));
+    let trim = Trim { keep: Keep::From(id(821)), approximately: false, n_max: 0 };
+    assert_eq!(stream.trim(trim), 2);
+    assert_eq!((stream.len(), stream.n_blocks()), (0, 1));
+}
