@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{RawClient, RedisServer, ServerProcess, TlsFiles, process::free_port};
+use crate::{RawClient, RedisServer, ServerProcess, TlsFiles, port::free_port};
 
 /// How long the nodes may take to agree on something.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -20,6 +20,7 @@ macro_rules! here {
 mod client;
 mod cluster;
 mod frame;
+mod port;
 mod process;
 // The same as in `fanfare::testing`, on which this crate does not depend: it tests what that is made of.
 #[path = "../../fanfare/src/testing/seed.rs"]

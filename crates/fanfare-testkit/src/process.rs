@@ -1,9 +1,8 @@
 //! A server process in a directory of its own; both end on drop.
 
 use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::RawClient;
+use crate::port::Port;
 
 /// How long a server may take to answer its first PING, or to end after a signal.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,7 +71,7 @@ pub(crate) struct Launch {
 pub struct ServerProcess {
     launch: Launch,
     child: Option<Child>,
-    addr: SocketAddr,
+    port: Port,
     dir: TempDir,
 }
 
@@ -80,19 +80,20 @@ impl ServerProcess {
     pub(crate) fn start(launch: Launch) -> Result<Self, String> {
         const ATTEMPTS: usize = 5;
         let dir = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
-        let addr = free_addr().map_err(|error| format!("no free port: {error}"))?;
+        let port = Port::reserve().map_err(|error| format!("no free port: {error}"))?;
         for (name, text) in &launch.files {
             let written = fs::write(dir.path().join(name), text);
             written.map_err(|error| format!("cannot write {name}: {error}"))?;
         }
-        let mut server = Self { launch, child: None, addr, dir };
+        let mut server = Self { launch, child: None, port, dir };
         for attempt in 1.. {
             match server.spawn_and_wait() {
                 Ok(()) => break,
-                // Another process may have taken the port between the look and the bind.
+                // Some program that is no test may have taken the port between the look and the bind.
                 Err(error) if attempt < ATTEMPTS && server.log().contains("in use") => {
                     eprintln!("{error}; trying another port");
-                    server.addr = free_addr().map_err(|error| format!("no free port: {error}"))?;
+                    server.port =
+                        Port::reserve().map_err(|error| format!("no free port: {error}"))?;
                 }
                 Err(error) => return Err(error),
             }
@@ -103,19 +104,19 @@ impl ServerProcess {
     /// Where the server listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.addr.port()
+        self.port.number()
     }
 
     /// `redis://127.0.0.1:PORT`
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}", self.addr)
+        format!("redis://{}", self.addr())
     }
 
     /// The server's working directory.
@@ -143,9 +144,9 @@ impl ServerProcess {
     /// If the server does not accept one.
     #[must_use]
     pub fn client(&self) -> RawClient {
-        match RawClient::connect(self.addr) {
+        match RawClient::connect(self.addr()) {
             Ok(client) => client,
-            Err(error) => panic!("cannot connect to {}: {error}\n{}", self.addr, self.log()),
+            Err(error) => panic!("cannot connect to {}: {error}\n{}", self.addr(), self.log()),
         }
     }
 
@@ -223,7 +224,7 @@ impl ServerProcess {
         let child = Command::new(program)
             .args(&self.launch.args_before)
             .arg("--port")
-            .arg(self.addr.port().to_string())
+            .arg(self.port().to_string())
             .args(&self.launch.args)
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
@@ -243,7 +244,7 @@ impl ServerProcess {
     fn wait_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Ok(mut client) = RawClient::connect(self.addr) {
+            if let Ok(mut client) = RawClient::connect(self.addr()) {
                 let answer = client.call(&["PING"]);
                 // A password is no obstacle: the server is up.
                 if answer.starts_with(b"+PONG") || answer.starts_with(b"-NOAUTH") {
@@ -267,7 +268,7 @@ impl std::fmt::Debug for ServerProcess {
         formatter
             .debug_struct("ServerProcess")
             .field("program", &self.launch.program)
-            .field("addr", &self.addr)
+            .field("addr", &self.addr())
             .field("pid", &self.pid())
             .finish_non_exhaustive()
     }
@@ -276,31 +277,5 @@ impl std::fmt::Debug for ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// An address that nobody listens on now. Its port is below those that systems give to connections
-/// that go out, so that none of them takes it while its server is being started again.
-pub(crate) fn free_addr() -> io::Result<SocketAddr> {
-    const FIRST: u16 = 10_000;
-    const N: u64 = 22_000;
-    for _ in 0..100 {
-        let port = RandomState::new().build_hasher().finish() % N;
-        let port = FIRST + u16::try_from(port).unwrap_or(0);
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return listener.local_addr();
-        }
-    }
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-/// The port of a [`free_addr`].
-///
-/// # Panics
-/// If there is none.
-pub(crate) fn free_port() -> u16 {
-    match free_addr() {
-        Ok(addr) => addr.port(),
-        Err(error) => panic!("no free port: {error}"),
     }
 }

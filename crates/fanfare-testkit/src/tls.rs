@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::process::free_port;
+use crate::port::free_port;
 
 /// The certificate of every server of a group, and whom they trust.
 #[derive(Clone, Copy, Debug)]
