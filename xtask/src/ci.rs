@@ -52,7 +52,8 @@ fn tests(steps: &mut Steps) {
         steps.nextest("tests", run);
     } else {
         let mut run = suite.cargo_test();
-        run.env("FANFARE_SEED", seed);
+        // As many as the profile `ci` of nextest runs at once.
+        run.env("FANFARE_SEED", seed).env("RUST_TEST_THREADS", "3");
         run.args(["--lib", "--bins", "--tests", "--benches", "--examples"]);
         steps.libtest("tests", run);
     }
