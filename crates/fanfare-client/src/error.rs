@@ -44,6 +44,14 @@ pub enum ErrorKind {
     Decode,
     /// The embedded broker could not be started.
     Embedded,
+    /// A record lacks what its destination needs, such as a key.
+    InvalidRecord,
+    /// Nobody is there to answer a request.
+    NoResponders,
+    /// The answer to a request may have been lost with a connection.
+    AnswerLost,
+    /// A request was answered with an error.
+    Refused,
 }
 
 impl ErrorKind {
@@ -68,6 +76,10 @@ impl ErrorKind {
         Self::Encode,
         Self::Decode,
         Self::Embedded,
+        Self::InvalidRecord,
+        Self::NoResponders,
+        Self::AnswerLost,
+        Self::Refused,
     ];
 
     /// The stable identifier: texts may change, codes do not.
@@ -92,6 +104,10 @@ impl ErrorKind {
             Self::Encode => "FF-6001",
             Self::Decode => "FF-6002",
             Self::Embedded => "FF-6003",
+            Self::InvalidRecord => "FF-6101",
+            Self::NoResponders => "FF-6201",
+            Self::AnswerLost => "FF-6202",
+            Self::Refused => "FF-6203",
         }
     }
 
@@ -139,6 +155,14 @@ impl ErrorKind {
                 "The payload is not what the program expects: check who publishes there."
             }
             Self::Embedded => "The embedded broker could not be started: the source says why.",
+            Self::InvalidRecord => {
+                "The record lacks what its destination needs; the message names it. Nothing was written."
+            }
+            Self::NoResponders => "Nobody is there to answer: start the service that does.",
+            Self::AnswerLost => {
+                "The connection was lost before the answer came: the request may have been handled."
+            }
+            Self::Refused => "The responder answered with an error: the message has its text.",
         }
     }
 }
@@ -185,6 +209,13 @@ impl Error {
     pub fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
         Self(Arc::new(Inner { source: Some(Arc::from(source)), ..self.copied() }))
+    }
+
+    /// The same error of a request that was sent and may have taken effect: see
+    /// [`may_have_been_delivered`](Self::may_have_been_delivered).
+    #[must_use]
+    pub fn after_sending(self) -> Self {
+        self.sent()
     }
 
     pub(crate) fn sent(self) -> Self {
@@ -254,7 +285,9 @@ impl Error {
             | ErrorKind::NotConnected
             | ErrorKind::Disconnected
             | ErrorKind::Timeout
-            | ErrorKind::Overloaded => true,
+            | ErrorKind::Overloaded
+            | ErrorKind::NoResponders
+            | ErrorKind::AnswerLost => true,
             ErrorKind::Server => matches!(
                 self.server_code(),
                 Some(

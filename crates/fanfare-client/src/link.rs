@@ -242,17 +242,7 @@ impl Link {
     /// # Errors
     /// [`ErrorKind::InvalidOption`], with what to do instead.
     pub fn check_channels(&self) -> Result<(), Error> {
-        match self.options().url.db {
-            0 => Ok(()),
-            db => Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!(
-                    "publish and subscribe know no databases, and the URL or configuration says \
-                     database {db}: a message would reach all of them. Connect with database 0 and \
-                     separate environments by a `namespace` such as \"staging:\""
-                ),
-            )),
-        }
+        self.options().check_channels()
     }
 
     /// Subscribes to channels, patterns or sharded channels. Returns after the server has confirmed

@@ -59,6 +59,25 @@ impl Options {
         &self.url
     }
 
+    /// Whether channels may be used: not if the URL names a database other than 0, which channels do
+    /// not have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`], with what to do instead.
+    pub fn check_channels(&self) -> Result<(), Error> {
+        match self.url.db {
+            0 => Ok(()),
+            db => Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!(
+                    "publish and subscribe know no databases, and the URL or configuration says \
+                     database {db}: a message would reach all of them. Connect with database 0 and \
+                     separate environments by a `namespace` such as \"staging:\""
+                ),
+            )),
+        }
+    }
+
     /// The default queue of subscriptions.
     pub fn default_queue(&self) -> Queue {
         self.queue

@@ -266,6 +266,38 @@ pub static CATALOGUE: &[Entry] = &[
         cause: "No free port on the loopback interface, or a limit on threads or open files.",
         cure: "The error's source says which; raise the limit.",
     },
+    Entry {
+        code: "FF-6101",
+        kind: "InvalidRecord",
+        name: "invalid record",
+        meaning: "A record can not be published to its destination, and nothing was written.",
+        cause: "Its key is missing, empty or no text; a key where the destination has none; in a cluster, a key in another slot than what is written with it.",
+        cure: "Give the key as an argument, name the member that has it, or give names a common part in braces; the message says which.",
+    },
+    Entry {
+        code: "FF-6201",
+        kind: "NoResponders",
+        name: "no responders",
+        meaning: "A request was published and nobody was subscribed to its channel: it was not handled.",
+        cause: "The service that answers does not run, listens on another channel, or has another namespace.",
+        cure: "Start it, and compare the channels and namespaces. `PUBSUB NUMSUB` tells who is subscribed.",
+    },
+    Entry {
+        code: "FF-6202",
+        kind: "AnswerLost",
+        name: "answer lost",
+        meaning: "The inbox lost its connection while a request was on its way; its answer may have been lost.",
+        cause: "The server stopped, closed the client, or the network failed.",
+        cure: "The request may have been handled. Ask again only what may be asked twice.",
+    },
+    Entry {
+        code: "FF-6203",
+        kind: "Refused",
+        name: "refused",
+        meaning: "A request was answered with an error.",
+        cause: "Its text says it: the handler failed or panicked, or could not decode the request.",
+        cure: "Act on the text; the responder's log has more.",
+    },
 ];
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(id: StreamId, fields: Vec<(Bytes, Bytes)>, received_at: SystemTime) -> Self {
+    /// An entry, as a test of a handler may want it.
+    pub fn new(id: StreamId, fields: Vec<(Bytes, Bytes)>, received_at: SystemTime) -> Self {
         Self { id, fields, received_at }
     }
 
