@@ -30,6 +30,11 @@
 //!   ([`Lingering`]).
 //! - [`Router`] calls many handlers over one subscription, each with arguments extracted from the
 //!   message.
+//! - [`Channel`] and [`Pattern`] are names built of segments, whatever those contain.
+//! - [`Envelope`] is an event with what is known about it; [`Call`] is what a handler is called for,
+//!   wherever it came from.
+//! - [`layers`] fit around handlers of all kinds: time limit, retry, circuit breaker, limits,
+//!   idempotency, dead letters, metrics, traces.
 //! - [`Health`] has the vital signs of everything that lives, and a judgement with reasons.
 //! - [`Handler`] is a loop that calls a function for each message and survives its panics.
 //! - [`Stream`](stream::Stream) adds to, reads and follows a stream that the broker keeps; its
@@ -41,6 +46,8 @@
 //! - [`Worker`](worker::Worker) handles the entries of a stream, together with others, each at
 //!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
 //! - [`blocking`] is the twin of all that for programs without a runtime.
+//! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
+//!   each run at least once. It has no twin.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
@@ -52,7 +59,10 @@
 //! [`Gap`] in the stream; none is silent.
 //!
 //! # Features
+//! - `cron`: schedules of queues.
 //! - `embedded` (default): the URL `embedded:` starts a broker inside the program.
+//! - `msgpack`, `cbor`: these forms of payloads.
+//! - `zstd`, `lz4`, `gzip`: these ways of [`Compression`].
 //! - `metrics`: a [`Monitor`] sets gauges of the `metrics` crate.
 //! - `tls` (default): `rediss://`.
 #![cfg_attr(
@@ -66,22 +76,37 @@
 
 mod batch;
 pub mod blocking;
+mod bucket;
+mod call;
 pub mod catalogue;
+mod channel;
 pub mod client;
+mod codec;
 mod config;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod envelope;
 mod fanfare;
+mod handle;
 mod health;
-mod json;
+pub mod layers;
 mod pubsub;
+pub mod queue;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod worker;
 
+pub use self::call::{Call, Source, SourceKind};
+pub use self::channel::{Channel, Pattern};
 pub use self::client::commands;
+#[cfg(feature = "cbor")]
+pub use self::codec::Cbor;
+#[cfg(feature = "msgpack")]
+pub use self::codec::MsgPack;
+pub use self::codec::{Algorithm, Codec, Compression, Data, Json, Raw, Redaction, Text};
 pub use self::config::{Config, Hosts, Keepalive, Setting, Url};
+pub use self::envelope::{Envelope, Head, Metadata, Sealed};
 pub use self::fanfare::{Builder, Fanfare};
 pub use fanfare_client::{
     Address, Backoff, ConnectionStats, Delivery, Error, ErrorKind, Event, Events, Gap, Kind,
@@ -89,11 +114,10 @@ pub use fanfare_client::{
     Protocol, Queue, Role, Secret, ServerUrl, Subscription, SubscriptionNames, SubscriptionStats,
     TlsOptions, Value, Vitals, WhileDown,
 };
+pub use handle::{BoxError, Extract, Handle, HandlerService, Outcome, Permanent, State, service};
 pub use health::{Health, Monitor, Pulse, SelfTest, Tolerance, Unwell};
-pub use json::Json;
 pub use pubsub::{
-    ActiveChannel, BoxError, Channel, Codec, Extract, Failed, FailedReason, Handle, Handler,
-    HandlerService, HandlerStats, Linger, LingerStats, Lingering, Outcome, Publisher, Raw, Receipt,
-    RouteId, RouteStats, Router, RouterStats, RunningRouter, State, Subscriber, Text, WhenFull,
-    service,
+    ActiveChannel, Failed, FailedReason, Handler, HandlerStats, Linger, LingerStats, Lingering,
+    Publisher, Receipt, RouteId, RouteStats, Router, RouterStats, RunningRouter, Subscriber,
+    WhenFull,
 };

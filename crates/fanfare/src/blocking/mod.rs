@@ -54,7 +54,8 @@ pub use fanfare::{Builder, Fanfare};
 pub use health::{Events, Monitor};
 pub use publisher::{Lingering, Publisher, Receipt};
 pub use pubsub::{Handler, Subscriber, Subscription, SubscriptionNames};
-pub use router::{Handle, Router, RunningRouter};
+pub use router::{Handle, Router, RunningRouter, service};
+pub(crate) use runtime::apart;
 pub use stream::{Group, Stream, Tail};
 pub use worker::{DeadLetters, RunningWorker, Worker, WorkerEvents};
 

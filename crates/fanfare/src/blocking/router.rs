@@ -8,12 +8,13 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::mpsc;
+use tower_service::Service;
 
 use super::{Fanfare, runtime};
 use crate::{
-    BoxError, Error, Extract, Failed, Gap, Message, Outcome, Overflow, RouteId, RouteStats,
-    RouterStats,
-    pubsub::{Undecodable, panic_text},
+    BoxError, Error, Extract, Failed, Gap, HandlerService, Kind, Message, Outcome, Overflow,
+    Pattern, RouteId, RouteStats, RouterStats,
+    handle::{Undecodable, panic_text},
 };
 
 /// A function whose arguments are [extracted](Extract) from the message, or from the entry that a
@@ -39,7 +40,7 @@ macro_rules! handle_functions {
                 $(let $value = $arg::extract(&message, state).map_err(Undecodable)?;)*
                 // A function without arguments asks for nothing.
                 let _ = (message, state);
-                self($($value),*).failure().map_or(Ok(()), |text| Err(text.into()))
+                self($($value),*).failure().map_or(Ok(()), Err)
             }
         }
     )+};
@@ -81,6 +82,35 @@ where
     M: Send + 'static,
 {
     Apart(Arc::new(handler))
+}
+
+/// Turns a handler into a service: it is called on a thread apart, so it may block, and layers fit
+/// around it. The twin of [`fanfare::service`](crate::service).
+///
+/// Layers that keep something in the broker are made with the asynchronous handle
+/// ([`Fanfare::asynchronous`]). A time limit gives a call up, but can not stop the thread that it is on.
+///
+/// # Example: the default stack around a function that may block
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+/// use fanfare::{Json, Kind, blocking::{self, Fanfare}, layers::{Idempotency, Layer, Stack}};
+///
+/// let fanfare = Fanfare::connect("embedded:")?;
+/// let once = Idempotency::new(fanfare.asynchronous(), "billing");
+/// let handler = blocking::service(|Json(amount): Json<u32>| println!("{amount}"), ());
+/// let service = Stack::new("billing").idempotency(once).layer(handler);
+/// let router = fanfare.router().service(Kind::Channel, "orders", service).start()?;
+/// fanfare.publish("orders", "7")?;
+/// assert_eq!(router.wait_finished(1).routes[0].handled, 1);
+/// # Ok::<_, fanfare::Error>(())
+/// ```
+pub fn service<H, Args, S, M>(handler: H, state: S) -> HandlerService<M>
+where
+    H: Handle<Args, S, M>,
+    S: Clone + Send + Sync + 'static,
+    M: Send + 'static,
+{
+    crate::service(apart(handler), state)
 }
 
 /// Called for the gaps of the router's subscription.
@@ -154,6 +184,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { inner: self.inner.pattern(pattern, apart(handler)), ..self }
     }
 
+    /// Calls a handler for each message of the channels that match a [`Pattern`] of segments, exactly.
+    pub fn matching<H, Args>(self, pattern: &Pattern, handler: H) -> Self
+    where
+        H: Handle<Args, S>,
+    {
+        Self { inner: self.inner.matching(pattern, apart(handler)), ..self }
+    }
+
     /// Calls a handler for each message of a sharded channel.
     pub fn sharded<H, Args>(self, name: impl AsRef<[u8]>, handler: H) -> Self
     where
@@ -169,6 +207,17 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H: Handle<Args, S>,
     {
         Self { inner: self.inner.fallback(pattern, apart(handler)), ..self }
+    }
+
+    /// Calls a service for each message of a channel, a pattern or a sharded channel: a handler with
+    /// layers around it. See [`Router::service`](crate::Router::service).
+    pub fn service<T, M>(self, kind: Kind, name: impl AsRef<[u8]>, service: T) -> Self
+    where
+        T: Service<M, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
+        T: Send + Sync + 'static,
+        M: From<Message> + Send,
+    {
+        Self { inner: self.inner.service(kind, name, service), ..self }
     }
 
     /// How many messages each handler that is added from here on handles at the same time, each of
@@ -295,6 +344,20 @@ adding! {
     pattern, pattern;
     /// Adds a handler of a sharded channel.
     sharded, name;
+}
+
+impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
+    /// Adds a handler of all channels that match a [`Pattern`] of segments, exactly. Returns after the
+    /// server has confirmed it.
+    ///
+    /// # Errors
+    /// As the asynchronous method of the same name.
+    pub fn matching<H, Args>(&self, pattern: &Pattern, handler: H) -> Result<RouteId, Error>
+    where
+        H: Handle<Args, S>,
+    {
+        runtime::wait(self.inner.matching(pattern, apart(handler)))
+    }
 }
 
 impl<S> RunningRouter<S> {

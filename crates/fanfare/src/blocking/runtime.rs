@@ -50,7 +50,7 @@ pub(super) fn wait<F: Future>(future: F) -> F::Output {
 }
 
 /// Runs what may block, apart from everything else.
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => match failed.try_into_panic() {

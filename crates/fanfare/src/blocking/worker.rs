@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::timeout;
+use tower_service::Service;
 
 use super::{Group, Handle, Stream, router::apart, runtime, twin};
 use crate::{
-    Backoff, Error, Outcome,
+    Backoff, BoxError, Error, Outcome,
     stream::{Entry, Position, StreamId},
     worker::{self, Context, DeadLetter, Delivered, WorkerEvent, WorkerStats},
 };
@@ -205,6 +206,21 @@ impl Worker {
     {
         let handler = apart(handler);
         Ok(RunningWorker { inner: runtime::wait(async { self.inner.spawn_with(handler, state) })? })
+    }
+
+    /// The same with a service: a handler with layers around it. See
+    /// [`Worker::spawn_service`](crate::worker::Worker::spawn_service), and
+    /// [`service`](super::service) for a handler that may block.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_service<T, M>(self, service: T) -> Result<RunningWorker, Error>
+    where
+        T: Service<M, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
+        T: Send + Sync + 'static,
+        M: From<Delivered> + Send,
+    {
+        Ok(RunningWorker { inner: runtime::wait(async { self.inner.spawn_service(service) })? })
     }
 
     /// Works until `shutdown` returns, which is called on a thread apart, then

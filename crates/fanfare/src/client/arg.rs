@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fanfare_client::Error;
 use serde::Serialize;
 
-use crate::json::{self, Json};
+use crate::codec::json::{self, Json};
 
 /// A value that can be sent: bytes and text as they are, numbers in decimal, anything that `serde`
 /// knows as [`Json`].

@@ -11,23 +11,7 @@ use fanfare_client::{Error, Message, Subscription, SubscriptionStats};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::{sync::watch, task::JoinHandle};
 
-/// What a handler may return: nothing, or a result whose error can be shown.
-pub trait Outcome: Send + 'static {
-    /// The error's text, if it failed.
-    fn failure(self) -> Option<String>;
-}
-
-impl Outcome for () {
-    fn failure(self) -> Option<String> {
-        None
-    }
-}
-
-impl<E: fmt::Display + Send + 'static> Outcome for Result<(), E> {
-    fn failure(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
-}
+use crate::handle::{BoxError, Outcome, panic_text};
 
 /// The counts of a [`Handler`].
 #[derive(Clone, Debug, Default)]
@@ -187,7 +171,7 @@ where
 
 fn count(
     stats: &mut HandlerStats,
-    outcome: Result<Option<String>, Box<dyn Any + Send>>,
+    outcome: Result<Option<BoxError>, Box<dyn Any + Send>>,
     subscription: &Subscription,
 ) {
     match outcome {
@@ -195,7 +179,7 @@ fn count(
         Ok(Some(failure)) => {
             tracing::warn!(%failure, "a handler failed");
             stats.failed += 1;
-            stats.last_failure = Some(failure);
+            stats.last_failure = Some(failure.to_string());
         }
         Err(panic) => {
             let text = panic_text(&*panic);
@@ -205,13 +189,4 @@ fn count(
         }
     }
     stats.subscription = subscription.stats();
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

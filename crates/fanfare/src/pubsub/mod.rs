@@ -1,7 +1,6 @@
 //! Publish and subscribe.
 
 mod active;
-mod codec;
 mod handler;
 mod linger;
 mod publish;
@@ -10,15 +9,10 @@ mod router;
 mod subscriber;
 
 pub use active::ActiveChannel;
-pub use codec::{Codec, Raw, Text};
 pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
 pub use publisher::Publisher;
-pub use router::{
-    BoxError, Channel, Extract, Failed, FailedReason, Handle, HandlerService, RouteId, RouteStats,
-    Router, RouterStats, RunningRouter, State, service,
-};
+pub use router::{Failed, FailedReason, RouteId, RouteStats, Router, RouterStats, RunningRouter};
 
-pub(crate) use handler::panic_text;
-pub use handler::{Handler, HandlerStats, Outcome};
-pub(crate) use router::Undecodable;
+pub use handler::{Handler, HandlerStats};
+pub(crate) use publish::receivers;
 pub use subscriber::Subscriber;

@@ -3,7 +3,7 @@
 use fanfare_client::{Error, ErrorKind, Pipeline, Value};
 use serde::Serialize;
 
-use crate::{Fanfare, batch::Batch, json};
+use crate::{Fanfare, batch::Batch, codec::json};
 
 impl Fanfare {
     /// Publishes a message and returns how many subscriptions the server handed it to.

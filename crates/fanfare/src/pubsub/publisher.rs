@@ -6,10 +6,9 @@ use bytes::Bytes;
 use fanfare_client::Error;
 
 use crate::{
-    Fanfare,
+    Codec, Fanfare,
     batch::{Batch, Chunks},
     pubsub::{
-        codec::Codec,
         linger::{Linger, Lingering},
         publish::receivers,
     },

@@ -3,10 +3,7 @@
 use bytes::Bytes;
 use fanfare_client::{Error, Kind, Overflow, Queue, Subscription};
 
-use crate::{
-    Fanfare, Message,
-    pubsub::handler::{Handler, Outcome},
-};
+use crate::{Fanfare, Message, handle::Outcome, pubsub::handler::Handler};
 
 impl Fanfare {
     /// Subscribes to channels. Returns after the server has confirmed: what is published from now

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     batch::Batch,
-    json,
+    codec::json,
     stream::{Stream, StreamId},
 };
 

@@ -55,13 +55,7 @@ impl Context {
     /// # Cancel safety
     /// Nothing is lost if the future is dropped.
     pub async fn lost(&self) {
-        loop {
-            let notified = self.lease.notify.notified();
-            if self.is_lost() {
-                return;
-            }
-            notified.await;
-        }
+        self.lease.lost().await;
     }
 }
 
@@ -75,7 +69,7 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Whether an entry is still this worker's.
+/// Whether an entry or a task is still this worker's.
 #[derive(Debug, Default)]
 pub(crate) struct Lease {
     is_lost: AtomicBool,
@@ -85,6 +79,16 @@ pub(crate) struct Lease {
 impl Lease {
     pub(crate) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn lost(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.is_lost() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     pub(crate) fn lose(&self) {

@@ -56,11 +56,15 @@ pub struct Delivered {
     pub entry: Arc<Entry>,
     /// How often it was delivered, and whether it is still this worker's.
     pub context: Context,
+    /// The stream's key, without the namespace.
+    pub stream: Bytes,
+    /// The group's name.
+    pub group: Bytes,
 }
 
 impl Delivered {
     /// The value of the only field.
-    fn value(&self) -> Result<(&str, &Bytes), Error> {
+    pub(crate) fn value(&self) -> Result<(&str, &Bytes), Error> {
         let Self { entry, .. } = self;
         match &entry.fields[..] {
             [(name, value)] => Ok((std::str::from_utf8(name).unwrap_or("?"), value)),

@@ -15,12 +15,9 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 
 use crate::{
+    bucket::Bucket,
     stream::{Entry, StreamId},
-    worker::{
-        context::Lease,
-        rules::{Bucket, Rules},
-        stats::Counts,
-    },
+    worker::{context::Lease, rules::Rules, stats::Counts},
 };
 
 mod outbox;
@@ -137,6 +134,8 @@ pub(crate) struct Return {
 pub(crate) enum Ending {
     Handled,
     Failed(String),
+    /// It failed, and no further attempt can mend that.
+    Permanent(String),
     Panicked(String),
     TimedOut(Duration),
 }
@@ -248,6 +247,7 @@ impl Ledger {
     ) {
         self.n_running = self.n_running.saturating_sub(1);
         self.last_done = Some(now);
+        let is_permanent = matches!(ending, Ending::Permanent(_));
         let error = match ending {
             Ending::Handled => {
                 self.counts.handled += 1;
@@ -263,7 +263,7 @@ impl Ledger {
                 }
                 return;
             }
-            Ending::Failed(error) => {
+            Ending::Failed(error) | Ending::Permanent(error) => {
                 self.counts.failed += 1;
                 error
             }
@@ -278,12 +278,18 @@ impl Ledger {
         };
         let error = shortened(error);
         self.counts.last_failure = Some(error.clone());
-        self.fail(id, generation, error, now);
+        let deliveries_max = if is_permanent { 0 } else { self.rules.deliveries_max };
+        self.fail((id, generation), error, deliveries_max, now);
     }
 
-    fn fail(&mut self, id: StreamId, generation: u64, error: String, now: Instant) {
+    fn fail(
+        &mut self,
+        (id, generation): (StreamId, u64),
+        error: String,
+        deliveries_max: u64,
+        now: Instant,
+    ) {
         let (is_draining, is_ordered) = (self.is_draining, self.rules.is_ordered);
-        let deliveries_max = self.rules.deliveries_max;
         let Some(held) = self.own(id, generation) else { return };
         held.stage = Stage::Waiting;
         let (deliveries, first_at) = (held.deliveries, held.first_at);
@@ -517,7 +523,7 @@ impl Ledger {
 }
 
 /// What is kept of a failure's text.
-fn shortened(mut text: String) -> String {
+pub(crate) fn shortened(mut text: String) -> String {
     if ERROR_LEN_MAX < text.len() {
         let end = (0..=ERROR_LEN_MAX).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or(0));

@@ -76,9 +76,13 @@ mod stats;
 mod wire;
 
 pub use context::Context;
+pub(crate) use context::Lease;
 pub use dead::{DeadLetter, DeadLetters};
 pub use extract::Delivered;
+pub(crate) use ledger::shortened;
 pub use options::Worker;
+pub(crate) use options::unique_name;
 pub(crate) use rules::RETRY_CONSUMER;
 pub use run::RunningWorker;
+pub(crate) use shared::{Patience, now};
 pub use stats::{Counts, WorkerEvent, WorkerEvents, WorkerState, WorkerStats};

@@ -9,9 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_client::{Backoff, Error, ErrorKind};
+use tower_service::Service;
 
 use crate::{
-    Handle, Outcome,
+    BoxError, Handle, Outcome,
+    handle::endpoint_of_service,
     stream::{Entry, Group, Position},
     worker::{Context, Delivered, RunningWorker, dead, rules::Rules},
 };
@@ -332,7 +334,58 @@ impl Worker {
         H: Handle<Args, S, Delivered>,
         S: Send + Sync + 'static,
     {
-        self.spawn(move |entry, context| handler.handle(Delivered { entry, context }, &state))
+        let delivered = self.delivered();
+        self.spawn(move |entry, context| handler.handle(delivered(entry, context), &state))
+    }
+
+    /// The same with a `tower` service, which is cloned for each entry and waited for until it is
+    /// ready; [`service`](crate::service) turns a handler into one, around which layers can be put. It
+    /// may be one of [`Delivered`] or of [`Call`](crate::Call)s.
+    ///
+    /// While the service is not ready the entry counts as being handled: its lease is renewed.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Example: the same service for a stream and a channel
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use fanfare::{Call, Fanfare, Kind, Text};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = Fanfare::connect("embedded:").await?;
+    /// let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    /// let service = fanfare::service(
+    ///     move |call: Call, Text(text): Text| {
+    ///         let _ = sender.send(format!("{}: {text}", call.source()));
+    ///         async {}
+    ///     },
+    ///     (),
+    /// );
+    /// let orders = fanfare.stream("paid");
+    /// let worker = orders.group("billing").worker().spawn_service(service.clone())?;
+    /// let router = fanfare.router().service(Kind::Channel, "urgent", service).start().await?;
+    /// orders.add([("item", "tea")]).await?;
+    /// assert_eq!(seen.recv().await.as_deref(), Some("stream paid: tea"));
+    /// fanfare.publish("urgent", "coffee").await?;
+    /// assert_eq!(seen.recv().await.as_deref(), Some("channel urgent: coffee"));
+    /// worker.stop().await;
+    /// # router.stop().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn spawn_service<T, M>(self, service: T) -> Result<RunningWorker, Error>
+    where
+        T: Service<M, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
+        T: Send + Sync + 'static,
+        M: From<Delivered> + Send,
+    {
+        let endpoint = endpoint_of_service(service);
+        let delivered = self.delivered();
+        self.spawn(move |entry, context| endpoint(delivered(entry, context)))
     }
 
     /// Works until `shutdown` is ready, then [drains](RunningWorker::drain) for at most `deadline`.
@@ -359,6 +412,16 @@ impl Worker {
             () = worker.ended() => {}
         }
         Ok(worker.drain(deadline).await)
+    }
+
+    /// Makes of an entry what handlers extract their arguments from.
+    fn delivered(&self) -> impl Fn(Arc<Entry>, Context) -> Delivered + Send + Sync + use<> {
+        let stream = Bytes::copy_from_slice(self.group.stream().key());
+        let group = Bytes::copy_from_slice(self.group.name());
+        move |entry, context| {
+            let (stream, group) = (stream.clone(), group.clone());
+            Delivered { entry, context, stream, group }
+        }
     }
 
     fn check(&self) -> Result<(), Error> {

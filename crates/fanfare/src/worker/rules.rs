@@ -100,39 +100,6 @@ fn spread(id: StreamId, deliveries: u64) -> f64 {
     f64::from(top) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// The longest wait for a token that is told.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(86_400);
-
-/// A token bucket: so many per second, and as many at once after a quiet second.
-#[derive(Clone, Debug)]
-pub(crate) struct Bucket {
-    per_second: f64,
-    tokens: f64,
-    filled_at: Instant,
-}
-
-impl Bucket {
-    pub(crate) fn new(per_second: f64, now: Instant) -> Self {
-        Self { per_second, tokens: per_second.max(1.0), filled_at: now }
-    }
-
-    /// Takes a token, or says when there will be one.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_second).min(self.per_second.max(1.0));
-        self.filled_at = now;
-        if self.tokens < 1.0 {
-            let missing = Duration::try_from_secs_f64((1.0 - self.tokens) / self.per_second);
-            // Who has to wait for years is told to ask again tomorrow.
-            let missing = missing.map_or(ASK_AGAIN_AFTER, |it| it.min(ASK_AGAIN_AFTER));
-            // A little more, so that rounding does not wake anybody too early.
-            return Err(now + missing + Duration::from_millis(1));
-        }
-        self.tokens -= 1.0;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,25 +153,5 @@ mod tests {
             assert!(rest(ms, 2) <= Duration::from_secs(2) && Duration::from_secs(1) <= rest(ms, 2));
             assert!(rest(ms, u64::MAX) <= Duration::from_secs(60));
         }
-    }
-
-    #[test]
-    fn a_bucket_gives_what_it_was_made_for() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(10.0, start);
-        assert_eq!((0..100).filter(|_| bucket.take(start).is_ok()).count(), 10);
-        let mut now = start;
-        for _ in 0..20 {
-            now = bucket.take(now).unwrap_err();
-            bucket.take(now).unwrap();
-        }
-        let took = now - start;
-        assert!(Duration::from_secs(2) <= took && took < Duration::from_millis(2_100), "{took:?}");
-        let mut slow = Bucket::new(0.5, start);
-        slow.take(start).unwrap();
-        assert!(start + Duration::from_secs(2) <= slow.take(start).unwrap_err());
-        let mut never = Bucket::new(f64::MIN_POSITIVE, start);
-        never.take(start).unwrap();
-        assert!(start + ASK_AGAIN_AFTER <= never.take(start).unwrap_err());
     }
 }

@@ -12,14 +12,14 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use tokio::task::JoinHandle;
 
 use crate::{
-    Outcome,
+    bucket::Bucket,
+    handle::{Outcome, Permanent, panic_text},
     stream::{Entry, StreamId},
     worker::{
         Context, Worker, WorkerEvents, WorkerStats,
         keeper::Keeper,
         ledger::{Ending, Job, Ledger},
         options::unique_name,
-        rules::Bucket,
         shared::{Patience, Shared, Stage, now, says_no_group},
         wire::Wire,
     },
@@ -373,9 +373,10 @@ where
     });
     let ending = match call.catch_unwind().await {
         Ok(Ok(None)) => Ending::Handled,
-        Ok(Ok(Some(error))) => Ending::Failed(error),
+        Ok(Ok(Some(error))) if Permanent::is(&*error) => Ending::Permanent(error.to_string()),
+        Ok(Ok(Some(error))) => Ending::Failed(error.to_string()),
         Ok(Err(limit)) => Ending::TimedOut(limit),
-        Err(panic) => Ending::Panicked(crate::pubsub::panic_text(&*panic)),
+        Err(panic) => Ending::Panicked(panic_text(&*panic)),
     };
     ((id, generation), ending)
 }

@@ -5,10 +5,12 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 8] = [
     ("blocking", "billed 3"),
     ("connect", "arrived after"),
     ("health", "there and back"),
+    ("layers", "2 recorded, 2 duplicates"),
+    ("queue", "2 sent, 1 dead"),
     ("router", "order 3: sugar"),
     ("survive", "messages may be missing here"),
     ("work", "2 acknowledged, 1 dead"),

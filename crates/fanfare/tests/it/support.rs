@@ -284,6 +284,16 @@ macro_rules! on_embedded {
 }
 pub(crate) use on_embedded;
 
+/// One test of each on every kind of broker and deployment, and in this process; of those behind the
+/// semicolon not in this process.
+macro_rules! on_everything {
+    ($($name:ident),+ $(,)? $(; not embedded: $($outside:ident),+ $(,)?)?) => {
+        $crate::support::on_every_topology!($($name),+ $($(, $outside)+)?);
+        $crate::support::on_embedded!($($name),+);
+    };
+}
+pub(crate) use on_everything;
+
 /// The next message, within a minute.
 pub(crate) async fn next(subscription: &mut Subscription) -> Result<Message, Box<dyn Error>> {
     match tokio::time::timeout(Duration::from_secs(60), subscription.next()).await {

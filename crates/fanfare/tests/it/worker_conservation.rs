@@ -17,13 +17,13 @@ use fanfare::{
 use crate::support::{Target, TestResult, rng, run_for};
 
 /// A worker process is this test program, run with this variable.
-const URL: &str = "FANFARE_WORKER_URL";
+pub(crate) const URL: &str = "FANFARE_WORKER_URL";
 
 /// Longer than this machine may stop a process that is alive, however busy it is.
-const LEASE: Duration = Duration::from_secs(8);
+pub(crate) const LEASE: Duration = Duration::from_secs(8);
 
 /// How many entries: a few, or as many as a release has to stand.
-fn n_entries() -> u64 {
+pub(crate) fn n_entries() -> u64 {
     if std::env::var_os("FANFARE_FULL").is_some() { 100_000 } else { 300 }
 }
 
@@ -64,8 +64,17 @@ async fn work(url: String) -> TestResult {
 }
 
 async fn handle(fanfare: Fanfare, entry: Arc<Entry>, context: Context) -> Result<(), String> {
-    let say = async |args: &[&str]| fanfare.command(args).await.map_err(|it| it.to_string());
     let n = entry.text("n").map_err(|error| error.to_string())?;
+    handle_number(&fanfare, n, context.deliveries()).await
+}
+
+/// Notes who is at it and what was done, and fails in all ways.
+pub(crate) async fn handle_number(
+    fanfare: &Fanfare,
+    n: &str,
+    deliveries: u64,
+) -> Result<(), String> {
+    let say = async |args: &[&str]| fanfare.command(args).await.map_err(|it| it.to_string());
     let me = std::process::id().to_string();
     // Whoever is running it already must be dead.
     let other = say(&["HGET", "running", n]).await?;
@@ -76,7 +85,7 @@ async fn handle(fanfare: Fanfare, entry: Arc<Entry>, context: Context) -> Result
     }
     say(&["HSET", "running", n, &me]).await?;
     let number: u64 = n.parse().map_err(|_| "no number")?;
-    let is_first = context.deliveries() == 1;
+    let is_first = deliveries == 1;
     let outcome = match number % 50 {
         7 => Err("always".to_owned()),
         13 if is_first => Err("panic".to_owned()),
@@ -99,12 +108,13 @@ async fn handle(fanfare: Fanfare, entry: Arc<Entry>, context: Context) -> Result
 }
 
 /// A worker process that is killed when this is dropped.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(url: &str) -> std::io::Result<Self> {
+    /// Runs this "test" with the URL of the server.
+    pub(crate) fn start(test: &str, url: &str) -> std::io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
-            .args(["--exact", "worker_conservation::worker_process", "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(URL, url)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -122,37 +132,56 @@ impl Drop for Process {
 }
 
 async fn conserve(server: Target) -> TestResult {
-    let mut rng = rng();
     let fanfare = server.connect().await?;
     let (group, n_entries) = (fanfare.stream("s").group("g"), n_entries());
-    let mut processes = Vec::new();
-    for _ in 0..3 {
-        processes.push(Process::start(&server.url())?);
-    }
-    let mut n_killed = 0_u32;
+    let mut killing = Killing::start("worker_conservation::worker_process", &server.url())?;
     for first in (0..n_entries).step_by(100) {
         let entries = (first..first + 100).map(|n| [("n", n.to_string())]);
         for outcome in group.stream().add_batch(entries).await {
             outcome?;
         }
     }
-    loop {
-        tokio::time::sleep(Duration::from_millis(200 + rng.below(800))).await;
-        // After some kills they are left alone, so that it ends even with very few entries.
-        let is_settled = is_settled(&group).await?;
-        if is_settled && 5 <= n_killed {
-            break;
-        }
-        if n_killed < 5 || (!is_settled && 1_000 < n_entries && rng.below(4) == 0) {
-            drop(processes.swap_remove(usize::try_from(rng.below(3))?));
-            processes.push(Process::start(&server.url())?);
-            n_killed += 1;
-        }
-    }
-    drop(processes);
+    while killing.goes_on(is_settled(&group).await?, n_entries).await? {}
+    let n_killed = killing.n_killed;
+    drop(killing);
     check(&fanfare, &group, n_entries).await?;
     println!("{n_entries} entries, {n_killed} processes killed");
     Ok(())
+}
+
+/// Three worker processes, one of which is killed now and then.
+pub(crate) struct Killing {
+    rng: fanfare_testkit::Rng,
+    test: &'static str,
+    url: String,
+    processes: Vec<Process>,
+    pub(crate) n_killed: u32,
+}
+
+impl Killing {
+    pub(crate) fn start(test: &'static str, url: &str) -> std::io::Result<Self> {
+        let processes = (0..3).map(|_| Process::start(test, url)).collect::<Result<_, _>>()?;
+        Ok(Self { rng: rng(), test, url: url.to_owned(), processes, n_killed: 0 })
+    }
+
+    /// Kills one, perhaps, and starts another one; `false` if all is settled and enough were killed.
+    pub(crate) async fn goes_on(
+        &mut self,
+        is_settled: bool,
+        n_entries: u64,
+    ) -> Result<bool, Box<dyn std::error::Error>> {
+        tokio::time::sleep(Duration::from_millis(200 + self.rng.below(800))).await;
+        // After some kills they are left alone, so that it ends even with very few entries.
+        if is_settled && 5 <= self.n_killed {
+            return Ok(false);
+        }
+        if self.n_killed < 5 || (!is_settled && 1_000 < n_entries && self.rng.below(4) == 0) {
+            drop(self.processes.swap_remove(usize::try_from(self.rng.below(3))?));
+            self.processes.push(Process::start(self.test, &self.url)?);
+            self.n_killed += 1;
+        }
+        Ok(true)
+    }
 }
 
 async fn is_settled(group: &Group) -> Result<bool, fanfare::Error> {
@@ -161,6 +190,21 @@ async fn is_settled(group: &Group) -> Result<bool, fanfare::Error> {
 }
 
 async fn check(fanfare: &Fanfare, group: &Group, n_entries: u64) -> TestResult {
+    let mut dead: HashSet<u64> = HashSet::new();
+    for letter in group.dead_letters().list(None, n_entries).await? {
+        let n =
+            letter.fields.first().and_then(|(_, it)| std::str::from_utf8(it).ok()?.parse().ok());
+        dead.insert(n.ok_or("a dead letter without a number")?);
+    }
+    check_numbers(fanfare, &dead, n_entries).await
+}
+
+/// All were handled or are dead, and none was taken from a live handler.
+pub(crate) async fn check_numbers(
+    fanfare: &Fanfare,
+    dead: &HashSet<u64>,
+    n_entries: u64,
+) -> TestResult {
     let robbed = fanfare.command(["LRANGE", "robbed", "0", "-1"]).await?;
     assert_eq!(robbed, Value::Array(Vec::new()), "taken from a live handler");
     let members = fanfare.command(["SMEMBERS", "handled"]).await?;
@@ -170,12 +214,6 @@ async fn check(fanfare: &Fanfare, group: &Group, n_entries: u64) -> TestResult {
     };
     let number = |it: &Value| it.as_str().and_then(|text| text.parse::<u64>().ok());
     let handled: HashSet<u64> = members.iter().filter_map(number).collect();
-    let mut dead: HashSet<u64> = HashSet::new();
-    for letter in group.dead_letters().list(None, n_entries).await? {
-        let n =
-            letter.fields.first().and_then(|(_, it)| std::str::from_utf8(it).ok()?.parse().ok());
-        dead.insert(n.ok_or("a dead letter without a number")?);
-    }
     for n in 0..n_entries {
         assert!(handled.contains(&n) || dead.contains(&n), "{n} is lost");
         if n % 50 == 7 {

@@ -10,41 +10,23 @@ use std::{
 };
 
 use fanfare::{
-    Backoff, Fanfare,
+    Backoff, BoxError, Call, Envelope, Fanfare, Json, Kind, Permanent,
     stream::{Entry, Position, StreamId},
     worker::{Context, WorkerEvent, WorkerState},
 };
 use tokio::sync::Notify;
 
 use crate::{
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until},
+    support::{Target, TestResult, on_every_broker, on_everything, until},
     worker_support::{MS, Seen, add, noting, pending, quick, settled},
 };
 
-on_every_topology!(
+on_everything!(
     all_is_handled_and_acknowledged,
     a_slow_handler_is_not_robbed,
     what_a_crash_leaves_is_delivered_once_more,
     poison_ends_among_the_dead_letters_and_can_be_sent_back,
-    what_kills_its_workers_is_put_aside_unhandled,
-    a_group_that_is_gone_is_made_again_where_it_was,
-    what_was_trimmed_away_is_cleared,
-    a_read_that_waits_delays_nobody,
-    entries_of_a_key_are_handled_in_order_also_when_one_fails,
-    what_is_given_back_is_had_at_once_by_others,
-    no_more_is_read_than_there_is_room_for,
-    it_goes_on_when_connections_are_killed_and_the_server_hangs,
-    consumers_without_entries_are_reaped_and_those_with_some_are_not,
-    what_all_groups_have_acknowledged_is_trimmed,
-    a_lost_lease_is_told_and_nothing_is_taken_back,
-);
-
-// An embedded broker can not hang while its program goes on.
-on_embedded!(
-    all_is_handled_and_acknowledged,
-    a_slow_handler_is_not_robbed,
-    what_a_crash_leaves_is_delivered_once_more,
-    poison_ends_among_the_dead_letters_and_can_be_sent_back,
+    what_can_never_be_handled_is_not_tried_again,
     what_kills_its_workers_is_put_aside_unhandled,
     a_group_that_is_gone_is_made_again_where_it_was,
     what_was_trimmed_away_is_cleared,
@@ -55,6 +37,9 @@ on_embedded!(
     consumers_without_entries_are_reaped_and_those_with_some_are_not,
     what_all_groups_have_acknowledged_is_trimmed,
     a_lost_lease_is_told_and_nothing_is_taken_back,
+    one_service_handles_entries_and_messages;
+    // An embedded broker can not hang while its program goes on.
+    not embedded: it_goes_on_when_connections_are_killed_and_the_server_hangs,
 );
 
 // A cluster and sentinels count in other places.
@@ -207,6 +192,68 @@ async fn poison_ends_among_the_dead_letters_and_can_be_sent_back(server: Target)
     );
     let counts = worker.stop().await.counts;
     assert_eq!((counts.panicked, counts.failed, counts.timed_out, counts.retried), (3, 3, 3, 6));
+    Ok(())
+}
+
+async fn what_can_never_be_handled_is_not_tried_again(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..20).await?;
+    // In order too: those behind it must go on.
+    for is_ordered in [false, true] {
+        let worker = quick(&group).deliveries_max(1_000);
+        let worker = if is_ordered { worker.order_by(|_| "all".into()) } else { worker };
+        let handler = async |entry: Arc<Entry>| match entry.text("n")?.parse::<u64>()? % 2 {
+            0 => Err(BoxError::from(Permanent::new("even"))),
+            _ => Ok(()),
+        };
+        let worker = worker.spawn_with(handler, ())?;
+        until("all have ended", || {
+            let counts = worker.stats().counts;
+            (counts.dead_lettered, counts.acknowledged) == (10, 10)
+        })
+        .await?;
+        settled(&group).await?;
+        let counts = worker.stop().await.counts;
+        assert_eq!((counts.handled, counts.failed, counts.retried), (10, 10, 0));
+        let letters = group.dead_letters().list(None, 100).await?;
+        assert!(letters.iter().all(|it| it.deliveries == 1 && it.error == "even"), "{letters:?}");
+        group.dead_letters().drop(letters.iter().map(|it| it.dead_id)).await?;
+        add(&group, 20..40).await?;
+    }
+    Ok(())
+}
+
+async fn one_service_handles_entries_and_messages(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let (sender, mut seen) = tokio::sync::mpsc::channel(10);
+    let handler = move |call: Call, Json(n): Json<u64>| {
+        let (sender, seen) = (sender.clone(), format!("{} {n}", call.source()));
+        async move {
+            let has_context = call.context().is_some();
+            sender.send((seen, has_context, call.deliveries())).await
+        }
+    };
+    let service = fanfare::service(handler, ());
+    let orders = fanfare.stream("s");
+    let worker = quick(&orders.group("g")).spawn_service(service.clone())?;
+    let router = fanfare.router().service(Kind::Pattern, "n*", service).start().await?;
+
+    orders.add_json("n", &1).await?;
+    assert_eq!(seen.recv().await, Some(("stream s 1".to_owned(), true, 1)));
+    orders.add(Envelope::new("counted", 2).to_fields()?).await?;
+    assert_eq!(seen.recv().await, Some(("stream s 2".to_owned(), true, 1)));
+    fanfare.publish("news", "3").await?;
+    assert_eq!(seen.recv().await, Some(("channel news 3".to_owned(), false, 1)));
+    fanfare.publish("news", Envelope::new("counted", 4).to_payload()?).await?;
+    assert_eq!(seen.recv().await, Some(("channel news 4".to_owned(), false, 1)));
+
+    // What can not be turned into the arguments fails as it does without a service.
+    fanfare.publish("news", &b"\xff\xfe"[..]).await?;
+    let stats = router.wait_finished(3).await;
+    let route = stats.routes.first().ok_or("no route")?;
+    assert_eq!((route.handled, route.undecodable), (2, 1));
+    router.stop().await;
+    assert_eq!(worker.stop().await.counts.acknowledged, 2);
     Ok(())
 }
 

@@ -13,10 +13,7 @@ use std::{
 use fanfare_client::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
-use crate::{
-    batch::Chunks,
-    pubsub::{codec::Codec, publisher::Publisher},
-};
+use crate::{batch::Chunks, codec::Codec, pubsub::publisher::Publisher};
 use gather::Gatherer;
 
 pub use gather::LingerStats;

@@ -1,7 +1,5 @@
 //! Many handlers on one subscription.
 
-mod extract;
-mod handle;
 mod lanes;
 mod route;
 mod running;
@@ -12,14 +10,12 @@ use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Gap, Kind, Message, Overflow, Queue};
 use tower_service::Service;
 
-use crate::Fanfare;
-use handle::{Endpoint, endpoint, endpoint_of_service};
+use crate::{
+    BoxError, Fanfare, Handle, Pattern,
+    handle::{Endpoint, endpoint, endpoint_of_service},
+};
 use route::{OnError, Plan};
 
-pub(crate) use handle::Undecodable;
-
-pub use extract::{Channel, Extract, State};
-pub use handle::{BoxError, Handle, HandlerService, service};
 pub use route::{Failed, FailedReason, RouteId, RouteStats};
 pub use running::{RouterStats, RunningRouter};
 
@@ -30,7 +26,7 @@ type OnGap = Arc<dyn Fn(&Gap) + Send + Sync>;
 /// [`start`](Self::start) brings to life. Made by [`Fanfare::router`].
 ///
 /// A handler is an asynchronous function whose arguments say what it wants of a message, as in axum:
-/// `async |Json(order): Json<Order>| …`; see [`Extract`]. It returns nothing or a `Result<(), E>`.
+/// `async |Json(order): Json<Order>| …`; see [`Extract`](crate::Extract). It returns nothing or a `Result<(), E>`.
 ///
 /// - All handlers share *one* subscription. Several may have the same channel; each gets every
 ///   message.
@@ -100,7 +96,7 @@ impl Settings {
     fn plan(self, kind: Kind, name: &[u8], endpoint: Endpoint) -> Plan {
         let Self { queue, concurrency } = self;
         let name = Bytes::copy_from_slice(name);
-        Plan { kind, name, is_fallback: false, endpoint, queue, concurrency }
+        Plan { kind, name, is_fallback: false, only: None, endpoint, queue, concurrency }
     }
 }
 
@@ -127,7 +123,7 @@ impl Fanfare {
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// What the handlers that are added from here on share, and can ask for as [`State`].
+    /// What the handlers that are added from here on share, and can ask for as [`State`](crate::State).
     pub fn state<T>(self, state: T) -> Router<T> {
         let Self { fanfare, plans, settings, on_error, on_gap, error, .. } = self;
         Router { fanfare, state, plans, settings, on_error, on_gap, error }
@@ -149,6 +145,33 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     {
         let endpoint = endpoint(handler, self.state.clone());
         self.with(Kind::Pattern, pattern.as_ref(), endpoint)
+    }
+
+    /// Calls a handler for each message of the channels that match a [`Pattern`] of segments, exactly.
+    ///
+    /// # Example: high alerts of any system
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # use fanfare::{Fanfare, Pattern};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = Fanfare::connect("embedded:").await?;
+    /// let high = Pattern::new("alerts").any().segment("high")?;
+    /// let router = fanfare.router().matching(&high, async || println!("high")).start().await?;
+    /// // The server sends it, since its glob knows no segments; the handler is not called.
+    /// fanfare.publish("alerts:disk:slow:high", "").await?;
+    /// fanfare.publish("alerts:disk:high", "").await?;
+    /// assert_eq!(router.wait_finished(1).await.routes[0].received, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn matching<H, Args>(mut self, pattern: &Pattern, handler: H) -> Self
+    where
+        H: Handle<Args, S>,
+    {
+        let endpoint = endpoint(handler, self.state.clone());
+        let plan = self.settings.plan(Kind::Pattern, pattern.glob(), endpoint);
+        self.plans.push(Plan { only: Some(pattern.clone()), ..plan });
+        self
     }
 
     /// Calls a handler for each message of a sharded channel.
@@ -175,10 +198,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Calls a `tower` service for each message. It is cloned for each and waited for until it is
     /// ready; [`service`](crate::service) turns a handler into one, around which layers can be put.
-    pub fn service<T>(self, kind: Kind, name: impl AsRef<[u8]>, service: T) -> Self
+    /// It may be one of [`Message`]s or of [`Call`](crate::Call)s.
+    pub fn service<T, M>(self, kind: Kind, name: impl AsRef<[u8]>, service: T) -> Self
     where
-        T: Service<Message, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
+        T: Service<M, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
         T: Send + Sync + 'static,
+        M: From<Message> + Send,
     {
         self.with(kind, name.as_ref(), endpoint_of_service(service))
     }

@@ -15,12 +15,10 @@ use fanfare_client::{Error, ErrorKind, Kind, LiveKind, LiveState, Message, Queue
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::pubsub::{
-    handler::panic_text,
-    router::{
-        handle::{BoxError, Endpoint, Undecodable},
-        lanes::{Lanes, Pushed},
-    },
+use crate::{
+    Pattern,
+    handle::{BoxError, Endpoint, Undecodable, panic_text},
+    pubsub::router::lanes::{Lanes, Pushed},
 };
 
 /// Names a handler of a [`RunningRouter`](crate::RunningRouter).
@@ -110,6 +108,8 @@ pub(super) struct Plan {
     pub(super) name: Bytes,
     /// Whether it is called only for channels that no handler names.
     pub(super) is_fallback: bool,
+    /// What the channel must match, beside the glob in `name`.
+    pub(super) only: Option<Pattern>,
     pub(super) endpoint: Endpoint,
     pub(super) queue: Queue,
     pub(super) concurrency: usize,

@@ -18,14 +18,11 @@ use foldhash::fast::RandomState;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    Fanfare,
-    pubsub::{
-        handler::panic_text,
-        router::{
-            OnGap, Router, Settings,
-            handle::{Handle, endpoint},
-            route::{Finished, OnError, Plan, Route, RouteId, RouteStats},
-        },
+    Fanfare, Handle, Pattern,
+    handle::{endpoint, panic_text},
+    pubsub::router::{
+        OnGap, Router, Settings,
+        route::{Finished, OnError, Plan, Route, RouteId, RouteStats},
     },
 };
 
@@ -128,8 +125,11 @@ impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
     where
         H: Handle<Args, S>,
     {
-        let plan = self.settings.plan(kind, name, endpoint(handler, self.state.clone()));
-        let name = plan.name.clone();
+        self.add_plan(self.settings.plan(kind, name, endpoint(handler, self.state.clone()))).await
+    }
+
+    async fn add_plan(&self, plan: Plan) -> Result<RouteId, Error> {
+        let (kind, name) = (plan.kind, plan.name.clone());
         let changes = self.shared.changes.lock().await;
         // In place before the first message can come.
         let id = self.shared.insert(&self.fanfare, plan, self.on_error.clone());
@@ -176,6 +176,25 @@ adding! {
     pattern, pattern, Kind::Pattern;
     /// Adds a handler of a sharded channel.
     sharded, name, Kind::Shard;
+}
+
+impl<S: Clone + Send + Sync + 'static> RunningRouter<S> {
+    /// Adds a handler of all channels that match a [`Pattern`] of segments, exactly. Returns after the
+    /// server has confirmed it.
+    ///
+    /// # Errors
+    /// As [`Fanfare::subscribe`]; then it was not added.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the handler in place.
+    pub async fn matching<H, Args>(&self, pattern: &Pattern, handler: H) -> Result<RouteId, Error>
+    where
+        H: Handle<Args, S>,
+    {
+        let endpoint = endpoint(handler, self.state.clone());
+        let plan = self.settings.plan(Kind::Pattern, pattern.glob(), endpoint);
+        self.add_plan(Plan { only: Some(pattern.clone()), ..plan }).await
+    }
 }
 
 impl<S> RunningRouter<S> {
@@ -315,7 +334,10 @@ impl Shared {
             return;
         };
         for route in routes {
-            if !route.plan.is_fallback || !table.channels.contains_key(&message.channel) {
+            let Plan { is_fallback, only, .. } = &route.plan;
+            if only.as_ref().is_none_or(|it| it.matches(&message.channel))
+                && (!is_fallback || !table.channels.contains_key(&message.channel))
+            {
                 route.push(message.clone());
             }
         }

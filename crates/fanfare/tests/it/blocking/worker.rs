@@ -2,13 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
 use fanfare::{
-    Backoff, Json, State,
-    blocking::Fanfare,
+    Backoff, Envelope, Json, State,
+    blocking::{self, Fanfare},
+    layers::{Idempotency, Layer, Stack},
     stream::{Entry, StreamId},
     worker::{Context, WorkerEvent, WorkerState},
 };
@@ -20,6 +25,7 @@ on_every_topology!(
     what_fails_is_tried_again_and_what_always_fails_is_put_aside,
     handlers_block_side_by_side_and_are_waited_for,
     arguments_are_extracted_and_what_is_done_may_be_deleted,
+    layers_fit_around_handlers_that_block,
 );
 
 const SHORT: Backoff = Backoff { first: Duration::from_millis(10), cap: Duration::from_millis(50) };
@@ -137,5 +143,31 @@ fn arguments_are_extracted_and_what_is_done_may_be_deleted(server: &Target) -> T
     until("all are deleted", || numbers.is_empty().is_ok_and(|it| it))?;
     assert!(group.dead_letters().list(None, 1)?.remove(0).error.contains("JSON"));
     assert_eq!(worker.stop().held, 0);
+    Ok(())
+}
+
+/// A handler that blocks its thread has the same layers around it.
+fn layers_fit_around_handlers_that_block(server: &Target) -> TestResult {
+    let fanfare = Fanfare::connect(&server.url())?;
+    let jobs = fanfare.stream("jobs");
+    let envelope = Envelope::new("job", 7).source("shop");
+    for _ in 0..2 {
+        jobs.add(envelope.to_fields()?)?;
+    }
+    let n_calls = Arc::new(AtomicU64::new(0));
+    let counted = n_calls.clone();
+    let handler = move |Json(n): Json<u64>| {
+        let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        std::thread::sleep(Duration::from_millis(5));
+        if is_first || n != 7 { Err("as asked") } else { Ok(()) }
+    };
+    let once = Idempotency::new(fanfare.asynchronous(), "team");
+    let stack = Stack::new("team").idempotency(once.clone());
+    let service = stack.layer(blocking::service(handler, ()));
+    let worker = jobs.group("team").worker().retry(SHORT).spawn_service(service)?;
+    until("both are done", || worker.stats().counts.handled == 2)?;
+    let stats = once.stats();
+    assert_eq!((n_calls.load(Ordering::SeqCst), stats.recorded, stats.duplicates), (2, 1, 1));
+    worker.stop();
     Ok(())
 }

@@ -1,15 +1,9 @@
 //! What a handler may ask for as its arguments.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
 use fanfare_client::{Error, Message};
 use serde::de::DeserializeOwned;
 
-use crate::{
-    Json,
-    pubsub::codec::{Raw, Text},
-};
+use crate::{Channel, Json, Raw, Text};
 
 /// Something that a [`Router`](crate::Router)'s handler can have as an argument: made from the
 /// message and the router's state.
@@ -80,17 +74,6 @@ impl<S> Extract<S> for Text {
 impl<S> Extract<S> for Raw {
     fn extract(message: &Message, _state: &S) -> Result<Self, Error> {
         Ok(Self(message.payload.clone()))
-    }
-}
-
-/// The channel that a message was published on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Channel(pub Bytes);
-
-impl Channel {
-    /// Its name as text; bytes that are not UTF-8 are replaced.
-    pub fn name(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
     }
 }
 

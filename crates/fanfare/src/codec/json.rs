@@ -32,3 +32,6 @@ pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error
         Error::new(ErrorKind::Encode, "the value can not be written as JSON").with_source(source)
     })
 }
+
+/// The media type of JSON.
+pub(crate) const CONTENT_TYPE: &str = "application/json";

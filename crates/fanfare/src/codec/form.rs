@@ -1,4 +1,4 @@
-//! How a value becomes a payload, and a payload a value.
+//! The forms of a payload that name what it is.
 
 use std::borrow::Cow;
 
@@ -6,16 +6,19 @@ use bytes::Bytes;
 use fanfare_client::Error;
 use serde::Serialize;
 
-use crate::json::{self, Json};
+use super::json::{self, Json};
 
 /// How values of one type become payloads.
 ///
-/// [`Json`], [`Text`] and [`Raw`] are those that come with the library; they name a
-/// [`Publisher`](crate::Publisher)'s type, and as arguments of a [`Router`](crate::Router)'s
-/// handlers they do the way back.
+/// [`Json`], [`Text`] and [`Raw`] are those that always come with the library, `MsgPack` and `Cbor` with
+/// the features `msgpack` and `cbor`. They name a [`Publisher`](crate::Publisher)'s type and the form of an
+/// [`Envelope`](crate::Envelope)'s data; as arguments of handlers they do the way back.
 pub trait Codec: Send + Sync + 'static {
     /// What is published.
     type Value: ?Sized;
+
+    /// The media type of the payloads.
+    const CONTENT_TYPE: &'static str;
 
     /// The payload of a value. What is bytes already is not copied.
     ///
@@ -26,6 +29,8 @@ pub trait Codec: Send + Sync + 'static {
 
 impl<T: Serialize + Send + Sync + 'static> Codec for Json<T> {
     type Value = T;
+
+    const CONTENT_TYPE: &'static str = json::CONTENT_TYPE;
 
     fn encode(value: &T) -> Result<Cow<'_, [u8]>, Error> {
         json::encode(value).map(Cow::Owned)
@@ -39,6 +44,8 @@ pub struct Text(pub String);
 impl Codec for Text {
     type Value = str;
 
+    const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
+
     fn encode(value: &str) -> Result<Cow<'_, [u8]>, Error> {
         Ok(Cow::Borrowed(value.as_bytes()))
     }
@@ -50,6 +57,8 @@ pub struct Raw(pub Bytes);
 
 impl Codec for Raw {
     type Value = [u8];
+
+    const CONTENT_TYPE: &'static str = "application/octet-stream";
 
     fn encode(value: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
         Ok(Cow::Borrowed(value))

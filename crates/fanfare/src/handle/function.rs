@@ -11,14 +11,11 @@ use fanfare_client::{Error, Message};
 use futures_util::future::BoxFuture;
 use tower_service::Service;
 
-use crate::pubsub::{handler::Outcome, router::extract::Extract};
+use crate::handle::{BoxError, Extract, Outcome};
 
-/// Any error.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a router calls for each message.
-pub(super) type Endpoint =
-    Arc<dyn Fn(Message) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
+/// What is called for each message, or whatever `M` is.
+pub(crate) type Endpoint<M = Message> =
+    Arc<dyn Fn(M) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
 
 /// An asynchronous function whose arguments are [extracted](Extract) from the message: none to six
 /// of them. It returns nothing or a `Result<(), E>`.
@@ -64,7 +61,7 @@ macro_rules! handle_functions {
                 let _ = (message, state);
                 let handling = self($($value),*);
                 Box::pin(async move {
-                    handling.await.failure().map_or(Ok(()), |text| Err(text.into()))
+                    handling.await.failure().map_or(Ok(()), Err)
                 })
             }
         }
@@ -81,44 +78,53 @@ handle_functions!(
     (A a, B b, C c, D d, E e, G g),
 );
 
-pub(super) fn endpoint<H, Args, S>(handler: H, state: S) -> Endpoint
+pub(crate) fn endpoint<H, Args, S, M>(handler: H, state: S) -> Endpoint<M>
 where
-    H: Handle<Args, S>,
+    H: Handle<Args, S, M>,
     S: Send + Sync + 'static,
 {
     Arc::new(move |message| handler.handle(message, &state))
 }
 
 /// The endpoint of a service, which is cloned for each message and waited for until it is ready.
-pub(super) fn endpoint_of_service<T>(service: T) -> Endpoint
+pub(crate) fn endpoint_of_service<T, M, N>(service: T) -> Endpoint<M>
 where
-    T: Service<Message, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
+    T: Service<N, Response = (), Error: Into<BoxError>, Future: Send> + Clone,
     T: Send + Sync + 'static,
+    N: From<M> + Send,
+    M: Send + 'static,
 {
-    Arc::new(move |message| {
+    Arc::new(move |message: M| {
         let mut service = service.clone();
         Box::pin(async move {
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-            service.call(message).await.map_err(Into::into)
+            service.call(message.into()).await.map_err(Into::into)
         })
     })
 }
 
-/// A handler as a [`tower`](https://docs.rs/tower) service of messages, so that tower's layers
-/// (time limit, concurrency limit, retry …) can be put around it. Made by [`service`].
-#[derive(Clone)]
-pub struct HandlerService(Endpoint);
+/// A handler as a [`tower`](https://docs.rs/tower) service, so that layers (time limit, concurrency
+/// limit, retry …) can be put around it. Made by [`service`].
+pub struct HandlerService<M = Message>(Endpoint<M>);
 
-/// Turns a [handler](Handle) into a service: see [`Router::service`](crate::Router::service).
-pub fn service<H, Args, S>(handler: H, state: S) -> HandlerService
+/// Turns a [handler](Handle) into a service, of messages, of the entries that a worker is given, or
+/// of [`Call`](crate::Call)s, which are both: see [`Router::service`](crate::Router::service) and
+/// [`Worker::spawn_service`](crate::worker::Worker::spawn_service).
+pub fn service<H, Args, S, M>(handler: H, state: S) -> HandlerService<M>
 where
-    H: Handle<Args, S>,
+    H: Handle<Args, S, M>,
     S: Send + Sync + 'static,
 {
     HandlerService(endpoint(handler, state))
 }
 
-impl Service<Message> for HandlerService {
+impl<M> HandlerService<M> {
+    pub(crate) fn of(endpoint: Endpoint<M>) -> Self {
+        Self(endpoint)
+    }
+}
+
+impl<M> Service<M> for HandlerService<M> {
     type Response = ();
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<(), BoxError>>;
@@ -127,12 +133,18 @@ impl Service<Message> for HandlerService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, message: Message) -> Self::Future {
+    fn call(&mut self, message: M) -> Self::Future {
         (self.0)(message)
     }
 }
 
-impl fmt::Debug for HandlerService {
+impl<M> Clone for HandlerService<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> fmt::Debug for HandlerService<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerService").finish_non_exhaustive()
     }

@@ -1,0 +1,71 @@
+//! Layers around handlers: what is done for each call, whatever it came through.
+//!
+//! A layer is a `tower_layer::Layer` over services of [`Call`], and its error is
+//! [`BoxError`](crate::BoxError). So one set fits around the handlers of channels
+//! ([`Router::service`](crate::Router::service)) and of streams
+//! ([`Worker::spawn_service`](crate::worker::Worker::spawn_service)), and mixes with layers of
+//! `tower` and of one's own.
+//!
+//! Time is that of [`tokio::time`]: no layer reads a wall clock, and tests move all of it at once.
+//! What layers keep is bounded.
+//!
+//! # Errors
+//! Layers go by what an error [means](Class), not by its text: see [`classify`]. They hand on the
+//! handler's error as it is, so a [`Permanent`](crate::Permanent) reaches the worker through all of
+//! them.
+
+mod asked;
+mod breaker;
+mod classify;
+mod dead_letter;
+#[cfg(test)]
+mod fixture;
+mod from_fn;
+mod idempotency;
+mod layered;
+mod limit;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod retry;
+mod shared;
+mod stack;
+mod timeout;
+mod trace;
+
+use std::time::Duration;
+
+pub use asked::WhenAway;
+pub use breaker::{
+    BreakerEvent, BreakerEvents, BreakerState, BreakerStats, CircuitBreaker, Window,
+};
+pub use classify::{Class, Refused, RefusedReason, RetryAfter, classify};
+pub use dead_letter::{DeadLetter, DeadLetterStats, DeadMessage};
+pub use from_fn::{FromFn, Next, from_fn};
+pub use idempotency::{Fence, Idempotency, IdempotencyStats, Overtaken, WhenInFlight, WithoutId};
+pub use layered::{CallService, Layered};
+pub use limit::{ConcurrencyLimit, LimitStats, RateLimit};
+#[cfg(feature = "metrics")]
+pub use metrics::Metrics;
+pub use retry::{Retry, RetryBudget, RetryStats};
+pub use shared::{SharedConcurrencyLimit, SharedRateLimit};
+pub use stack::Stack;
+pub use timeout::{TimedOut, Timeout};
+pub use tower_layer::Layer;
+pub use trace::{Trace, TraceParent};
+
+use crate::Call;
+
+/// The longest wait: an instant must not overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Waits for a future; `None`: the call's entry is no longer this worker's, or was not at first.
+async fn unless_lost<T>(call: &Call, future: impl Future<Output = T>) -> Option<T> {
+    match call.context() {
+        None => Some(future.await),
+        Some(context) => tokio::select! {
+            biased;
+            () = context.lost() => None,
+            value = future => Some(value),
+        },
+    }
+}

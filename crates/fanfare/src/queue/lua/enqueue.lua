@@ -1,0 +1,2 @@
+-- ARGV: 12 for each task.
+return put(1)
