@@ -45,6 +45,8 @@
 //!   other libraries.
 //! - [`Worker`](worker::Worker) handles the entries of a stream, together with others, each at
 //!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
+//! - [`DataPublisher`](data::DataPublisher) and [`DataSubscriber`](data::DataSubscriber) carry records
+//!   to and from channels, streams and keys that a configured string names.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once. It has no twin.
@@ -83,6 +85,7 @@ mod channel;
 pub mod client;
 mod codec;
 mod config;
+pub mod data;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod envelope;

@@ -40,6 +40,7 @@
 //! implementing that. What starts tasks, or is polled, goes through `runtime::wait`.
 
 mod client;
+mod data;
 mod fanfare;
 mod health;
 mod publisher;
@@ -50,6 +51,7 @@ mod stream;
 mod worker;
 
 pub use client::{Client, Pipeline, Transaction, Watch};
+pub use data::{DataPublisher, DataSubscriber};
 pub use fanfare::{Builder, Fanfare};
 pub use health::{Events, Monitor};
 pub use publisher::{Lingering, Publisher, Receipt};

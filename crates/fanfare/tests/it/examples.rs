@@ -5,9 +5,10 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 9] = [
     ("blocking", "billed 3"),
     ("connect", "arrived after"),
+    ("data", "published 2, 1 undecodable"),
     ("health", "there and back"),
     ("layers", "2 recorded, 2 duplicates"),
     ("queue", "2 sent, 1 dead"),
