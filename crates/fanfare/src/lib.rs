@@ -47,6 +47,8 @@
 //!   least once; what always fails ends among the [`DeadLetters`](worker::DeadLetters).
 //! - [`DataPublisher`](data::DataPublisher) and [`DataSubscriber`](data::DataSubscriber) carry records
 //!   to and from channels, streams and keys that a configured string names.
+//! - [`Requester`](request::Requester) asks and gets answers, from one or many, within a deadline;
+//!   [`Responder`](request::Responder) answers.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once. It has no twin.
@@ -95,6 +97,7 @@ mod health;
 pub mod layers;
 mod pubsub;
 pub mod queue;
+pub mod request;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -5,13 +5,14 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 10] = [
     ("blocking", "billed 3"),
     ("connect", "arrived after"),
     ("data", "published 2, 1 undecodable"),
     ("health", "there and back"),
     ("layers", "2 recorded, 2 duplicates"),
     ("queue", "2 sent, 1 dead"),
+    ("request", "the best of all: 2.9"),
     ("router", "order 3: sugar"),
     ("survive", "messages may be missing here"),
     ("work", "2 acknowledged, 1 dead"),

@@ -35,6 +35,7 @@ mod queue_support;
 mod queue_workers;
 mod queues;
 mod recovery;
+mod request;
 mod router;
 mod sentinel;
 mod stall;
