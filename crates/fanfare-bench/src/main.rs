@@ -2,6 +2,8 @@
 //! servers, in the same run.
 
 mod clock;
+mod delayed;
+mod layers;
 mod peers;
 mod publish;
 mod report;
@@ -184,7 +186,9 @@ impl Site<'_> {
             Row::PublishBatch => runtime.block_on(publish::batches(self, contender)),
             Row::Subscribe => runtime.block_on(subscribe::measure(self, contender)),
             Row::Work => runtime.block_on(work::measure(self, contender)),
+            Row::Layers => runtime.block_on(layers::measure(self, contender)),
             Row::Stalled => runtime.block_on(stalled::measure(self)),
+            Row::Delayed => runtime.block_on(delayed::measure(self)),
         };
         // What a client has spawned ends here, and not in the next measurement.
         drop(runtime);

@@ -52,7 +52,9 @@ pub(crate) async fn one_by_one(
             try_join_all((0..n_tasks).map(|_| task())).await?;
             Ok(clock.stop(n.get()))
         }
-        Contender::RedisPy | Contender::Loop | Contender::OneByOne => bail!("takes no part"),
+        Contender::RedisPy | Contender::Loop | Contender::OneByOne | Contender::Bare => {
+            bail!("takes no part")
+        }
     }
 }
 
@@ -87,7 +89,7 @@ pub(crate) async fn batches(site: Site<'_>, contender: Contender) -> Result<Samp
             Ok(clock.stop(n))
         }
         Contender::RedisPy => python(site),
-        Contender::Loop | Contender::OneByOne => bail!("takes no part"),
+        Contender::Loop | Contender::OneByOne | Contender::Bare => bail!("takes no part"),
     }
 }
 

@@ -42,7 +42,9 @@ pub(crate) async fn measure(site: Site<'_>, contender: Contender) -> Result<Samp
             }
             end(&clock, n, feed)
         }
-        Contender::RedisPy | Contender::Loop | Contender::OneByOne => bail!("takes no part"),
+        Contender::RedisPy | Contender::Loop | Contender::OneByOne | Contender::Bare => {
+            bail!("takes no part")
+        }
     }
 }
 

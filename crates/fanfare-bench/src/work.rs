@@ -33,16 +33,18 @@ const N_HUNDREDS_ONE_BY_ONE: u64 = 50;
 pub(crate) async fn measure(site: Site<'_>, contender: Contender) -> Result<Sample> {
     let n_hundreds = match contender {
         Contender::OneByOne => N_HUNDREDS_ONE_BY_ONE,
-        Contender::Fanfare | Contender::Loop | Contender::RedisRs | Contender::RedisPy => {
-            N_HUNDREDS
-        }
+        Contender::Fanfare
+        | Contender::Loop
+        | Contender::RedisRs
+        | Contender::RedisPy
+        | Contender::Bare => N_HUNDREDS,
     };
     let n = fill(site, n_hundreds, &PAYLOAD)?;
     let sample = match contender {
         Contender::Fanfare => by_worker(site, n).await?,
         Contender::Loop => by_loop(site, n, MANY).await?,
         Contender::OneByOne => by_loop(site, n, 1).await?,
-        Contender::RedisRs | Contender::RedisPy => bail!("takes no part"),
+        Contender::RedisRs | Contender::RedisPy | Contender::Bare => bail!("takes no part"),
     };
     let pending = site.server.client().call(&["XPENDING", STREAM, GROUP]);
     anyhow::ensure!(pending.starts_with(b"*4\r\n:0\r\n"), "not all entries are acknowledged");
