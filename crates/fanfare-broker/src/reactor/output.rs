@@ -11,7 +11,7 @@ use crate::config::BufferLimit;
 impl Reactor {
     pub(super) fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
-        for slot in dirty.drain(..) {
+        for slot in dirty.drain(..).rev() {
             if let Some(conn) = self.conns.get_mut(slot as usize) {
                 conn.dirty = false;
                 if !conn.blocked {
