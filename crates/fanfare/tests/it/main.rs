@@ -16,6 +16,7 @@ mod embedded;
 #[cfg(feature = "embedded")]
 mod examples;
 mod failover;
+mod faults;
 mod groups;
 mod handler;
 mod health;

@@ -124,6 +124,21 @@ fn every_test_of_the_failure_tables_exists() {
     for name in named {
         assert!(tests.contains(&name) || is_of_a_feature(name), "there is no test `{name}`");
     }
+    let faults = page.split("\n## ").find(|it| it.starts_with("What sketches"));
+    for name in faults.expect("the section is there").split('`') {
+        let Some(test) = name.strip_suffix("::redis_server") else { continue };
+        let (module, name) = test.rsplit_once("::").expect("a test is in a module");
+        for twin in [
+            format!("{test}::fanfare"),
+            format!("{module}::sentinel::{name}"),
+            format!("{module}::cluster::{name}"),
+        ] {
+            assert!(
+                tests.contains(&&*twin),
+                "`{test}` does not run on every topology: no `{twin}`"
+            );
+        }
+    }
 }
 
 /// Some tests are there with some features only.

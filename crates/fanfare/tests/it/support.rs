@@ -149,7 +149,8 @@ impl Target {
         self.say_to_all(args).into_iter().next().unwrap_or_default()
     }
 
-    fn say_to_all(&self, args: &[&str]) -> Vec<String> {
+    /// A command by another client to every server; their answers.
+    pub(crate) fn say_to_all(&self, args: &[&str]) -> Vec<String> {
         let say =
             |it: &ServerProcess| String::from_utf8_lossy(&it.client().call(args)).into_owned();
         match self {
