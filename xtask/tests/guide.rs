@@ -6,11 +6,12 @@
 #![expect(clippy::expect_used, reason = "a test may end with a message")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fanfare_testkit::{FanfareServer, TempDir, fanfare_binary};
+use fanfare_testkit::{FanfareServer, TempDir};
+
+mod shell;
 
 /// Seconds after which a command is one that runs on.
 const RUNS_ON_S: &str = "3";
@@ -57,7 +58,7 @@ fn run_document(path: &str) {
     let text = fs::read_to_string(root.join(path)).expect("the document is there");
     let server = FanfareServer::start(&[]);
     let dir = TempDir::new().expect("a directory can be made");
-    let programs = programs(dir.path(), server.port());
+    let programs = shell::programs(dir.path(), server.port(), "");
     fs::copy(root.join("README.md"), dir.path().join("README.md")).expect("it can be copied");
     let scripts: Vec<String> = blocks(&text).iter().flat_map(|it| scripts(it)).collect();
     assert!(!scripts.is_empty(), "no shell commands in {path}");
@@ -106,34 +107,4 @@ fn scripts(block: &str) -> Vec<String> {
         return vec![block.to_owned()];
     }
     block.lines().map(str::to_owned).collect()
-}
-
-/// A folder with `fanfare`, a `cargo` that stands for it, and a `redis-cli` that finds the server
-/// and fails at an error reply.
-fn programs(dir: &Path, port: u16) -> PathBuf {
-    let folder = dir.join("bin");
-    fs::create_dir(&folder).expect("a folder can be made");
-    symlink(fanfare_binary(), folder.join("fanfare")).expect("a link can be made");
-    let redis_cli = which("redis-cli");
-    for (name, script) in [
-        (
-            "cargo",
-            "[ \"$1 $2 $3\" != 'run --release --' ] || { shift 3; exec fanfare \"$@\"; }"
-                .to_owned(),
-        ),
-        ("redis-cli", format!("exec {} -e -p {port} \"$@\"", redis_cli.display())),
-    ] {
-        let path = folder.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script can be written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be run");
-    }
-    folder
-}
-
-fn which(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").expect("there is a PATH");
-    std::env::split_paths(&path)
-        .map(|it| it.join(program))
-        .find(|it| it.is_file())
-        .expect("redis-cli not found: run apt-get install -y redis-server")
 }

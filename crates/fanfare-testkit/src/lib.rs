@@ -34,6 +34,7 @@ pub mod transcript;
 pub use client::RawClient;
 pub use cluster::ClusterGroup;
 pub use frame::{frame_len, split_frames};
+pub use port::free_port;
 pub use process::{ServerProcess, TempDir};
 pub use seed::{Rng, seed};
 pub use sentinel::SentinelGroup;

@@ -67,7 +67,7 @@ impl Port {
 ///
 /// # Panics
 /// If there is none.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     match Port::reserve() {
         Ok(port) => port.keep(),
         Err(error) => panic!("no free port: {error}"),

@@ -127,3 +127,20 @@ pub use pubsub::{
     Publisher, Receipt, RouteId, RouteStats, Router, RouterStats, RunningRouter, Subscriber,
     WhenFull,
 };
+
+/// The Rust of the tutorials is compiled and run with the other examples.
+#[cfg(all(doctest, feature = "embedded"))]
+mod tutorials {
+    #[doc = include_str!("../../../docs/tutorials/01-publish-and-subscribe.md")]
+    mod publish_and_subscribe {}
+    #[doc = include_str!("../../../docs/tutorials/02-patterns.md")]
+    mod patterns {}
+    #[doc = include_str!("../../../docs/tutorials/03-streams.md")]
+    mod streams {}
+    #[doc = include_str!("../../../docs/tutorials/04-groups-and-workers.md")]
+    mod groups_and_workers {}
+    #[doc = include_str!("../../../docs/tutorials/05-queues-and-data.md")]
+    mod queues_and_data {}
+    #[doc = include_str!("../../../docs/tutorials/07-sentinel-and-cluster.md")]
+    mod sentinel_and_cluster {}
+}
