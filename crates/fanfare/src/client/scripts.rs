@@ -7,7 +7,7 @@ use fanfare_client::{Error, Pipeline};
 use super::{
     Client,
     arg::ToArg,
-    command::{Command, Run, decode, words},
+    command::{Args, Command, Run, decode, words},
     handle::{Call, closed},
     value::FromValue,
 };
@@ -92,26 +92,16 @@ impl Client {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
         args: impl IntoIterator<Item = impl ToArg>,
     ) -> Call<T> {
-        let by_text: Command<T> = {
-            let words = words(self, "EVAL").arg(script.text()).counted(keys);
-            words.args(args).reply()
-        };
+        let words: Command<T> = words(self, "EVALSHA").counted(keys).args(args).reply();
         let (client, script) = (self.clone_in_lane(), script.clone());
         Call::new(async move {
-            let args = by_text.args?;
+            let args = words.args?;
             let hash = client.hash(&script).await?;
-            let mut pipeline = Pipeline::new();
-            let words: Vec<&[u8]> = args.iter().skip(2).collect();
-            let head = [&b"EVALSHA"[..], hash.as_bytes()];
-            let words: Vec<&[u8]> = head.into_iter().chain(words).collect();
-            pipeline.push(words.iter().copied());
-            let mut reply = client.answer(pipeline).await;
+            let mut reply = client.answer(named(&args, "EVALSHA", hash)).await;
             if reply.as_ref().is_err_and(|error| error.server_code() == Some("NOSCRIPT")) {
-                let mut pipeline = Pipeline::new();
-                args.write(&mut pipeline);
-                reply = client.answer(pipeline).await;
+                reply = client.answer(named(&args, "EVAL", script.text())).await;
             }
-            decode(reply, by_text.decode, client.namespace())
+            decode(reply, words.decode, client.namespace())
         })
     }
 
@@ -126,5 +116,49 @@ impl Client {
 
     async fn answer(&self, pipeline: Pipeline) -> Result<fanfare_client::Value, Error> {
         self.shared.send(pipeline).await?.pop().unwrap_or_else(|| Err(closed()))
+    }
+}
+
+/// The command of these arguments, by the script's hash or its text. Only the hash is put together with them
+/// each time: the text may be long.
+fn named(args: &Args, command: &str, script: &str) -> Pipeline {
+    let mut words = Vec::with_capacity(args.iter().len() + 1);
+    words.extend([command.as_bytes(), script.as_bytes()]);
+    words.extend(args.iter().skip(1));
+    let mut pipeline = Pipeline::new();
+    pipeline.push(words);
+    pipeline
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_client::Namespace;
+
+    use super::*;
+
+    /// What runs commands by noting how many bytes they are made of.
+    struct Noting(Namespace);
+
+    impl Run for Noting {
+        type Out<T: Send + 'static> = usize;
+
+        fn namespace(&self) -> &Namespace {
+            &self.0
+        }
+
+        fn run<T: Send + 'static>(&self, command: Command<T>) -> usize {
+            command.args.map_or(0, |args| args.iter().map(<[u8]>::len).sum())
+        }
+    }
+
+    #[test]
+    fn a_script_that_is_known_is_called_without_its_text() {
+        let noting = Noting(Namespace::default());
+        let script = Script::new("x".repeat(100_000));
+        assert!(100_000 < noting.eval::<()>(&script, ["k"], ["a"]), "this is by its text");
+        let args = words(&noting, "EVALSHA").counted(["k"]).args(["a"]).reply::<()>().args.unwrap();
+        assert!(args.iter().map(<[u8]>::len).sum::<usize>() < 20);
+        assert!(named(&args, "EVALSHA", "0123").n_bytes() < 60);
+        assert!(100_000 < named(&args, "EVAL", script.text()).n_bytes());
     }
 }
