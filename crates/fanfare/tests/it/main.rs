@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod commands_cluster;
 mod commands_typed;
+mod conservation;
 mod data;
 #[cfg(feature = "embedded")]
 mod embedded;

@@ -9,8 +9,8 @@ use fanfare::{
 };
 
 use crate::{
+    conservation::{Killing, LEASE, URL, check_numbers, handle_number, n_entries},
     support::{Target, TestResult, run_for},
-    worker_conservation::{Killing, LEASE, URL, check_numbers, handle_number, n_entries},
 };
 
 #[test]
