@@ -175,8 +175,8 @@ impl Worker {
 
     /// The same with a handler whose arguments are extracted, as those of a
     /// [`Router`](super::Router): see [`Delivered`]. `state` is what it can ask for as
-    /// [`State`](crate::State). An entry that can not be turned into the arguments counts as one whose
-    /// handler failed.
+    /// [`State`](crate::State). An entry that can not be turned into the arguments is put with the dead
+    /// letters at once.
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn).

@@ -13,9 +13,10 @@ use crate::{
     stream::StreamId,
     worker::{
         WorkerEvent,
+        life::Stage,
         options::Acknowledged,
         rules::Rules,
-        shared::{Patience, Shared, Stage, now, says_no_group},
+        shared::{Patience, Shared, now, says_no_group},
         wire::{Look, Wire},
     },
 };
@@ -111,7 +112,7 @@ impl Keeper {
 
     /// Runs until the worker is settling and everything has been told.
     pub(crate) async fn run(mut self) {
-        let mut stage = self.shared.stage.subscribe();
+        let mut stage = self.shared.life.watch();
         loop {
             if self.rests_until.is_none_or(|until| until <= now()) {
                 self.rests_until = None;
@@ -320,7 +321,7 @@ impl Keeper {
 
     /// Does what is due.
     async fn run_duties(&mut self) {
-        if Stage::Settling <= *self.shared.stage.borrow() {
+        if Stage::Settling <= self.shared.life.stage() {
             return;
         }
         for duty in [Duty::Renew, Duty::Retry, Duty::Claim, Duty::Look, Duty::Reap] {

@@ -17,7 +17,7 @@ use foldhash::fast::RandomState;
 use crate::{
     bucket::Bucket,
     stream::{Entry, StreamId},
-    worker::{context::Lease, rules::Rules, stats::Counts},
+    worker::{context::Lease, ending::Ending, rules::Rules, stats::Counts},
 };
 
 mod outbox;
@@ -34,7 +34,7 @@ pub(crate) struct Ledger {
     /// By key, those who wait until the first of their key is done. A key without an entry of its
     /// own here is free.
     lanes: HashMap<Bytes, BTreeSet<StreamId>, RandomState>,
-    /// Entries of lanes that rest here until they are tried again.
+    /// Entries that rest here until they are tried again: those of lanes, and what was refused.
     resting: BTreeSet<(Instant, StreamId)>,
     /// No token before this.
     throttled_until: Option<Instant>,
@@ -64,6 +64,8 @@ struct Held {
     lane: Option<Bytes>,
     lease: Arc<Lease>,
     stage: Stage,
+    /// It waits since it was refused, and its next attempt is the same delivery.
+    was_refused: bool,
 }
 
 /// What is happening to an entry that is held.
@@ -98,9 +100,6 @@ struct Past {
 /// Most entries whose past is known. Others may have handled them meanwhile, so the oldest goes.
 const PASTS_MAX: usize = 10_000;
 
-/// What is kept of a failure's text, in bytes.
-const ERROR_LEN_MAX: usize = 4_096;
-
 /// Something to handle.
 pub(crate) struct Job {
     pub(crate) id: StreamId,
@@ -127,17 +126,6 @@ pub(crate) struct Return {
     pub(crate) deliveries: u64,
     /// Whether its handler had begun: then the delivery counts.
     pub(crate) is_begun: bool,
-}
-
-/// What became of a handler.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Handled,
-    Failed(String),
-    /// It failed, and no further attempt can mend that.
-    Permanent(String),
-    Panicked(String),
-    TimedOut(Duration),
 }
 
 impl Ledger {
@@ -191,6 +179,7 @@ impl Ledger {
             lane: lane.clone(),
             lease: Arc::default(),
             stage: Stage::Waiting,
+            was_refused: false,
         };
         self.held.insert(id, held);
         if self.is_draining {
@@ -233,6 +222,7 @@ impl Ledger {
             lane: None,
             lease: Arc::default(),
             stage: Stage::Leaving,
+            was_refused: false,
         };
         self.held.insert(id, held);
         self.outbox.burials.push(Burial { entry, deliveries, first_at, last_at, error });
@@ -248,7 +238,8 @@ impl Ledger {
         self.n_running = self.n_running.saturating_sub(1);
         self.last_done = Some(now);
         let is_permanent = matches!(ending, Ending::Permanent(_));
-        let error = match ending {
+        let error = ending.text().unwrap_or_default();
+        match ending {
             Ending::Handled => {
                 self.counts.handled += 1;
                 // Also if it was lost: then whoever has it now need not do it again. But not if the
@@ -263,20 +254,14 @@ impl Ledger {
                 }
                 return;
             }
-            Ending::Failed(error) | Ending::Permanent(error) => {
-                self.counts.failed += 1;
-                error
+            Ending::Refused(refusal) => {
+                self.counts.refused += 1;
+                return self.put_off((id, generation), refusal.wait, now);
             }
-            Ending::Panicked(text) => {
-                self.counts.panicked += 1;
-                format!("the handler panicked: {text}")
-            }
-            Ending::TimedOut(limit) => {
-                self.counts.timed_out += 1;
-                format!("the handler took longer than {limit:?}")
-            }
-        };
-        let error = shortened(error);
+            Ending::Failed(_) | Ending::Permanent(_) => self.counts.failed += 1,
+            Ending::Panicked(_) => self.counts.panicked += 1,
+            Ending::TimedOut(_) => self.counts.timed_out += 1,
+        }
         self.counts.last_failure = Some(error.clone());
         let deliveries_max = if is_permanent { 0 } else { self.rules.deliveries_max };
         self.fail((id, generation), error, deliveries_max, now);
@@ -311,6 +296,20 @@ impl Ledger {
             }
             self.past.insert(id, Past { first_at, error });
             self.outbox.rests.push(id);
+        }
+    }
+
+    /// It is begun again when the wait is over, and that is the same delivery. Meanwhile it keeps its place:
+    /// while all are refused, nothing more is read.
+    fn put_off(&mut self, (id, generation): (StreamId, u64), wait: Duration, now: Instant) {
+        let is_draining = self.is_draining;
+        let Some(held) = self.own(id, generation) else { return };
+        held.stage = Stage::Waiting;
+        held.was_refused = true;
+        if is_draining {
+            self.give_back(id, false);
+        } else {
+            self.resting.insert((now + wait, id));
         }
     }
 
@@ -452,8 +451,10 @@ impl Ledger {
         {
             self.resting.pop_first();
             if let Some(held) = self.held.get_mut(&id) {
-                held.deliveries = held.deliveries.saturating_add(1);
-                self.outbox.recounts.push((id, held.deliveries));
+                if !std::mem::take(&mut held.was_refused) {
+                    held.deliveries = held.deliveries.saturating_add(1);
+                    self.outbox.recounts.push((id, held.deliveries));
+                }
                 self.ready.push_front(id);
             }
         }
@@ -520,17 +521,6 @@ impl Ledger {
         let first = self.held.values().filter_map(began).min();
         first.map(|at| now.saturating_duration_since(at))
     }
-}
-
-/// What is kept of a failure's text.
-pub(crate) fn shortened(mut text: String) -> String {
-    if ERROR_LEN_MAX < text.len() {
-        let end = (0..=ERROR_LEN_MAX).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-        text.push('…');
-        text.shrink_to_fit();
-    }
-    text
 }
 
 #[cfg(test)]

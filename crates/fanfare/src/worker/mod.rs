@@ -31,6 +31,8 @@
 //! | what happens | what becomes of the entry |
 //! |---|---|
 //! | its handler fails, panics, or takes longer than it may | it rests, then any worker of the group gets it; after [`deliveries_max`](Worker::deliveries_max) it is put with the dead letters, together with its acknowledgement |
+//! | its handler, or a layer around it, does not want it now ([`Refused`](crate::layers::Refused), [`RetryAfter`](crate::layers::RetryAfter)) | it waits for so long and is begun again, and this does not count; it keeps its place, so a worker all of whose entries are refused reads no more |
+//! | it can not be turned into the handler's arguments, or the error is [`Permanent`](crate::Permanent) | it is put with the dead letters at once |
 //! | a handler takes long | it keeps the entry: its worker gives a sign of life every third of the [`lease`](Worker::lease) |
 //! | the process dies, or hangs for longer than the lease | another worker gets it, and the delivery counts; one that was delivered too often already is put with the dead letters unhandled |
 //! | the connection is lost, the server hangs or restarts, a master or a slot moves | the worker goes on by itself; what was on its way is found again |
@@ -65,9 +67,11 @@
 
 mod context;
 mod dead;
+mod ending;
 mod extract;
 mod keeper;
 mod ledger;
+mod life;
 mod options;
 mod rules;
 mod run;
@@ -78,11 +82,12 @@ mod wire;
 pub use context::Context;
 pub(crate) use context::Lease;
 pub use dead::{DeadLetter, DeadLetters};
+pub(crate) use ending::{Ending, shortened};
 pub use extract::Delivered;
-pub(crate) use ledger::shortened;
+pub(crate) use life::{Life, Running, Stage};
 pub use options::Worker;
 pub(crate) use options::unique_name;
 pub(crate) use rules::RETRY_CONSUMER;
 pub use run::RunningWorker;
-pub(crate) use shared::{Patience, now};
+pub(crate) use shared::{Patience, now, says_full};
 pub use stats::{Counts, WorkerEvent, WorkerEvents, WorkerState, WorkerStats};

@@ -261,7 +261,10 @@ impl Worker {
     /// [`RunningWorker::events`].
     ///
     /// The handler is called with each entry and its [`Context`]. If it returns an error, panics, or
-    /// takes too long, the entry is tried again.
+    /// takes too long, the entry is tried again; with a [`Permanent`](crate::Permanent) error it is put
+    /// with the dead letters at once. A [`Refused`](crate::layers::Refused) of a layer and a
+    /// [`RetryAfter`](crate::layers::RetryAfter) are no failures: the entry waits in the worker for as long as
+    /// they say, its lease renewed, and is begun again; that does not count as a delivery.
     ///
     /// # Delivery
     /// *At least once.* An entry is acknowledged after its handler has ended well, or it is put with
@@ -287,9 +290,8 @@ impl Worker {
     /// [`Router`](crate::Router): see [`Delivered`](super::Delivered). `state` is what it can ask for
     /// as [`State`](crate::State).
     ///
-    /// An entry that can not be turned into the arguments counts as one whose handler failed: it is
-    /// tried again, since another program of the group may know more, and at last put with the dead
-    /// letters.
+    /// An entry that can not be turned into the arguments is put with the dead letters at once, after one
+    /// delivery: no further attempt can help. A program that wants to try asks for a `Result<T, Error>`.
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn).

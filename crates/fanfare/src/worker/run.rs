@@ -2,25 +2,25 @@
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use fanfare_client::{Error, ErrorKind};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::task::JoinHandle;
 
 use crate::{
+    Outcome,
     bucket::Bucket,
-    handle::{Outcome, Permanent, panic_text},
     stream::{Entry, StreamId},
     worker::{
         Context, Worker, WorkerEvents, WorkerStats,
+        ending::Ending,
         keeper::Keeper,
-        ledger::{Ending, Job, Ledger},
+        ledger::{Job, Ledger},
+        life::{Running, Stage},
         options::unique_name,
-        shared::{Patience, Shared, Stage, now, says_no_group},
+        shared::{Patience, Shared, now, says_no_group},
         wire::Wire,
     },
 };
@@ -38,16 +38,7 @@ pub struct RunningWorker {
     shared: Arc<Shared>,
     consumer: bytes::Bytes,
     /// The loop that handles, and the one that keeps.
-    tasks: [Task; 2],
-}
-
-/// A task that ends with its handle.
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    tasks: [Running; 2],
 }
 
 impl RunningWorker {
@@ -89,10 +80,8 @@ impl RunningWorker {
             patience: Patience::default(),
             read_after: now(),
         };
-        let (one, other) = (Witness(shared.clone()), Witness(shared.clone()));
-        let working = tokio::spawn(async move { one.of(working.run()).await });
-        let keeper = tokio::spawn(async move { other.of(keeper.run()).await });
-        Ok(Self { shared, consumer, tasks: [Task(working), Task(keeper)] })
+        let tasks = [shared.life.spawn(working.run()), shared.life.spawn(keeper.run())];
+        Ok(Self { shared, consumer, tasks })
     }
 
     /// How it is doing, now.
@@ -123,28 +112,16 @@ impl RunningWorker {
     /// Dropping the future is like dropping the worker.
     pub async fn drain(self, deadline: Duration) -> WorkerStats {
         let until = tokio::time::Instant::now().checked_add(deadline);
-        self.shared.stage.send_if_modified(|stage| {
-            let goes_on = *stage == Stage::Working;
-            if goes_on {
-                *stage = Stage::Draining;
-            }
-            goes_on
-        });
         let Self { shared, tasks: [mut working, mut keeper], .. } = self;
-        if !within(until, &mut working.0).await {
-            working.0.abort();
-            // The handlers are gone when this returns.
-            let _ = (&mut working.0).await;
+        shared.life.reach(Stage::Draining);
+        if !working.ended_by(until).await {
+            working.cut().await;
             shared.ledger().handle_drain();
             shared.ledger().handle_cut();
         }
-        shared.stage.send_if_modified(|stage| {
-            let is_early = *stage < Stage::Settling;
-            *stage = (*stage).max(Stage::Settling);
-            is_early
-        });
-        within(until.and_then(|at| at.checked_add(BLOCK)), &mut keeper.0).await;
-        shared.stage.send_replace(Stage::Ended);
+        shared.life.reach(Stage::Settling);
+        keeper.ended_by(until.and_then(|at| at.checked_add(BLOCK))).await;
+        shared.life.reach(Stage::Ended);
         shared.stats()
     }
 
@@ -155,9 +132,7 @@ impl RunningWorker {
 
     /// Waits until it has ended by itself, because the connection was closed.
     pub async fn ended(&self) {
-        let mut stage = self.shared.stage.subscribe();
-        // The sender lives as long as this.
-        let _ = stage.wait_for(|stage| *stage == Stage::Ended).await;
+        self.shared.life.ended().await;
     }
 }
 
@@ -167,34 +142,6 @@ impl fmt::Debug for RunningWorker {
             .field("consumer", &self.consumer)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-/// Waits for a task that catches its own panics; `false`: it was not ready by then.
-async fn within(until: Option<tokio::time::Instant>, task: &mut JoinHandle<()>) -> bool {
-    match until {
-        Some(until) => tokio::time::timeout_at(until, task).await.is_ok(),
-        None => {
-            let _ = task.await;
-            true
-        }
-    }
-}
-
-/// Says that the worker is over if one of its tasks panics: it is not to look alive.
-struct Witness(Arc<Shared>);
-
-impl Witness {
-    async fn of(self, task: impl Future<Output = ()>) {
-        task.await;
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.stage.send_replace(Stage::Ended);
-        }
     }
 }
 
@@ -221,7 +168,7 @@ where
     async fn run(mut self) {
         let mut running = FuturesUnordered::new();
         let mut reading: Option<Reading> = None;
-        let mut stage = self.shared.stage.subscribe();
+        let mut stage = self.shared.life.watch();
         let mut finished = Vec::new();
         loop {
             let (mut wake_at, n_wanted) = {
@@ -318,7 +265,7 @@ where
                 true
             }
             Err(error) if error.kind() == ErrorKind::Closed => {
-                self.shared.stage.send_replace(Stage::Ended);
+                self.shared.life.reach(Stage::Ended);
                 false
             }
             Err(error) if self.has_group && says_no_group(&error) => {
@@ -363,20 +310,6 @@ where
 {
     let Job { id, generation, entry, deliveries, lease } = job;
     let context = Context { id, deliveries, lease };
-    // A handler may panic when it is called, when it goes on, and when it is dropped.
-    let call = AssertUnwindSafe(async {
-        let handling = async { handler(entry, context).await.failure() };
-        match timeout {
-            None => Ok(handling.await),
-            Some(limit) => tokio::time::timeout(limit, handling).await.map_err(|_| limit),
-        }
-    });
-    let ending = match call.catch_unwind().await {
-        Ok(Ok(None)) => Ending::Handled,
-        Ok(Ok(Some(error))) if Permanent::is(&*error) => Ending::Permanent(error.to_string()),
-        Ok(Ok(Some(error))) => Ending::Failed(error.to_string()),
-        Ok(Err(limit)) => Ending::TimedOut(limit),
-        Err(panic) => Ending::Panicked(panic_text(&*panic)),
-    };
+    let ending = Ending::of(async { handler(entry, context).await }, timeout).await;
     ((id, generation), ending)
 }

@@ -8,13 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use fanfare_client::{Backoff, Error, ErrorKind, LiveKind, LiveState, Vital, Vitals};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, broadcast};
 
 use crate::{
     stream::{Entry, Position, StreamId},
     worker::{
         WorkerEvent, WorkerState, WorkerStats,
         ledger::Ledger,
+        life::{Life, Stage},
         options::KeyOf,
         stats::age,
         wire::{Look, StreamFacts, Wire},
@@ -32,25 +33,12 @@ pub(crate) struct Shared {
     /// The server is to be told something.
     pub(crate) errand: Notify,
     events: broadcast::Sender<WorkerEvent>,
-    pub(crate) stage: watch::Sender<Stage>,
+    pub(crate) life: Life,
     key_of: Option<KeyOf>,
     start: Position,
     /// Whoever makes the group has this: the other task then finds it made, and does not take the
     /// new stream for one more.
     making: tokio::sync::Mutex<()>,
-}
-
-/// How far a worker has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// It reads.
-    Working,
-    /// It reads no more; handlers run on.
-    Draining,
-    /// Handlers have ended; the server is told what became of everything.
-    Settling,
-    /// It is over.
-    Ended,
 }
 
 /// How things are with the server.
@@ -108,7 +96,7 @@ impl Shared {
             wake: Notify::new(),
             errand: Notify::new(),
             events: broadcast::channel(1024).0,
-            stage: watch::Sender::new(Stage::Working),
+            life: Life::new(),
             key_of,
             start,
             making: tokio::sync::Mutex::new(()),
@@ -256,7 +244,7 @@ impl Shared {
     /// What the worker is doing and has done.
     pub(crate) fn stats(&self) -> WorkerStats {
         let now = now();
-        let stage = *self.stage.borrow();
+        let stage = self.life.stage();
         let (counts, (held, in_flight), oldest_running, may_read) = {
             let ledger = self.ledger();
             let numbers = ledger.n_held_and_running();
@@ -356,6 +344,14 @@ pub(crate) fn says_no_group(error: &Error) -> bool {
     // A read that waits is told so when the key goes away.
     matches!(error.server_code(), Some("NOGROUP" | "UNBLOCKED"))
         || (error.kind() == ErrorKind::Server && error.message().ends_with("no such key"))
+}
+
+/// Whether a server that can be reached takes no more for the time being: its memory is full, or it can not
+/// write to its disk. Before Redis 7.0, an error in a script has another code.
+pub(crate) fn says_full(error: &Error) -> bool {
+    matches!(error.server_code(), Some("OOM" | "MISCONF"))
+        || (error.kind() == ErrorKind::Server
+            && [" -OOM ", " -MISCONF "].iter().any(|it| error.message().contains(it)))
 }
 
 /// The pauses between attempts that fail.

@@ -38,6 +38,9 @@ pub struct Counts {
     pub panicked: u64,
     /// Handlers that took longer than they may, and were dropped.
     pub timed_out: u64,
+    /// Handlers that did not want the entry now: a [`Refused`](crate::layers::Refused) or a
+    /// [`RetryAfter`](crate::layers::RetryAfter). It waits, and is begun once more.
+    pub refused: u64,
     /// Failures after which the entry is to be tried again.
     pub retried: u64,
     /// Entries put with the dead letters.
@@ -72,7 +75,7 @@ pub struct Counts {
 impl Counts {
     /// Handlers that have ended, for better or worse.
     pub fn finished(&self) -> u64 {
-        self.handled + self.failed + self.panicked + self.timed_out
+        self.handled + self.failed + self.refused + self.panicked + self.timed_out
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use fanfare::{
     Backoff, ErrorKind, Json, Raw, State,
+    layers::RetryAfter,
     stream::{Entry, StreamId},
     worker::{Context, Worker},
 };
@@ -19,6 +20,7 @@ use crate::{
 
 on_every_broker!(
     arguments_are_extracted,
+    what_is_refused_is_begun_again_and_that_does_not_count,
     a_handler_may_ask_how_its_worker_is,
     a_handler_that_panics_when_it_is_dropped_harms_only_itself,
     an_endless_reason_is_cut,
@@ -66,10 +68,31 @@ async fn arguments_are_extracted(server: Target) -> TestResult {
     let reasons = ["is not the expected JSON", "has 2 fields"];
     assert_eq!(letters.len(), reasons.len());
     for (letter, reason) in letters.iter().zip(reasons) {
-        assert!(letter.error.contains(reason) && letter.deliveries == 2, "{letter:?}");
+        assert!(letter.error.contains(reason) && letter.deliveries == 1, "{letter:?}");
     }
     let counts = worker.stop().await.counts;
-    assert_eq!((counts.handled, counts.failed), (1, 4));
+    assert_eq!((counts.handled, counts.failed), (1, 2));
+    Ok(())
+}
+
+async fn what_is_refused_is_begun_again_and_that_does_not_count(server: Target) -> TestResult {
+    let group = server.connect().await?.stream("s").group("g");
+    add(&group, 0..1).await?;
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let noted = attempts.clone();
+    let worker =
+        quick(&group).lease(MS(8_000)).deliveries_max(1).spawn(move |_, context: Context| {
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.push(context.deliveries());
+            let is_early = noted.len() < 3;
+            async move {
+                if is_early { Err(RetryAfter::new(MS(30), "come back later")) } else { Ok(()) }
+            }
+        })?;
+    until("it is handled", || worker.stats().counts.acknowledged == 1).await?;
+    assert_eq!(*attempts.lock().unwrap_or_else(PoisonError::into_inner), [1, 1, 1]);
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.refused, counts.failed, counts.dead_lettered), (2, 0, 0));
     Ok(())
 }
 

@@ -99,6 +99,39 @@ fn what_fails_rests_on_the_server_and_dies_at_last() {
 }
 
 #[test]
+fn what_is_refused_waits_here_and_that_does_not_count() {
+    let (mut ledger, now) = (ledger(|_| {}), Instant::now());
+    let wait = Duration::from_secs(600);
+    let refused = || {
+        let error = "the circuit breaker is open".to_owned();
+        Ending::Refused(crate::worker::ending::Refusal { error, wait, is_general: true })
+    };
+    deliver(&mut ledger, 1..=4, now);
+    for job in start(&mut ledger, now) {
+        done(&mut ledger, &job, refused(), now);
+    }
+    for job in start(&mut ledger, now) {
+        done(&mut ledger, &job, refused(), now);
+    }
+    assert!(!ledger.has_errands() && start(&mut ledger, now).is_empty());
+    assert_eq!(ledger.poll_read(), None, "nothing more is read while all is refused");
+    assert_eq!(ledger.poll_renewals(now + LEASE).len(), 4);
+    assert_eq!(ledger.poll_timeout(), Some(now + wait));
+    let jobs = start(&mut ledger, now + wait);
+    assert!(jobs.len() == 2 && jobs.iter().all(|it| it.deliveries == 1));
+    assert!(ledger.take_recounts(now).is_empty(), "the server is told of no delivery");
+    assert_eq!((ledger.counts.refused, ledger.counts.failed, ledger.counts.retried), (4, 0, 0));
+    done(&mut ledger, &jobs[0], Ending::Handled, now + wait);
+    // What fails counts as always, and what still waits goes back as if it had not been begun.
+    done(&mut ledger, &jobs[1], failed(), now + wait);
+    ledger.handle_renewed(&[id(1), id(2), id(3), id(4)], now + wait);
+    assert_eq!(ledger.take_rests(10, now + wait).len(), 1);
+    ledger.handle_drain();
+    let returns = ledger.take_returns(10, now + wait);
+    assert!(returns.len() == 2 && returns.iter().all(|it| !it.is_begun && it.deliveries == 1));
+}
+
+#[test]
 fn leases_are_renewed_and_what_is_lost_is_told() {
     let (mut ledger, now) = (ledger(|_| {}), Instant::now());
     deliver(&mut ledger, 1..=3, now);
