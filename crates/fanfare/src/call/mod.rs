@@ -180,6 +180,29 @@ impl Call {
         }
     }
 
+    /// Whether it is known that this entry or task is no longer the worker's: no sign of life reached the
+    /// server for too long, and another one has it, or it is gone. What is done from now on may be done
+    /// twice. A message of a channel is never lost in this sense.
+    pub fn is_lost(&self) -> bool {
+        match &self.carried {
+            Carried::Message(_) => false,
+            Carried::Entry { context, .. } => context.is_lost(),
+            Carried::Task(task) => task.is_lost(),
+        }
+    }
+
+    /// Waits until [`is_lost`](Self::is_lost); for a message of a channel, for ever.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if the future is dropped.
+    pub async fn lost(&self) {
+        match &self.carried {
+            Carried::Message(_) => std::future::pending().await,
+            Carried::Entry { context, .. } => context.lost().await,
+            Carried::Task(task) => task.lost().await,
+        }
+    }
+
     /// The task, if it is one.
     pub fn task(&self) -> Option<&Task> {
         match &self.carried {

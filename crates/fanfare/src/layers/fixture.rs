@@ -6,11 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::{Kind, Message};
+use fanfare_client::{Kind, Message, Value};
 
 use super::{CallService, layered::pass};
 use crate::{
     BoxError, Call,
+    queue::Task,
     stream::{Entry, StreamId},
     worker::{Context, Delivered, Lease},
 };
@@ -32,6 +33,15 @@ pub(crate) fn delivered(payload: impl Into<Bytes>) -> (Call, Arc<Lease>) {
     let context = Context { id, deliveries: 1, lease: lease.clone() };
     let (stream, group) = ("orders".into(), "billing".into());
     (Delivered { entry, context, stream, group }.into(), lease)
+}
+
+/// A call for a task of the queue `mails` with these headers, and the task itself.
+pub(crate) fn task(payload: &str, headers: &str) -> (Call, Task) {
+    let fields = ["7", "1", "1", payload, headers].map(|it| Value::bulk(it.as_bytes().to_vec()));
+    let fields = Value::Array(fields.into());
+    let (task, flaw) = Task::read(fields, &"mails".into(), &"me".into()).unwrap();
+    assert_eq!(flaw, None);
+    (task.clone().into(), task)
 }
 
 pub(crate) async fn run<S: CallService>(service: &S, call: Call) -> Result<(), BoxError> {

@@ -2,8 +2,9 @@
 //!
 //! A layer is a `tower_layer::Layer` over services of [`Call`], and its error is
 //! [`BoxError`](crate::BoxError). So one set fits around the handlers of channels
-//! ([`Router::service`](crate::Router::service)) and of streams
-//! ([`Worker::spawn_service`](crate::worker::Worker::spawn_service)), and mixes with layers of
+//! ([`Router::service`](crate::Router::service)), of streams
+//! ([`Worker::spawn_service`](crate::worker::Worker::spawn_service)) and of queues
+//! ([`QueueWorker::spawn_service`](crate::queue::QueueWorker::spawn_service)), and mixes with layers of
 //! `tower` and of one's own.
 //!
 //! Time is that of [`tokio::time`]: no layer reads a wall clock, and tests move all of it at once.
@@ -12,14 +13,15 @@
 //! # Errors
 //! Layers go by what an error [means](Class), not by its text: see [`classify`]. They hand on the
 //! handler's error as it is, so a [`Permanent`](crate::Permanent) reaches the worker through all of
-//! them.
+//! them. A [`Refused`] and a [`RetryAfter`] reach it, too: the entry or task is delivered again when they say,
+//! and that does not count as a delivery.
 
 mod asked;
 mod breaker;
 mod classify;
 mod dead_letter;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod from_fn;
 mod idempotency;
 mod layered;
@@ -58,14 +60,11 @@ use crate::Call;
 /// The longest wait: an instant must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Waits for a future; `None`: the call's entry is no longer this worker's, or was not at first.
+/// Waits for a future; `None`: the call's entry or task is no longer this worker's, or was not at first.
 async fn unless_lost<T>(call: &Call, future: impl Future<Output = T>) -> Option<T> {
-    match call.context() {
-        None => Some(future.await),
-        Some(context) => tokio::select! {
-            biased;
-            () = context.lost() => None,
-            value = future => Some(value),
-        },
+    tokio::select! {
+        biased;
+        () = call.lost() => None,
+        value = future => Some(value),
     }
 }

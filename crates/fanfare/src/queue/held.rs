@@ -3,52 +3,34 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fanfare_client::{Error, ErrorKind, LiveKind, LiveState, Vital, Vitals};
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
-use super::{QueueWorkerStats, Task, TaskCounts, TaskId};
-use crate::worker::{WorkerState, now};
+use super::{QueueWorkerEvent, QueueWorkerStats, Task, TaskCounts, TaskId};
+use crate::worker::{Ending, Life, Stage, WorkerState, now};
 
 /// See the module.
 pub(crate) struct Shared {
     name: String,
     books: Mutex<Books>,
-    pub(crate) stage: watch::Sender<Stage>,
-}
-
-/// How far a worker has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// It takes.
-    Working,
-    /// It takes no more; handlers run on.
-    Draining,
-    /// It is over.
-    Ended,
-}
-
-/// How a handler has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Well,
-    /// It is tried again.
-    Badly(String),
-    /// That would not help.
-    ForGood(String),
+    events: broadcast::Sender<QueueWorkerEvent>,
+    pub(crate) life: Life,
 }
 
 /// What it has and has done.
 pub(crate) struct Books {
-    /// By ID and token: after a `FLUSHALL` tokens begin anew.
+    /// By ID and token: a task may come again before it is known to be lost.
     held: HashMap<(TaskId, u64), Holding>,
     pub(crate) counts: TaskCounts,
     last_take_at: Instant,
     last_finish_at: Option<Instant>,
     has_taken: bool,
     is_fetching: bool,
+    /// Nothing is taken before this, since everything would be refused.
+    paused_until: Option<Instant>,
     failing_since: Option<Instant>,
     n_recovered: u64,
     last_error: Option<Error>,
@@ -57,8 +39,11 @@ pub(crate) struct Books {
 struct Holding {
     task: Task,
     since: Instant,
-    ended: Option<Ended>,
+    ending: Option<Ending>,
 }
+
+/// The longest pause of a worker whose tasks are refused. Then it tries a few again.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(crate) fn new(name: String) -> Self {
@@ -71,11 +56,13 @@ impl Shared {
                 last_finish_at: None,
                 has_taken: false,
                 is_fetching: false,
+                paused_until: None,
                 failing_since: None,
                 n_recovered: 0,
                 last_error: None,
             }),
-            stage: watch::Sender::new(Stage::Working),
+            events: broadcast::channel(1024).0,
+            life: Life::new(),
         }
     }
 
@@ -83,13 +70,71 @@ impl Shared {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn listen(&self) -> broadcast::Receiver<QueueWorkerEvent> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn announce(&self, event: QueueWorkerEvent) {
+        tracing::debug!(?event, queue = self.name, "worker");
+        // No listener is no error.
+        let _ = self.events.send(event);
+    }
+
+    /// The server has given these.
+    pub(crate) fn handle_taken(&self, tasks: &[Task]) {
+        let outage = self.books().handle_taken(tasks);
+        if let Some(outage) = outage {
+            tracing::info!(?outage, "the worker takes tasks again");
+            self.announce(QueueWorkerEvent::TakesAgain { outage });
+        }
+        for task in tasks {
+            if let Some(from) = task.left_by() {
+                let (id, from, deliveries) = (task.id().clone(), from.clone(), task.deliveries());
+                self.announce(QueueWorkerEvent::TakenOver { id, from, deliveries });
+            }
+        }
+    }
+
+    pub(crate) fn handle_take_failed(&self, error: &Error) {
+        let is_first = self.books().handle_take_failed(error);
+        if is_first {
+            tracing::warn!(%error, "the worker can not take tasks");
+            self.announce(QueueWorkerEvent::TakeFailed { error: error.clone() });
+        }
+    }
+
+    /// A command that does not take has failed.
+    pub(crate) fn handle_failed(&self, what: &'static str, error: &Error) {
+        {
+            let mut books = self.books();
+            books.counts.errors += 1;
+            books.last_error = Some(error.clone());
+        }
+        self.announce(QueueWorkerEvent::Failed { what, error: error.clone() });
+    }
+
+    /// A task was put with the dead letters.
+    pub(crate) fn handle_dead(&self, id: TaskId, error: String) {
+        tracing::warn!(%id, error, "a dead letter");
+        self.books().counts.dead_lettered += 1;
+        self.announce(QueueWorkerEvent::DeadLettered { id, error });
+    }
+
+    /// Its handler has ended; the server is to be told.
+    pub(crate) fn handle_ended(&self, task: &Task, ending: &Ending) {
+        let pause = self.books().handle_ended(task, ending);
+        if let (Some(wait), Some(error)) = (pause, ending.text()) {
+            self.announce(QueueWorkerEvent::Paused { wait, error });
+        }
+    }
+
     pub(crate) fn stats(&self) -> QueueWorkerStats {
-        let (now, stage, books) = (now(), *self.stage.borrow(), self.books());
-        let running = || books.held.values().filter(|it| it.ended.is_none());
+        let (now, stage, books) = (now(), self.life.stage(), self.books());
+        let running = || books.held.values().filter(|it| it.ending.is_none());
         let oldest = running().map(|it| it.since).min();
         QueueWorkerStats {
             state: match stage {
-                Stage::Draining => WorkerState::Draining,
+                Stage::Draining | Stage::Settling => WorkerState::Draining,
                 Stage::Ended => WorkerState::Stopped,
                 Stage::Working if books.failing_since.is_some() => WorkerState::Failing,
                 Stage::Working if !books.has_taken => WorkerState::Starting,
@@ -107,50 +152,69 @@ impl Shared {
 }
 
 impl Books {
-    /// The server is being asked for tasks, or for the moment when there may be some.
-    pub(crate) fn handle_fetching(&mut self) {
-        self.is_fetching = true;
+    /// Whether the server is being asked for tasks, or for the moment when there may be some.
+    pub(crate) fn handle_fetching(&mut self, is_fetching: bool) {
+        self.is_fetching = is_fetching;
     }
 
-    /// The server has given these.
-    pub(crate) fn handle_taken(&mut self, tasks: &[Task]) {
+    /// Returns how long nothing could be taken, if that is over now.
+    fn handle_taken(&mut self, tasks: &[Task]) -> Option<Duration> {
         let now = now();
         self.last_take_at = now;
         self.has_taken = true;
-        self.is_fetching = false;
-        self.n_recovered += u64::from(self.failing_since.take().is_some());
+        let failing_since = self.failing_since.take();
+        self.n_recovered += u64::from(failing_since.is_some());
         for task in tasks {
             self.counts.taken += 1;
             self.counts.again += u64::from(1 < task.deliveries());
-            let holding = Holding { task: task.clone(), since: now, ended: None };
+            let holding = Holding { task: task.clone(), since: now, ending: None };
             self.held.insert(key(task), holding);
         }
+        failing_since.map(|since| now.saturating_duration_since(since))
     }
 
-    pub(crate) fn handle_take_failed(&mut self, error: &Error) {
-        self.is_fetching = false;
+    /// Returns whether it is the first failure in a row.
+    fn handle_take_failed(&mut self, error: &Error) -> bool {
         self.counts.take_errors += 1;
+        self.last_error = Some(error.clone());
+        let is_first = self.failing_since.is_none();
         self.failing_since.get_or_insert_with(now);
-        self.last_error = Some(error.clone());
+        is_first
     }
 
-    pub(crate) fn handle_failed(&mut self, error: &Error) {
-        self.counts.errors += 1;
-        self.last_error = Some(error.clone());
-    }
-
-    /// Its handler has ended; the server is to be told.
-    pub(crate) fn handle_ended(&mut self, task: &Task, ended: &Ended) {
-        self.last_finish_at = Some(now());
-        match ended {
-            Ended::Well => {}
-            Ended::Badly(error) | Ended::ForGood(error) => {
-                self.counts.last_failure = Some(error.clone());
-            }
-        }
+    /// Returns for how long nothing is taken now, if that was not so before.
+    fn handle_ended(&mut self, task: &Task, ending: &Ending) -> Option<Duration> {
+        let now = now();
+        self.last_finish_at = Some(now);
         if let Some(holding) = self.held.get_mut(&key(task)) {
-            holding.ended = Some(ended.clone());
+            holding.ending = Some(ending.clone());
         }
+        let counts = &mut self.counts;
+        match ending {
+            Ending::Handled => counts.handled += 1,
+            Ending::Refused(refusal) => {
+                counts.refused += 1;
+                return if refusal.is_general { self.pause(refusal.wait, now) } else { None };
+            }
+            Ending::Failed(_) | Ending::Permanent(_) => counts.failed += 1,
+            Ending::Panicked(_) => counts.panicked += 1,
+            Ending::TimedOut(_) => counts.timed_out += 1,
+        }
+        if *ending != Ending::Handled {
+            counts.last_failure = ending.text();
+        }
+        None
+    }
+
+    fn pause(&mut self, wait: Duration, now: Instant) -> Option<Duration> {
+        let wait = wait.min(PAUSE_MAX);
+        let was_paused = self.paused_until.is_some_and(|until| now < until);
+        self.paused_until = self.paused_until.max(Some(now + wait));
+        (!was_paused).then_some(wait)
+    }
+
+    pub(crate) fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
     }
 
     /// It is not this worker's any more.
@@ -159,8 +223,8 @@ impl Books {
     }
 
     /// All that this worker has, and how those have ended whose handlers have.
-    pub(crate) fn held(&self) -> Vec<(Task, Option<Ended>)> {
-        self.held.values().map(|it| (it.task.clone(), it.ended.clone())).collect()
+    pub(crate) fn held(&self) -> Vec<(Task, Option<Ending>)> {
+        self.held.values().map(|it| (it.task.clone(), it.ending.clone())).collect()
     }
 
     pub(crate) fn holds(&self, task: &Task) -> bool {

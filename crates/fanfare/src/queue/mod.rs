@@ -33,9 +33,13 @@
 //! | what happens | what becomes of the task |
 //! |---|---|
 //! | its handler fails, panics, or takes longer than it may | it rests, then any worker gets it; after [`deliveries_max`](TaskQueue::deliveries_max) it is with the dead letters |
+//! | its handler, or a layer around it, does not want it now ([`Refused`](crate::layers::Refused), [`RetryAfter`](crate::layers::RetryAfter)) | it waits for so long, and the delivery does not count; a worker whose breaker is open, or whose limit is reached, takes nothing for so long, at most 5 s |
+//! | it can not be turned into the handler's arguments, or the error is [`Permanent`](crate::Permanent), or what is kept of it can not be read | it is with the dead letters at once |
+//! | its result can not be kept, since it is too large, say | it is with the dead letters |
 //! | a handler takes long | it keeps the task: its worker gives a sign of life every third of the [`lease`](TaskQueue::lease) |
 //! | the process dies, or hangs for longer than the lease | another worker gets it, and the delivery counts; one that was delivered too often already is put with the dead letters |
-//! | whoever had it comes late | it is told so, and nothing is changed: each delivery has a token of its own |
+//! | whoever had it comes late | it is told so, and nothing is changed: each delivery has a token of its own, which is compared together with the worker's name |
+//! | the server's memory is full | nothing is put in; what is there is taken, kept and settled as always |
 //! | the connection is lost, the server restarts, a master or a slot moves | workers go on by themselves |
 //! | a wake-up is lost | workers look every second, whatever they were told |
 //! | the worker is [drained](RunningQueueWorker::drain) | what it did not begin goes back to where it was in line, and does not count as delivered |
@@ -72,21 +76,26 @@
 #[cfg(feature = "cron")]
 mod cron;
 mod dead;
+mod events;
 mod handle;
 mod held;
 mod job;
+mod keep;
 mod kinds;
 mod run;
 mod scripts;
+mod settle;
 mod stats;
 mod take;
 mod task;
 mod ticket;
+mod wake;
 mod worker;
 
 #[cfg(feature = "cron")]
 pub use cron::{Missed, RunningScheduler, Schedule, ScheduleInfo, SchedulerStats, Schedules};
 pub use dead::DeadTasks;
+pub use events::{QueueWorkerEvent, QueueWorkerEvents};
 pub use handle::TaskQueue;
 pub use job::{Job, TaskId};
 pub use kinds::{DelayQueue, PriorityQueue, UniqueQueue};

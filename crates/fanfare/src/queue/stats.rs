@@ -97,13 +97,17 @@ pub struct TaskCounts {
     pub handled: u64,
     /// Handlers that returned an error.
     pub failed: u64,
+    /// Handlers that did not want the task now: a [`Refused`](crate::layers::Refused) or a
+    /// [`RetryAfter`](crate::layers::RetryAfter). It is delivered again later, and this does not count.
+    pub refused: u64,
     /// Handlers that panicked.
     pub panicked: u64,
     /// Handlers that took longer than they may, and were dropped.
     pub timed_out: u64,
     /// Tasks of which the server knows that they were run well.
     pub completed: u64,
-    /// Tasks that were put with the dead letters after they failed here.
+    /// Tasks that were put with the dead letters after they failed here, or because this worker found
+    /// that they were delivered too often or can not be read.
     pub dead_lettered: u64,
     /// Tasks that were another's before they were finished.
     pub lost: u64,
@@ -120,7 +124,7 @@ pub struct TaskCounts {
 impl TaskCounts {
     /// Handlers that have ended, for better or worse.
     pub fn finished(&self) -> u64 {
-        self.handled + self.failed + self.panicked + self.timed_out
+        self.handled + self.failed + self.refused + self.panicked + self.timed_out
     }
 }
 
@@ -135,7 +139,8 @@ pub struct QueueWorkerStats {
     /// Time since the server last answered when it was asked for tasks; while there are none, about a
     /// second. Before the first, since the worker was started.
     pub last_take_age: Duration,
-    /// Whether nothing is taken because all places are.
+    /// Whether nothing is taken because all places are, the rate is used up, or a layer refuses
+    /// everything.
     pub is_held_back: bool,
     /// Handlers that are running.
     pub in_flight: usize,

@@ -7,11 +7,16 @@ use fanfare_client::{Error, Value};
 use tokio::time::Instant;
 
 use super::{
-    Task, TaskQueue,
+    Task, TaskId, TaskQueue,
     handle::{items, odd},
     scripts::{COMPLETE, FAIL, RELEASE, RENEW, TAKE, ms, number},
+    ticket::text,
+    wake::Listening,
 };
-use crate::{client::FromValue, worker::unique_name};
+use crate::{
+    client::FromValue,
+    worker::{shortened, unique_name},
+};
 
 /// Tasks that are moved at most in one call because their time has come or their lease has ended.
 const MOVED_MAX: u32 = 200;
@@ -23,6 +28,8 @@ pub(crate) const WAIT: Duration = Duration::from_secs(1);
 /// What there was to take.
 pub(crate) struct Catch {
     pub(crate) tasks: Vec<Task>,
+    /// What was put with the dead letters meanwhile, and why.
+    pub(crate) buried: Vec<(TaskId, String)>,
     /// When there may be more. `None`: when something is enqueued.
     pub(crate) more_in: Option<Duration>,
 }
@@ -109,6 +116,7 @@ impl TaskQueue {
     pub async fn take_within(&self, n: usize, timeout: Duration) -> Result<Vec<Taken>, Error> {
         let until = Instant::now().checked_add(timeout);
         let me = unique_name();
+        let mut listening = None;
         loop {
             let catch = self.catch(n, &me).await?;
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
@@ -116,9 +124,15 @@ impl TaskQueue {
                 return Ok(self.taken(catch.tasks));
             }
             let wait = left.unwrap_or(WAIT).min(WAIT).min(catch.more_in.unwrap_or(WAIT));
-            if !wait.is_zero() {
-                let keys = [self.place.key("wake")];
-                let _: Option<(Bytes, Bytes)> = self.client.blpop(keys, wait).await?;
+            let look_at = Instant::now() + wait;
+            // What is due is told by the clock here: a server may be 100 ms late to say that time is over.
+            let hears = listening.get_or_insert_with(|| Listening::start(self, wait));
+            tokio::select! {
+                heard = hears.heard() => {
+                    listening = None;
+                    heard?;
+                }
+                () = tokio::time::sleep_until(look_at) => {}
             }
         }
     }
@@ -140,17 +154,38 @@ impl TaskQueue {
         let mut answer = items(answer, "taking")?;
         let mut next = || answer.next().ok_or_else(|| odd("taking"));
         let wait = i64::from_value(next()?)?;
-        let queue = self.place.name();
-        let tasks = items(next()?, "taking")?.map(|task| Task::read(task, queue));
-        let tasks = tasks.collect::<Result<_, _>>()?;
-        Ok(Catch { tasks, more_in: u64::try_from(wait).ok().map(Duration::from_millis) })
+        let more_in = u64::try_from(wait).ok().map(Duration::from_millis);
+        let mut tasks = Vec::new();
+        let mut unreadable = Vec::new();
+        for task in items(next()?, "taking")? {
+            let (task, flaw) = Task::read(task, self.place.name(), who)?;
+            match flaw {
+                None => tasks.push(task),
+                Some(flaw) => unreadable.push((task, flaw)),
+            }
+        }
+        let mut buried: Vec<(TaskId, String)> = Vec::new();
+        for letter in items(next()?, "taking")? {
+            let (id, failure): (Bytes, Bytes) = FromValue::from_value(letter)?;
+            buried.push((id.into(), text(failure)));
+        }
+        for (task, flaw) in unreadable {
+            // If it can not be said, the next one says it who takes when the lease has ended.
+            match self.fail(&task, &flaw, None).await {
+                Ok(_) => buried.push((task.id().clone(), flaw)),
+                Err(error) => {
+                    tracing::warn!(id = %task.id(), %error, flaw, "a task is not readable")
+                }
+            }
+        }
+        Ok(Catch { tasks, buried, more_in })
     }
 
     pub(crate) async fn complete(&self, task: &Task) -> Result<Settled, Error> {
         let result = task.result();
         let has_result = number(u64::from(result.is_some()));
-        let args =
-            [task.id().bytes(), number(task.token()), has_result, result.unwrap_or_default()];
+        let [id, token, worker] = task.lease();
+        let args = [id, token, worker, has_result, result.unwrap_or_default()];
         settled(self.run(&COMPLETE, args).await?)
     }
 
@@ -162,9 +197,10 @@ impl TaskQueue {
         rest: Option<Duration>,
     ) -> Result<Failing, Error> {
         let rest = rest.map(ms).unwrap_or_default();
-        let error = Bytes::copy_from_slice(error.as_bytes());
+        let error = Bytes::from(shortened(error.to_owned()));
         let most = number(self.rules.deliveries_max);
-        let args = [task.id().bytes(), number(task.token()), error, rest, most];
+        let [id, token, worker] = task.lease();
+        let args = [id, token, worker, error, rest, most];
         match self.run::<i64>(&FAIL, args).await? {
             0 => Ok(Failing::Lost),
             1 => Ok(Failing::Again),
@@ -173,14 +209,24 @@ impl TaskQueue {
         }
     }
 
-    pub(crate) async fn release(&self, task: &Task, was_begun: bool) -> Result<Settled, Error> {
-        let was_begun = number(u64::from(was_begun));
-        settled(self.run(&RELEASE, [task.id().bytes(), number(task.token()), was_begun]).await?)
+    /// Gives a task back: to where it was in line, or not before a rest is over.
+    pub(crate) async fn release(
+        &self,
+        task: &Task,
+        counts: bool,
+        rest: Option<Duration>,
+    ) -> Result<Settled, Error> {
+        let (counts, rest) = (number(u64::from(counts)), rest.map(ms).unwrap_or_default());
+        let [id, token, worker] = task.lease();
+        settled(self.run(&RELEASE, [id, token, worker, counts, rest]).await?)
     }
 
-    /// Returns for each task whether it is still ours.
+    /// Returns for each task of one worker whether it is still its.
     pub(crate) async fn renew(&self, tasks: &[Task]) -> Result<Vec<bool>, Error> {
-        let mut args = vec![ms(self.rules.lease)];
+        let Some(worker) = tasks.first().map(|it| it.worker().clone()) else {
+            return Ok(Vec::new());
+        };
+        let mut args = vec![ms(self.rules.lease), worker];
         args.extend(tasks.iter().flat_map(|it| [it.id().bytes(), number(it.token())]));
         let kept: Vec<i64> = self.run(&RENEW, args).await?;
         Ok(kept.into_iter().map(|it| it == 1).collect())
@@ -259,7 +305,18 @@ impl Taken {
     /// # Cancel safety
     /// As [`complete`](Self::complete).
     pub async fn release(&self) -> Result<Settled, Error> {
-        self.queue.release(&self.task, false).await
+        self.queue.release(&self.task, false, None).await
+    }
+
+    /// The same, and nobody gets it before so much time has passed.
+    ///
+    /// # Errors
+    /// Those of every command.
+    ///
+    /// # Cancel safety
+    /// As [`complete`](Self::complete).
+    pub async fn release_for(&self, rest: Duration) -> Result<Settled, Error> {
+        self.queue.release(&self.task, false, Some(rest)).await
     }
 
     /// Begins the lease anew.

@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     TaskId,
     handle::{items, odd, time},
+    scripts::number,
     ticket::{headers, text},
 };
 use crate::{Extract, Json, Raw, Text, client::FromValue, worker::Lease};
@@ -30,6 +31,8 @@ pub struct Task(Arc<Inner>);
 struct Inner {
     id: TaskId,
     token: u64,
+    /// Who has it.
+    worker: Bytes,
     queue: Bytes,
     received_at: SystemTime,
     payload: Bytes,
@@ -38,6 +41,7 @@ struct Inner {
     enqueued: SystemTime,
     priority: i16,
     last_error: Option<String>,
+    left_by: Option<Bytes>,
     lease: Lease,
     result: Mutex<Option<Bytes>>,
 }
@@ -95,8 +99,26 @@ impl Task {
 
     /// The number of its lease. It grows with every delivery of this queue, so whoever keeps the
     /// largest that it has seen can refuse those who are late (a fencing token).
+    ///
+    /// It is the server's time in microseconds, or one more than the last one if that is later. So it
+    /// goes on growing after a `FLUSHALL` and a failover, as long as the clock of the server that takes
+    /// over is not behind by more than that took.
     pub fn token(&self) -> u64 {
         self.0.token
+    }
+
+    pub(crate) fn worker(&self) -> &Bytes {
+        &self.0.worker
+    }
+
+    /// Who had it before, if that one gave no sign of life.
+    pub(crate) fn left_by(&self) -> Option<&Bytes> {
+        self.0.left_by.as_ref()
+    }
+
+    /// What a lease is known by: the task, the token, and who has it.
+    pub(crate) fn lease(&self) -> [Bytes; 3] {
+        [self.0.id.bytes(), number(self.0.token), self.0.worker.clone()]
     }
 
     /// The payload as a value.
@@ -154,30 +176,41 @@ impl Task {
         self.0.lease.lose();
     }
 
-    /// One of the tasks that the script gave.
-    pub(crate) fn read(value: Value, queue: &Bytes) -> Result<Self, Error> {
+    /// One of the tasks that the script gave to this worker, and why it can not be run, if so.
+    pub(crate) fn read(
+        value: Value,
+        queue: &Bytes,
+        worker: &Bytes,
+    ) -> Result<(Self, Option<String>), Error> {
         let mut fields = items(value, "a task")?;
         let mut next = || -> Result<Option<Bytes>, Error> {
             Option::from_value(fields.next().unwrap_or(Value::Null))
         };
         let (id, token, deliveries) = (next()?, next()?, next()?);
         let (payload, stored, enqueued) = (next()?, next()?, next()?);
-        let (priority, last_error) = (next()?, next()?);
-        let number = |it: Option<Bytes>| it.and_then(|it| text(it).parse::<u64>().ok());
-        Ok(Self(Arc::new(Inner {
+        let (priority, last_error, left_by) = (next()?, next()?, next()?);
+        let read = |it: Option<Bytes>| it.and_then(|it| text(it).parse::<u64>().ok());
+        let (headers, flaw) = match headers(stored) {
+            Ok(headers) => (headers, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let task = Self(Arc::new(Inner {
             id: id.ok_or_else(|| odd("a task"))?.into(),
-            token: number(token).ok_or_else(|| odd("a task"))?,
+            token: read(token).ok_or_else(|| odd("a task"))?,
+            worker: worker.clone(),
             queue: queue.clone(),
             received_at: SystemTime::now(),
             payload: payload.unwrap_or_default(),
-            headers: headers(stored)?,
-            deliveries: number(deliveries).ok_or_else(|| odd("a task"))?,
+            headers,
+            deliveries: read(deliveries).ok_or_else(|| odd("a task"))?,
             enqueued: time(&enqueued.map(text).unwrap_or_default()),
             priority: priority.and_then(|it| text(it).parse().ok()).unwrap_or(0),
             last_error: last_error.map(text),
+            left_by,
             lease: Lease::default(),
             result: Mutex::default(),
-        })))
+        }));
+        Ok((task, flaw))
     }
 
     fn undecodable(&self, what: &str) -> Error {

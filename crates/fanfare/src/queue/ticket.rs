@@ -14,7 +14,7 @@ use super::{
     handle::{odd, time},
     scripts::OUTCOME,
 };
-use crate::client::End;
+use crate::{client::End, worker::says_full};
 
 /// A task that was enqueued.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct TaskInfo {
     pub state: TaskState,
     /// Its payload. What is over has none any more, but for dead letters.
     pub payload: Bytes,
-    /// What went with it.
+    /// What went with it. None, if it can not be read: then it is with the dead letters for that.
     pub headers: Vec<(String, String)>,
     /// Its priority.
     pub priority: i16,
@@ -97,6 +97,9 @@ pub struct TaskInfo {
 /// How long the server is asked to wait at once. So late an outcome is noticed whose announcement
 /// was lost.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// The pause between two looks where the server does not let us wait.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Ticket {
     /// The task's ID: that of the other task if this one was a [duplicate](Self::is_new).
@@ -136,7 +139,13 @@ impl Ticket {
                 return Ok(None);
             }
             let ends = (End::Left, End::Left);
-            let _: Option<Bytes> = self.queue.client.blmove(&key, &key, ends, left).await?;
+            let waiting = self.queue.client.blmove::<Bytes>(&key, &key, ends, left);
+            match waiting.await {
+                Ok(_) => {}
+                // It counts as a command that takes memory: then time alone has to tell.
+                Err(error) if says_full(&error) => tokio::time::sleep(left.min(PAUSE)).await,
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -185,7 +194,7 @@ impl TaskInfo {
             id,
             state: TaskState::read(&state)?,
             payload: take("payload").unwrap_or_default(),
-            headers: headers(take("headers"))?,
+            headers: headers(take("headers")).unwrap_or_default(),
             priority: i16::try_from(number(take("priority"))).unwrap_or(0),
             deliveries: u64::try_from(number(take("deliveries"))).unwrap_or(0),
             enqueued: moment(take("enqueued")).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -203,7 +212,8 @@ impl TaskInfo {
 pub(crate) fn headers(stored: Option<Bytes>) -> Result<Vec<(String, String)>, Error> {
     let Some(stored) = stored else { return Ok(Vec::new()) };
     serde_json::from_slice(&stored).map_err(|source| {
-        Error::new(ErrorKind::Decode, "a task's headers are not readable").with_source(source)
+        let message = format!("a task's headers can not be read: {source}");
+        Error::new(ErrorKind::Decode, message).with_source(source)
     })
 }
 

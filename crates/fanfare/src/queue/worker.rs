@@ -86,8 +86,8 @@ impl QueueWorker {
         self
     }
 
-    /// What it is called where a task says who has it. It decides nothing: two workers may have the
-    /// same name.
+    /// What it is called where a task says who has it. No two workers should have the same name: a lease is
+    /// known by it and by its [token](Task::token).
     pub fn name(mut self, name: impl AsRef<[u8]>) -> Self {
         self.name = Bytes::copy_from_slice(name.as_ref());
         self
@@ -98,7 +98,9 @@ impl QueueWorker {
     ///
     /// The handler is called with each [`Task`]. If it returns an error, panics, or takes too long,
     /// the task [rests](TaskQueue::retry) and is delivered again; with a [`Permanent`](crate::Permanent)
-    /// error it is put with the dead letters at once.
+    /// error it is put with the dead letters at once. A [`Refused`](crate::layers::Refused) of a layer and a
+    /// [`RetryAfter`](crate::layers::RetryAfter) are no failures: it is delivered again when they say, and that
+    /// does not count.
     ///
     /// # Delivery
     /// *At least once.* A task is done when its handler has ended well and the server knows it, or it
@@ -122,7 +124,8 @@ impl QueueWorker {
     /// The same with a handler whose arguments are extracted: see [`Task`]. `state` is what it can ask
     /// for as [`State`](crate::State).
     ///
-    /// A task that can not be turned into the arguments counts as one whose handler failed.
+    /// A task that can not be turned into the arguments is put with the dead letters at once. A handler
+    /// that wants to look at it itself asks for a `Result<T, Error>`.
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn).

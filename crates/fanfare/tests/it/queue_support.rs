@@ -2,7 +2,12 @@
 
 use std::{error::Error, time::Duration};
 
-use fanfare::queue::{Taken, TaskQueue};
+use fanfare::{
+    Fanfare,
+    queue::{Taken, TaskQueue},
+};
+
+use crate::support::TestResult;
 
 pub(crate) const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -11,6 +16,12 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// For what has to happen, however busy the machine is.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// Says a command.
+pub(crate) async fn say(fanfare: &Fanfare, args: &[&str]) -> TestResult {
+    fanfare.command(args).await?;
+    Ok(())
+}
 
 /// The next task.
 pub(crate) async fn take_one(queue: &TaskQueue) -> Result<Taken, Box<dyn Error>> {

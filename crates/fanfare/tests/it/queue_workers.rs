@@ -9,14 +9,15 @@ use std::{
 };
 
 use fanfare::{
-    Backoff, BoxError, ErrorKind, Fanfare, Json, LiveKind, Permanent, State, Text,
-    queue::{Ending, Job, Task, TaskId, TaskQueue, TaskState},
+    Backoff, BoxError, Call, ErrorKind, Fanfare, Json, LiveKind, Permanent, State, Text,
+    layers::{Layer, RateLimit, RetryAfter},
+    queue::{Ending, Job, QueueWorkerEvent, QueueWorkerEvents, Task, TaskId, TaskQueue, TaskState},
     worker::WorkerState,
 };
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    queue_support::{HOUR, LONG, MS, take_one},
+    queue_support::{HOUR, LONG, MS, say, take_one},
     support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until},
 };
 
@@ -32,6 +33,10 @@ on_every_broker!(
     a_worker_goes_on_after_the_server_was_away,
     a_worker_goes_on_after_everything_was_deleted,
     who_lost_its_task_is_told,
+    what_is_taken_over_or_dies_is_told,
+    what_can_not_be_told_dies,
+    what_is_refused_comes_again_and_that_does_not_count,
+    a_worker_whose_layer_refuses_pauses,
     no_more_is_taken_than_can_be_run,
     handlers_say_what_they_want,
     what_can_not_work_is_refused,
@@ -45,7 +50,7 @@ on_embedded!(
 );
 
 fn quick(fanfare: &Fanfare) -> TaskQueue {
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     queue.retry(Backoff { first: MS(10), cap: MS(50) }).deliveries_max(3)
 }
 
@@ -90,7 +95,7 @@ async fn what_fails_panics_or_hangs_is_tried_again(server: Target) -> TestResult
 /// A sketch gave a task away as soon as its time was up, whether or not somebody was still at it.
 async fn a_slow_handler_keeps_its_task(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = quick(&fanfare).lease(Duration::from_secs(3));
+    let queue = quick(&fanfare).lease(Duration::from_secs(8));
     let (finish, finished) = watch::channel(false);
     let handler = move |_: Task| {
         let mut finished = finished.clone();
@@ -107,9 +112,9 @@ async fn a_slow_handler_keeps_its_task(server: Target) -> TestResult {
             fanfare.command([b"ZSCORE", &b"{q}:leased"[..], ticket.id().as_bytes()]).await?;
         Ok(score.as_double().unwrap_or(0.0))
     };
-    // It has been renewed twice, so the first lease is over by the server's clock.
+    // It is renewed, and whoever takes does not get it.
     let mut ends = vec![until_leased().await?];
-    while ends.len() < 4 {
+    while ends.len() < 3 {
         assert!(queue.take(1).await?.is_empty(), "it was given away");
         let end = until_leased().await?;
         if ends.last().is_some_and(|it| *it < end) {
@@ -181,7 +186,7 @@ async fn what_a_drained_worker_has_goes_back(server: Target) -> TestResult {
         stats.is_held_back && (stats.in_flight, stats.counts.completed) == (2, 1)
     })
     .await?;
-    let stats = worker.drain(MS(10)).await;
+    let stats = worker.drain(MS(1)).await;
     assert_eq!((stats.counts.returned, stats.held), (2, 0));
     // At once, though the lease is an hour; and the one that was begun first is the first again.
     let first = take_one(&queue).await?;
@@ -198,6 +203,7 @@ async fn a_worker_goes_on_after_the_server_was_away(mut server: Target) -> TestR
     let fanfare = server.connect().await?;
     let queue = quick(&fanfare);
     let worker = queue.worker().spawn(async |_: Task| {})?;
+    let mut events = worker.events();
     let before = queue.enqueue("before").await?;
     assert_eq!(before.outcome(LONG).await?, Some(Ending::Done(None)));
     server.stop();
@@ -207,7 +213,130 @@ async fn a_worker_goes_on_after_the_server_was_away(mut server: Target) -> TestR
     until("it takes again", || worker.stats().state == WorkerState::Running).await?;
     let after = queue.enqueue("after").await?;
     assert_eq!(after.outcome(LONG).await?, Some(Ending::Done(None)));
+    event(&mut events, |it| matches!(it, QueueWorkerEvent::TakeFailed { .. })).await?;
+    event(&mut events, |it| matches!(it, QueueWorkerEvent::TakesAgain { .. })).await?;
     worker.stop().await;
+    while let Some(event) = events.next().await {
+        assert!(!matches!(event, QueueWorkerEvent::Missed { .. }), "{event:?}");
+    }
+    Ok(())
+}
+
+/// Waits for an event that `wanted` accepts.
+async fn event(
+    events: &mut QueueWorkerEvents,
+    wanted: impl Fn(&QueueWorkerEvent) -> bool,
+) -> TestResult {
+    loop {
+        let event =
+            tokio::time::timeout(LONG, events.next()).await?.ok_or("the worker has ended")?;
+        if wanted(&event) {
+            return Ok(());
+        }
+    }
+}
+
+async fn what_is_taken_over_or_dies_is_told(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = quick(&fanfare);
+    let over = queue.enqueue("over").await?;
+    let dead = queue.enqueue(Job::new("dead").deliveries_max(1)).await?;
+    let torn = queue.enqueue("torn").await?;
+    assert_eq!(queue.clone().lease(MS(100)).take(2).await?.len(), 2);
+    let had = queue.show(over.id()).await?.and_then(|it| it.worker).ok_or("nobody has it")?;
+    let key = format!("{{q}}:task:{}", torn.id());
+    say(&fanfare, &["HSET", &key, "headers", "no JSON"]).await?;
+    let worker = queue.worker().spawn(async |task: Task| {
+        if task.text().is_ok_and(|it| it == "bad") { Err(Permanent::new("bad")) } else { Ok(()) }
+    })?;
+    let mut events = worker.events();
+    let bad = queue.enqueue("bad").await?;
+    let (mut taken_over, mut died) = (Vec::new(), Vec::new());
+    while taken_over.is_empty() || died.len() < 3 {
+        match tokio::time::timeout(LONG, events.next()).await?.ok_or("the worker has ended")? {
+            QueueWorkerEvent::TakenOver { id, from, deliveries } => {
+                taken_over.push((id, String::from_utf8(from.to_vec())?, deliveries));
+            }
+            QueueWorkerEvent::DeadLettered { id, error } => died.push((id, error)),
+            other => return Err(format!("{other:?}").into()),
+        }
+    }
+    assert_eq!(taken_over, [(over.id().clone(), had, 2)]);
+    for (ticket, reason) in [(dead, "no sign of life"), (torn, "can not be read"), (bad, "bad")] {
+        let letter = died.iter().find(|(id, _)| id == ticket.id()).ok_or(reason)?;
+        assert!(letter.1.contains(reason), "{letter:?}");
+    }
+    assert_eq!(over.outcome(LONG).await?, Some(Ending::Done(None)));
+    assert_eq!(worker.stop().await.counts.dead_lettered, 3);
+    Ok(())
+}
+
+/// What no further attempt could tell was tried for ever, and the worker could not be stopped.
+async fn what_can_not_be_told_dies(server: Target) -> TestResult {
+    let options = |options: fanfare::Options| options.in_flight_max(100, 10_000);
+    let fanfare = Fanfare::builder(&server.url()).options(options).connect().await?;
+    let queue = quick(&fanfare);
+    let worker = queue.worker().spawn(async |task: Task| {
+        if task.text().is_ok_and(|it| it == "large") {
+            task.set_result(vec![0; 20_000]);
+        }
+    })?;
+    let ticket = queue.enqueue("large").await?;
+    match ticket.outcome(LONG).await? {
+        Some(Ending::Dead(error)) => assert!(error.contains("20"), "{error}"),
+        other => return Err(format!("{other:?}").into()),
+    }
+    let after = queue.enqueue("small").await?;
+    assert_eq!(after.outcome(LONG).await?, Some(Ending::Done(None)));
+    let stats = worker.stop().await;
+    assert_eq!((stats.counts.dead_lettered, stats.counts.completed, stats.held), (1, 1, 0));
+    Ok(())
+}
+
+async fn what_is_refused_comes_again_and_that_does_not_count(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = quick(&fanfare).deliveries_max(1);
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = attempts.clone();
+    let worker = queue.worker().spawn(move |task: Task| {
+        let n = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert_eq!(task.deliveries(), 1);
+            if n < 2 { Err(RetryAfter::new(MS(30), "come back later")) } else { Ok(()) }
+        }
+    })?;
+    let ticket = queue.enqueue("x").await?;
+    assert_eq!(ticket.outcome(LONG).await?, Some(Ending::Done(None)));
+    let info = queue.show(ticket.id()).await?.ok_or("it is gone")?;
+    assert_eq!((info.deliveries, attempts.load(Ordering::SeqCst)), (1, 3));
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.refused, counts.failed, counts.completed), (2, 0, 1));
+    Ok(())
+}
+
+/// All that waits was taken and put back while a circuit breaker was open.
+async fn a_worker_whose_layer_refuses_pauses(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = quick(&fanfare).deliveries_max(1);
+    let limit = RateLimit::per_second(10.0).burst(1).wait_max(Duration::ZERO);
+    let service = limit.layer(fanfare::service(async |_: Call| {}, ()));
+    let worker = queue.worker().concurrency(1).spawn_service(service)?;
+    let mut events = worker.events();
+    let tickets = queue.enqueue_many((0..4).map(|n| Job::new(n.to_string()))).await?;
+    for ticket in &tickets {
+        assert_eq!(ticket.outcome(LONG).await?, Some(Ending::Done(None)));
+    }
+    event(&mut events, |it| match it {
+        QueueWorkerEvent::Paused { wait, error } => {
+            assert!(*wait <= MS(100) && error.contains("rate"), "{wait:?} {error}");
+            true
+        }
+        _ => false,
+    })
+    .await?;
+    let counts = worker.stop().await.counts;
+    assert_eq!((counts.completed, counts.failed, counts.dead_lettered), (4, 0, 0));
+    assert!(1 <= counts.refused, "{counts:?}");
     Ok(())
 }
 
@@ -250,12 +379,15 @@ async fn who_lost_its_task_is_told(server: Target) -> TestResult {
         }
     };
     let worker = queue.worker().spawn(handler)?;
+    let mut events = worker.events();
     let ticket = queue.enqueue("x").await?;
     until("it runs", || worker.stats().in_flight == 1).await?;
     // As if another one had taken it.
     let key = [b"{q}:task:", ticket.id().as_bytes()].concat();
     fanfare.command([&b"HSET"[..], &key, b"token", b"77"]).await?;
     tokio::time::timeout(LONG, ended.wait_for(|it| *it)).await??;
+    let is_it = |it: &QueueWorkerEvent| matches!(it, QueueWorkerEvent::Lost { ids } if ids == &[ticket.id().clone()]);
+    event(&mut events, is_it).await?;
     until("it was late", || worker.stats().counts.lost == 1).await?;
     assert_eq!(queue.stats().await?.counts.done, 0, "the late one has changed nothing");
     assert_eq!(worker.stats().counts.completed, 0);
@@ -288,7 +420,7 @@ async fn no_more_is_taken_than_can_be_run(server: Target) -> TestResult {
 
 async fn handlers_say_what_they_want(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = quick(&fanfare).deliveries_max(1);
+    let queue = quick(&fanfare);
     let worker = queue.worker().rate(1_000.0).name("me").spawn_with(
         async |Json(n): Json<u32>, State(m): State<u32>, id: TaskId, task: Task| {
             assert_eq!(&id, task.id());
@@ -305,6 +437,8 @@ async fn handlers_say_what_they_want(server: Target) -> TestResult {
         Some(Ending::Dead(error)) => assert!(error.contains("expected JSON"), "{error}"),
         other => return Err(format!("{other:?}").into()),
     }
+    let letter = queue.dead_letters().show(ticket.id()).await?.ok_or("it is gone")?;
+    assert_eq!(letter.deliveries, 1, "no further attempt can help");
     worker.stop().await;
     let stats = queue.worker().run(async |_: Task| {}, std::future::ready(()), LONG).await?;
     assert_eq!(stats.state, WorkerState::Stopped);

@@ -10,7 +10,7 @@ use fanfare::{
 };
 
 use crate::{
-    queue_support::{HOUR, LONG, MS, take_one},
+    queue_support::{HOUR, LONG, MS, say, take_one},
     support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology},
 };
 
@@ -30,6 +30,10 @@ on_every_broker!(
     what_is_cancelled_is_not_run,
     dead_letters_are_thrown_away,
     what_is_over_is_forgotten,
+    tokens_grow_when_everything_is_lost,
+    only_who_has_the_lease_settles,
+    what_was_begun_ends_although_the_memory_is_full,
+    what_can_not_be_read_dies_and_holds_up_nothing,
     data_that_is_gone_does_not_stop_the_queue,
     names_are_kept_apart,
 );
@@ -299,6 +303,129 @@ async fn what_is_over_is_forgotten(server: Target) -> TestResult {
     let ttl =
         fanfare.command([b"PTTL", &[b"{q}:task:", ticket.id().as_bytes()].concat()[..]]).await?;
     assert!(ttl.as_int().is_some_and(|it| 0 < it && it <= 3_600_000), "{ttl:?}");
+    Ok(())
+}
+
+/// A counter began anew after a failover that lost it: the late one had the higher number.
+async fn tokens_grow_when_everything_is_lost(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = fanfare.task_queue("q").lease(HOUR);
+    let mut last = 0;
+    for lost in [&["FLUSHALL"][..], &["DEL", "{q}:meta"], &["PING"]] {
+        queue.enqueue_many((0..50).map(|n| Job::new(n.to_string()))).await?;
+        for taken in queue.take(50).await? {
+            assert!(last < taken.task().token(), "{} after {last}", taken.task().token());
+            last = taken.task().token();
+        }
+        say(&fanfare, lost).await?;
+    }
+    // The clock of the server may be set back.
+    let ahead = (2 * last).to_string();
+    say(&fanfare, &["HSET", "{q}:meta", "token", &ahead]).await?;
+    queue.enqueue("x").await?;
+    assert_eq!(take_one(&queue).await?.task().token(), 2 * last + 1);
+    say(&fanfare, &["DEL", "{q}:meta"]).await?;
+    let ticket = queue.enqueue("y").await?;
+    let key = format!("{{q}}:task:{}", ticket.id());
+    say(&fanfare, &["HSET", &key, "token", &ahead]).await?;
+    assert_eq!(take_one(&queue).await?.task().token(), 2 * last + 1);
+    Ok(())
+}
+
+/// Two servers may give the same token.
+async fn only_who_has_the_lease_settles(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = fanfare.task_queue("q").lease(HOUR);
+    let ticket = queue.enqueue("x").await?;
+    let taken = take_one(&queue).await?;
+    let key = format!("{{q}}:task:{}", ticket.id());
+    let me = queue.show(ticket.id()).await?.and_then(|it| it.worker).ok_or("nobody has it")?;
+    say(&fanfare, &["HSET", &key, "worker", "another one"]).await?;
+    assert_eq!(taken.complete().await?, Settled::Lost);
+    assert_eq!(taken.fail("no").await?, Failing::Lost);
+    assert_eq!(taken.release().await?, Settled::Lost);
+    assert_eq!(taken.renew().await?, Settled::Lost);
+    say(&fanfare, &["HSET", &key, "worker", &me]).await?;
+    assert_eq!(taken.renew().await?, Settled::Yes);
+    assert_eq!(taken.release_for(HOUR).await?, Settled::Yes);
+    let info = queue.show(ticket.id()).await?.ok_or("it is gone")?;
+    assert_eq!((info.state, info.deliveries), (TaskState::Delayed, 0));
+    Ok(())
+}
+
+/// A renewal was refused for want of memory while others went on to take: so they took what was being run.
+async fn what_was_begun_ends_although_the_memory_is_full(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = fanfare.task_queue("q").lease(HOUR).deliveries_max(1).result_ttl(HOUR);
+    let dead = queue.enqueue(Job::new("dead").unique("k", HOUR)).await?;
+    assert_eq!(take_one(&queue).await?.fail("no").await?, Failing::Dead);
+    let tickets = queue.enqueue_many(["a", "b", "c", "d"].map(Job::new)).await?;
+    let first = take_one(&queue).await?;
+    say(&fanfare, &["CONFIG", "SET", "maxmemory", "1"]).await?;
+    let error = queue.enqueue("no room").await.err().ok_or("it was put in")?;
+    assert_eq!(error.server_code(), Some("OOM"), "{error}");
+    assert_eq!(first.renew().await?, Settled::Yes);
+    let [b, c, d] = &queue.take(3).await?[..] else { return Err("not all were taken".into()) };
+    let waiting = {
+        let ticket = queue.ticket(first.task().id().clone());
+        tokio::spawn(async move { ticket.outcome(LONG).await })
+    };
+    testing::eventually("somebody waits", async || {
+        let key = format!("{{q}}:task:{}", first.task().id());
+        fanfare.command(["HEXISTS", &key, "awaited"]).await.is_ok_and(|it| it.as_int() == Some(1))
+    })
+    .await;
+    first.task().set_result("sent");
+    assert_eq!(first.complete().await?, Settled::Yes);
+    assert_eq!(waiting.await??, Some(Ending::Done(Some("sent".into()))));
+    assert_eq!(b.fail("no").await?, Failing::Dead);
+    assert_eq!(c.release().await?, Settled::Yes);
+    assert_eq!(d.release_for(HOUR).await?, Settled::Yes);
+    assert!(queue.reschedule_in(c.task().id(), HOUR).await?);
+    assert!(queue.cancel(d.task().id()).await?);
+    assert!(queue.dead_letters().requeue(dead.id()).await?);
+    assert_eq!(take_one(&queue).await?.complete().await?, Settled::Yes);
+    say(&fanfare, &["CONFIG", "SET", "maxmemory", "0"]).await?;
+    let stats = queue.stats().await?;
+    assert_eq!((stats.ready, stats.delayed, stats.leased, stats.dead), (0, 1, 0, 1));
+    assert_eq!(tickets.len(), 4);
+    Ok(())
+}
+
+async fn what_can_not_be_read_dies_and_holds_up_nothing(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = fanfare.task_queue("q").lease(HOUR);
+    let jobs = (0..6).map(|n| Job::new(n.to_string()).header("n", "1").ttl(HOUR));
+    let tickets = queue.enqueue_many(jobs).await?;
+    let keys: Vec<_> = tickets.iter().map(|it| format!("{{q}}:task:{}", it.id())).collect();
+    let [headers, deliveries, expires, endless, gone, _] = &keys[..] else {
+        return Err("not six".into());
+    };
+    say(&fanfare, &["HSET", headers, "headers", "no JSON"]).await?;
+    say(&fanfare, &["HSET", deliveries, "deliveries", "many"]).await?;
+    say(&fanfare, &["HSET", expires, "expires", "soon"]).await?;
+    say(&fanfare, &["HSET", endless, "expires", "nan"]).await?;
+    say(&fanfare, &["SET", gone, "something else"]).await?;
+    let taken = queue.take(10).await?;
+    let texts: Vec<_> = taken.iter().map(|it| it.task().payload().clone()).collect();
+    assert_eq!(texts, ["5"]);
+    let mut letters = queue.dead_letters().list(10).await?;
+    letters.sort_by(|a, b| a.payload.cmp(&b.payload));
+    let errors: Vec<_> = letters.iter().filter_map(|it| it.error.as_deref()).collect();
+    let expected = [
+        "headers can not be read: expected",
+        "can not be read: deliveries is many",
+        "can not be read: expires is soon",
+        "can not be read: expires is nan",
+    ];
+    assert_eq!(errors.len(), expected.len(), "{errors:?}");
+    assert!(errors.iter().zip(expected).all(|(it, what)| it.contains(what)), "{errors:?}");
+    let stats = queue.stats().await?;
+    assert_eq!((stats.leased, stats.counts.dead, stats.counts.missing), (1, 4, 1));
+    // Mended, it is as good as any.
+    say(&fanfare, &["HSET", headers, "headers", "[]"]).await?;
+    assert_eq!(queue.dead_letters().requeue_all().await?, 4);
+    assert_eq!(queue.take(10).await?.len(), 4);
     Ok(())
 }
 

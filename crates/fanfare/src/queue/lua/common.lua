@@ -12,13 +12,21 @@ local function int(n)
   return string.format('%.0f', n)
 end
 
+-- A number that was kept; `nil` if it is none with which can be reckoned.
+local function num(text)
+  local n = tonumber(text or '')
+  if n and n == n and n > -1e17 and n < 1e17 then
+    return n
+  end
+end
+
 local function task(id)
   return prefix .. 'task:' .. id
 end
 
 -- A moment that no other task of this queue has: who came first stays first.
 local function stamp()
-  local at = math.max(now, tonumber(redis.call('HGET', meta, 'stamp') or '0') + 1)
+  local at = math.max(now, (num(redis.call('HGET', meta, 'stamp')) or 0) + 1)
   redis.call('HSET', meta, 'stamp', int(at))
   return at
 end
@@ -76,9 +84,9 @@ end
 local function finish(id, state, field, text)
   local at = task(id)
   local known = redis.call('HMGET', at, 'unique', 'window', 'keep', 'awaited')
-  free(id, known[1], state == 'done' and tonumber(known[2] or '0') or 0)
+  free(id, known[1], state == 'done' and num(known[2]) or 0)
   count(state)
-  local keep = tonumber(known[3] or '0')
+  local keep = num(known[3]) or 0
   if known[4] then
     keep = math.max(keep, 60000)
   end
@@ -110,8 +118,9 @@ local function bury(id, failure)
   end
 end
 
--- Whether a task is leased under this token.
-local function is_held(id, token)
-  local held = redis.call('HMGET', task(id), 'state', 'token')
-  return held[1] == 'leased' and held[2] == token
+-- Whether a task is leased to this worker under this token. Both are compared: the clock of a server
+-- that takes over may be behind, and give a token twice.
+local function is_held(id, token, who)
+  local held = redis.call('HMGET', task(id), 'state', 'token', 'worker')
+  return held[1] == 'leased' and held[2] == token and held[3] == who
 end

@@ -15,14 +15,16 @@ if known[2] then
   if other and redis.call('PTTL', lock) == -1 and redis.call('EXISTS', task(other)) == 1 then
     return other
   end
-  redis.call('SET', lock, id)
 end
 redis.call('ZREM', dead, id)
+if known[2] then
+  redis.call('SET', prefix .. 'unique:' .. known[2], id)
+end
 redis.call('HSET', task(id), 'deliveries', 0)
 -- Its time to live was for the first attempts.
-redis.call('HDEL', task(id), 'finished', 'expires', 'first', 'token', 'awaited')
+redis.call('HDEL', task(id), 'finished', 'expires', 'first', 'awaited')
 redis.call('DEL', prefix .. 'result:' .. id)
-make_ready(id, stamp() - tonumber(known[3] or '0'))
+make_ready(id, stamp() - (num(known[3]) or 0))
 count('requeued')
 alert()
 return 1

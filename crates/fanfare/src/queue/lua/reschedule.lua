@@ -11,7 +11,7 @@ else
   due = tonumber(ARGV[3]) * 1000
 end
 if due <= now then
-  make_ready(id, stamp() - tonumber(redis.call('HGET', task(id), 'ahead') or '0'))
+  make_ready(id, stamp() - (num(redis.call('HGET', task(id), 'ahead')) or 0))
   alert()
 else
   make_delayed(id, due)

@@ -3,7 +3,7 @@
 local waited = -1
 local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
 if first[2] then
-  local since = tonumber(first[2]) + tonumber(redis.call('HGET', task(first[1]), 'ahead') or '0')
+  local since = tonumber(first[2]) + (num(redis.call('HGET', task(first[1]), 'ahead')) or 0)
   waited = math.max(0, math.floor((now - since) / 1000))
 end
 local counts = redis.call('HMGET', meta, 'enqueued', 'done', 'failed', 'dead', 'abandoned', 'expired',
