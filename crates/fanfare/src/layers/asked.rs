@@ -11,10 +11,11 @@ use std::{
 use fanfare_client::{Backoff, Error};
 
 use super::{Refused, RefusedReason, unless_lost};
-use crate::{BoxError, Call};
+use crate::{BoxError, Call, worker::says_full};
 
-/// What a layer does if the broker, which keeps what the layer goes by, can not be asked. An answer
-/// that no further attempt can change, such as `NOPERM`, is an error in any case.
+/// What a layer does if the broker, which keeps what the layer goes by, can not be asked, or takes nothing
+/// since its memory is full or its disk fails (`OOM`, `MISCONF`). An answer that no further attempt can change,
+/// such as `NOPERM`, is an error in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhenAway {
     /// The call waits until it can, however long that takes: nothing is lost and nothing is exceeded.
@@ -48,7 +49,7 @@ impl WhenAway {
             loop {
                 let error = match ask().await {
                     Ok(answer) => return Ok(Some(answer)),
-                    Err(error) if !error.is_retryable() => return Err(error.into()),
+                    Err(error) if !is_away(&error) => return Err(error.into()),
                     Err(error) => error,
                 };
                 tracing::debug!(%error, layer = %name, "the broker can not be asked");
@@ -67,6 +68,11 @@ impl WhenAway {
         };
         unless_lost(call, asking).await.unwrap_or_else(|| Err(away(name)))
     }
+}
+
+/// Whether the broker can not do it now, and may do it later.
+pub(super) fn is_away(error: &Error) -> bool {
+    error.is_retryable() || says_full(error)
 }
 
 fn away(name: &Arc<str>) -> BoxError {

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 
 use super::{
     CallService,
-    asked::PAUSES,
+    asked::{PAUSES, is_away},
     layered::{Around, layer, pass},
     limit::count,
 };
@@ -213,7 +213,7 @@ impl DeadLetter {
             };
             n_failed += 1;
             let pause = PAUSES.delay(n_failed, rand::random());
-            if !error.is_retryable() || until <= now() + pause {
+            if !is_away(&error) || until <= now() + pause {
                 count(&self.counts.lost);
                 tracing::error!(%error, handler = %self.handler, "a dead letter is lost");
                 return false;

@@ -24,7 +24,7 @@ use self::{
 };
 use super::{
     CallService, LONGEST, Refused, RefusedReason, WhenAway,
-    asked::PAUSES,
+    asked::{PAUSES, is_away},
     layered::{Around, layer, pass},
     limit::count,
     unless_lost,
@@ -47,7 +47,8 @@ pub use stats::IdempotencyStats;
 /// given; two handlers do not exclude each other. The group is the worker's consumer group, or what
 /// [`group`](Self::group) says. The source and the id are those of the envelope: it is
 /// the same event also if it comes through another stream. An entry without an envelope goes by its
-/// stream and its ID, a message of a channel without one by [`without_id`](Self::without_id).
+/// stream and its ID, a task of a queue by its queue and its ID, a
+/// message of a channel without one by [`without_id`](Self::without_id).
 ///
 /// # What it promises
 /// As long as the broker keeps what it was told, and no program stands still for longer than the lease
@@ -294,7 +295,7 @@ impl Idempotency {
                 Err(error) => {
                     n_failed += 1;
                     let pause = PAUSES.delay(n_failed, rand::random());
-                    if !error.is_retryable() || until <= now() + pause {
+                    if !is_away(&error) || until <= now() + pause {
                         count(&self.counts.unrecorded);
                         let handler = &*self.rules.handler;
                         tracing::warn!(%error, handler, "what was handled could not be recorded");

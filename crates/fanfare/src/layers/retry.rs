@@ -30,8 +30,8 @@ use crate::{BoxError, Call, bucket::Bucket, worker::now};
 /// - if the wait would be longer than [`wait_max`](Self::wait_max): the call would keep its place;
 /// - if the [`budget`](Self::budget), which all calls of this layer share, is used up: a dependency
 ///   that is broken is not hammered;
-/// - if the entry is no longer this worker's ([`Context::is_lost`](crate::worker::Context::is_lost)):
-///   somebody else is at it. That ends a pause, too.
+/// - if the entry or task is no longer this worker's ([`Call::is_lost`]): somebody else is at it. That
+///   ends a pause, too.
 ///
 /// Whoever clones a `Retry` shares its budget and counts; a setter makes one of its own.
 ///
@@ -209,8 +209,7 @@ impl Around for Retry {
             };
             n_failed += 1;
             let class = self.rules.classifier.class(&error);
-            let is_lost = call.context().is_some_and(crate::worker::Context::is_lost);
-            if is_lost {
+            if call.is_lost() {
                 return Err(error);
             }
             let Some(pause) = self.pause(class, n_failed, rand::random()) else {

@@ -121,8 +121,8 @@ impl<S> Extract<S, Call> for TraceParent {
 
 /// A `tracing` span for each call, named `handle`, with the handler's name, where the message came
 /// from, its id, the number of its delivery, and its place in the trace: `trace_id`, `span_id`, and
-/// `parent_id` if the message's envelope has a `traceparent`. One that is not right is ignored, and a
-/// new trace begins. A failure is logged within the span, as a warning.
+/// `parent_id` if the message's envelope, or else the task, has a header `traceparent`. One that is not
+/// right is ignored, and a new trace begins. A failure is logged within the span, as a warning.
 ///
 /// The place is noted in the call; a handler that publishes asks for it as a [`TraceParent`].
 ///
@@ -170,7 +170,9 @@ impl Trace {
 
 impl Around for Trace {
     async fn around<S: CallService>(&self, mut call: Call, inner: &S) -> Result<(), BoxError> {
-        let parent = call.head().and_then(|head| TraceParent::read(head.text("traceparent")?));
+        let of_envelope = call.head().and_then(|head| head.text("traceparent"));
+        let of_task = || call.task().and_then(|task| task.header("traceparent"));
+        let parent = of_envelope.or_else(of_task).and_then(TraceParent::read);
         let here = parent.map_or_else(TraceParent::root, TraceParent::child);
         let span = tracing::info_span!(
             "handle",
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
     use crate::{
         Envelope,
-        layers::fixture::{call, run},
+        layers::fixture::{call, run, task},
     };
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -239,13 +241,15 @@ mod tests {
         let of = |text: &str| {
             call(Envelope::new("x", 7).with("traceparent", text).to_payload().unwrap())
         };
-        for call in [of(PARENT), of("nonsense"), call("plain")] {
+        // A task that is no envelope has it among its headers.
+        let (task, _) = task("plain", &format!(r#"[["traceparent","{PARENT}"]]"#));
+        for call in [of(PARENT), of("nonsense"), call("plain"), task] {
             run(&service, call).await.unwrap();
         }
         let parent: TraceParent = PARENT.parse().unwrap();
         let seen = seen.lock().unwrap();
-        let is_same = [0, 1, 2].map(|n: usize| seen[n].trace_id() == parent.trace_id());
-        assert_eq!((is_same, seen.len()), ([true, false, false], 3));
+        let is_same = [0, 1, 2, 3].map(|n: usize| seen[n].trace_id() == parent.trace_id());
+        assert_eq!((is_same, seen.len()), ([true, false, false, true], 4));
         assert!(seen[0].span_id() != parent.span_id() && seen[1] != seen[2]);
     }
 }

@@ -1,7 +1,9 @@
-//! Layers around the handlers of channels and streams, on real brokers.
+//! Layers around the handlers of channels, streams and queues, on real brokers.
 
 mod dead_letter;
+mod full;
 mod idempotency;
+mod queues;
 mod shared;
 
 use std::sync::{

@@ -33,11 +33,13 @@ return {'claimed', fence, false}",
 });
 
 /// Renews, finishes or frees, if the claim is still this one. A record that is gone was lost by the
-/// broker, and is written anew.
+/// broker, and is written anew. The first write takes no memory: a server that has none refuses a script
+/// for its first one only, and what was done must be known.
 static CHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local r = redis.call('HMGET', KEYS[1], 'state', 'token')
 if r[1] and r[2] ~= ARGV[1] then return r[1] end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if ARGV[5] == 'busy' then
   if r[1] == 'done' then return 'ours' end
   local t = redis.call('TIME')

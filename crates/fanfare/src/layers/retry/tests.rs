@@ -8,7 +8,7 @@ use crate::{
     Permanent,
     layers::{
         RetryAfter,
-        fixture::{SECOND, call, delivered, run},
+        fixture::{SECOND, call, delivered, run, task},
     },
 };
 
@@ -109,14 +109,20 @@ async fn a_broken_dependency_is_not_hammered() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_longer_ours_is_not_tried_again() {
-    let (call, lease) = delivered("x");
+    let (entry, lease) = delivered("x");
+    let (mail, task) = task("x", "[]");
+    check_lost(entry, || lease.lose()).await;
+    check_lost(mail, || task.lose()).await;
+}
+
+async fn check_lost(call: Call, lose: impl Fn()) {
     let (service, attempts) = failing(9, || "reset");
     let begun = Instant::now();
     let running = seconds().backoff(Backoff { first: 20 * SECOND, cap: 20 * SECOND });
     let service = running.layer(service);
     let (result, ()) = tokio::join!(run(&service, call.clone()), async {
         tokio::time::sleep(3 * SECOND).await;
-        lease.lose();
+        lose();
     });
     result.unwrap_err();
     // The pause ended with the lease.
