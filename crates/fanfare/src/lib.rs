@@ -49,9 +49,9 @@
 //!   to and from channels, streams and keys that a configured string names.
 //! - [`Requester`](request::Requester) asks and gets answers, from one or many, within a deadline;
 //!   [`Responder`](request::Responder) answers.
-//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
-//!   each run at least once. It has no twin.
+//!   each run at least once.
+//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!

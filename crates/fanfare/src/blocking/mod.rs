@@ -24,7 +24,7 @@
 //! connection breaks) is promised by its twin: see there.
 //!
 //! Types have the same names as there. What there is a stream is an iterator here, with `next_within`
-//! for a time limit. Handlers ([`Subscriber::handle`], [`Router`], [`Worker`]) are plain functions:
+//! for a time limit. Handlers ([`Subscriber::handle`], [`Router`], [`Worker`], [`QueueWorker`]) are plain functions:
 //! each call has a thread apart while it runs, at most 4,096 of them in the process; those beyond wait
 //! for one. A handler that never returns keeps its thread, whatever becomes of its message or entry.
 //! `tower` services are asynchronous: a router of them is made with [`Fanfare::asynchronous`].
@@ -45,6 +45,7 @@ mod fanfare;
 mod health;
 mod publisher;
 mod pubsub;
+mod queue;
 mod request;
 mod router;
 mod runtime;
@@ -57,6 +58,12 @@ pub use fanfare::{Builder, Fanfare};
 pub use health::{Events, Monitor};
 pub use publisher::{Lingering, Publisher, Receipt};
 pub use pubsub::{Handler, Subscriber, Subscription, SubscriptionNames};
+pub use queue::{
+    DeadTasks, DelayQueue, PriorityQueue, QueueWorker, QueueWorkerEvents, RunningQueueWorker,
+    Taken, TaskQueue, Ticket, UniqueQueue,
+};
+#[cfg(feature = "cron")]
+pub use queue::{RunningScheduler, Schedules};
 pub use request::{Answers, Requester, Responder, Responding};
 pub use router::{Handle, Router, RunningRouter, service};
 pub(crate) use runtime::apart;

@@ -65,6 +65,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
 mod data;
 mod health;
 mod publisher;
+mod queue;
 mod request;
 mod router;
 mod worker;
