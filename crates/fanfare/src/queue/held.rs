@@ -194,7 +194,9 @@ impl Books {
             Ending::Handled => counts.handled += 1,
             Ending::Refused(refusal) => {
                 counts.refused += 1;
-                return if refusal.is_general { self.pause(refusal.wait, now) } else { None };
+                // Who waits for its turn is refused when the lease is gone, too: that is no limit.
+                let is_general = refusal.is_general && !task.is_lost();
+                return if is_general { self.pause(refusal.wait, now) } else { None };
             }
             Ending::Failed(_) | Ending::Permanent(_) => counts.failed += 1,
             Ending::Panicked(_) => counts.panicked += 1,

@@ -181,12 +181,14 @@ where
             if has_room && taking.is_none() {
                 taking = self.take(n_free);
             }
-            if has_room && listening.is_none() {
+            // Who may not take leaves wake-ups to others.
+            let is_limited = self.is_limited();
+            if has_room && !is_limited && listening.is_none() {
                 listening = Some(Listening::start_on(&self.queue, &self.connection, &self.wake));
             }
             let is_idle = has_room && taking.is_none();
-            let take_at = self.take_at();
-            let is_fetching = has_room && (!is_idle || !self.is_limited());
+            let wake_at = if is_limited { self.not_before() } else { self.take_at() };
+            let is_fetching = has_room && (!is_idle || !is_limited);
             self.shared.books().handle_fetching(is_fetching);
             tokio::select! {
                 biased;
@@ -204,11 +206,11 @@ where
                 is_called = heard(&mut listening) => {
                     listening = None;
                     if is_called {
-                        self.handle_called(0 < n_free);
+                        self.handle_called(has_room && !is_limited);
                     }
                 }
                 _ = running.next(), if !running.is_empty() => {}
-                () = tokio::time::sleep_until(take_at.into()), if is_idle => {}
+                () = tokio::time::sleep_until(wake_at.into()), if is_idle => {}
                 // The sender lives as long as this.
                 _ = stage.changed() => {}
             }
@@ -291,8 +293,8 @@ where
     }
 
     /// Somebody has put something in.
-    fn handle_called(&mut self, has_room: bool) {
-        if has_room {
+    fn handle_called(&mut self, may_take: bool) {
+        if may_take {
             self.is_called = true;
             self.look_at = now();
         } else {

@@ -8,10 +8,11 @@ use fanfare_client::{Error, ErrorKind};
 use tower_service::Service;
 
 use super::{QueueWorkerStats, RunningQueueWorker, Task, TaskQueue};
-use crate::{BoxError, Handle, Outcome, handle::endpoint_of_service, worker::unique_name};
-
-/// The longest lease, and the longest rest.
-const TIME_MAX: Duration = Duration::from_secs(30 * 86_400);
+use crate::{
+    BoxError, Handle, Outcome,
+    handle::endpoint_of_service,
+    worker::{TIME_MAX, unique_name},
+};
 
 /// A worker of a queue that is being described. Made by [`TaskQueue::worker`];
 /// [`spawn`](Self::spawn) starts it.

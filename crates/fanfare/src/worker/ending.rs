@@ -8,6 +8,7 @@ use crate::{
     BoxError, Outcome, Permanent,
     handle::{Undecodable, panic_text},
     layers::{Refused, RefusedReason, RetryAfter},
+    worker::options::TIME_MAX,
 };
 
 /// What became of a handler.
@@ -35,9 +36,6 @@ pub(crate) struct Refusal {
 
 /// The shortest wait for what was refused: who is refused at once and for no time would do nothing else.
 const REFUSED_MIN: Duration = Duration::from_millis(20);
-
-/// The longest: as long as a lease may be.
-const REFUSED_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// What is kept of a failure's text, in bytes.
 const ERROR_LEN_MAX: usize = 4_096;
@@ -78,7 +76,7 @@ impl Ending {
                 Some((refused.retry_after, refused.reason != RefusedReason::InFlight))
             });
             if let Some((wait, is_general)) = refused {
-                let wait = wait.clamp(REFUSED_MIN, REFUSED_MAX);
+                let wait = wait.clamp(REFUSED_MIN, TIME_MAX);
                 return Self::Refused(Refusal { error: text, wait, is_general });
             }
             cause = error.source();

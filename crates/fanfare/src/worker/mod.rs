@@ -86,7 +86,7 @@ pub(crate) use ending::{Ending, shortened};
 pub use extract::Delivered;
 pub(crate) use life::{Life, Running, Stage};
 pub use options::Worker;
-pub(crate) use options::unique_name;
+pub(crate) use options::{TIME_MAX, unique_name};
 pub(crate) use rules::RETRY_CONSUMER;
 pub use run::RunningWorker;
 pub(crate) use shared::{Patience, now, says_full};

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The longest lease, and the longest rest.
-const TIME_MAX: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// What entries of the same key have in common.
 pub(crate) type KeyOf = Arc<dyn Fn(&Entry) -> Bytes + Send + Sync>;

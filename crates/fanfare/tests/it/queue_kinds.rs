@@ -59,7 +59,7 @@ async fn twenty_who_enqueue_a_key_at_once_make_one_task(server: Target) -> TestR
 
 async fn a_key_is_taken_until_its_task_is_over(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let tasks = fanfare.task_queue("q").lease(HOUR).deliveries_max(1);
+    let tasks = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR).deliveries_max(1);
     let queue = fanfare::queue::UniqueQueue::from(tasks);
     let first = queue.enqueue("k", "1").await?;
     assert!(queue.enqueue("other", "2").await?.is_new());
@@ -100,7 +100,7 @@ async fn a_key_may_be_taken_for_longer(server: Target) -> TestResult {
 
 async fn a_letter_whose_key_another_has_stays(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let tasks = fanfare.task_queue("q").lease(HOUR).deliveries_max(1);
+    let tasks = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR).deliveries_max(1);
     let queue = fanfare::queue::UniqueQueue::from(tasks);
     let dead = queue.enqueue("k", "dead").await?;
     let _ = take_one(&queue).await?.fail("no").await?;
@@ -118,7 +118,7 @@ async fn a_letter_whose_key_another_has_stays(server: Target) -> TestResult {
 /// A sketch took the highest score first, for ever: as long as something important came, the rest starved.
 async fn the_unimportant_have_their_turn(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR).boost(MS(50));
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR).boost(MS(50));
     queue.enqueue_many([Job::new("low"), Job::new("high").priority(9)]).await?;
     let mut n_before = 0;
     loop {
@@ -157,7 +157,7 @@ async fn equals_are_served_as_they_came(server: Target) -> TestResult {
 /// A sketch took what was due by the clock of whoever asked, and popped it in two commands.
 async fn all_that_is_delayed_fires_and_none_early(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let delays = (0..400_u64).map(|n| Job::new("x").delay(MS((n * 37) % 500)));
     let tickets = queue.enqueue_many(delays).await?;
     let others: Vec<TaskQueue> = (0..3).map(|_| queue.clone()).collect();

@@ -52,7 +52,7 @@ async fn what_a_dead_program_had_is_delivered_again_and_it_is_fenced_off(
     server: Target,
 ) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     queue.enqueue("x").await?;
     let late = take_one(&queue.clone().lease(MS(100))).await?;
     assert_eq!(late.task().deliveries(), 1);
@@ -118,7 +118,8 @@ async fn what_is_never_finished_is_put_with_the_dead_letters(server: Target) -> 
 async fn what_fails_rests_and_dies_at_last(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
     let backoff = Backoff { first: MS(20), cap: MS(50) };
-    let queue = fanfare.task_queue("q").lease(HOUR).deliveries_max(3).retry(backoff);
+    let queue =
+        fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR).deliveries_max(3).retry(backoff);
     let ticket = queue.enqueue("x").await?;
     for n in 1..=3 {
         let taken = take_one(&queue).await?;
@@ -184,14 +185,14 @@ async fn payloads_are_any_bytes(server: Target) -> TestResult {
 
 async fn a_job_is_enqueued_once_however_often_it_is_said(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let job = Job::new("x");
     let first = queue.enqueue(job.clone()).await?;
     let second = queue.enqueue(job.clone()).await?;
     assert_eq!((first.is_new(), second.is_new()), (true, false));
     assert_eq!((first.id(), second.id()), (job.id(), job.id()));
     assert_eq!(take_one(&queue).await?.complete().await?, Settled::Yes);
-    assert!(!queue.enqueue(job).await?.is_new(), "it is known for a minute");
+    assert!(!queue.enqueue(job).await?.is_new(), "it is known for an hour");
     let stats = queue.stats().await?;
     assert_eq!((stats.counts.enqueued, stats.counts.duplicates, stats.ready), (1, 2, 0));
     Ok(())
@@ -200,7 +201,7 @@ async fn a_job_is_enqueued_once_however_often_it_is_said(server: Target) -> Test
 /// Many at once, more than fit into one script.
 async fn first_come_is_first_served(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let tickets = queue.enqueue_many((0..250).map(|n| Job::new(n.to_string()))).await?;
     assert!(tickets.iter().all(|it| it.is_new()));
     assert_eq!(tickets.iter().map(|it| it.id().clone()).collect::<HashSet<_>>().len(), 250);
@@ -224,7 +225,7 @@ async fn first_come_is_first_served(server: Target) -> TestResult {
 
 async fn what_is_given_back_keeps_its_place(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     queue.enqueue_many(["a", "b"].map(Job::new)).await?;
     let taken = take_one(&queue).await?;
     assert_eq!(taken.release().await?, Settled::Yes);
@@ -235,7 +236,7 @@ async fn what_is_given_back_keeps_its_place(server: Target) -> TestResult {
 
 async fn what_is_late_expires(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let late = queue.enqueue(Job::new("late").delay(MS(50)).ttl(MS(10))).await?;
     let fresh = queue.enqueue(Job::new("fresh").delay(MS(60)).ttl(HOUR)).await?;
     assert_eq!(take_one(&queue).await?.task().id(), fresh.id());
@@ -246,7 +247,7 @@ async fn what_is_late_expires(server: Target) -> TestResult {
 
 async fn what_is_cancelled_is_not_run(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let ready = queue.enqueue("ready").await?;
     let delayed = queue.enqueue(Job::new("delayed").delay(HOUR)).await?;
     assert!(queue.cancel(ready.id()).await? && queue.cancel(delayed.id()).await?);
@@ -263,7 +264,7 @@ async fn what_is_cancelled_is_not_run(server: Target) -> TestResult {
 
 async fn dead_letters_are_thrown_away(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR).deliveries_max(1);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR).deliveries_max(1);
     let mut tickets = queue.enqueue_many(["a", "b", "c"].map(Job::new)).await?;
     for taken in queue.take(3).await? {
         assert_eq!(taken.fail("no").await?, Failing::Dead);
@@ -309,7 +310,7 @@ async fn what_is_over_is_forgotten(server: Target) -> TestResult {
 /// A counter began anew after a failover that lost it: the late one had the higher number.
 async fn tokens_grow_when_everything_is_lost(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let mut last = 0;
     for lost in [&["FLUSHALL"][..], &["DEL", "{q}:meta"], &["PING"]] {
         queue.enqueue_many((0..50).map(|n| Job::new(n.to_string()))).await?;
@@ -335,7 +336,7 @@ async fn tokens_grow_when_everything_is_lost(server: Target) -> TestResult {
 /// Two servers may give the same token.
 async fn only_who_has_the_lease_settles(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let ticket = queue.enqueue("x").await?;
     let taken = take_one(&queue).await?;
     let key = format!("{{q}}:task:{}", ticket.id());
@@ -394,7 +395,7 @@ async fn what_was_begun_ends_although_the_memory_is_full(server: Target) -> Test
 
 async fn what_can_not_be_read_dies_and_holds_up_nothing(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
-    let queue = fanfare.task_queue("q").lease(HOUR);
+    let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);
     let jobs = (0..6).map(|n| Job::new(n.to_string()).header("n", "1").ttl(HOUR));
     let tickets = queue.enqueue_many(jobs).await?;
     let keys: Vec<_> = tickets.iter().map(|it| format!("{{q}}:task:{}", it.id())).collect();
@@ -464,7 +465,7 @@ async fn names_are_kept_apart(server: Target) -> TestResult {
     for key in ["{q}:ready", "{q}:2:ready", "eu:{q}:ready"] {
         assert_eq!(plain.command(["ZCARD", key]).await?.as_int(), Some(1), "{key}");
     }
-    let queue: TaskQueue = spaced.task_queue("q").lease(HOUR);
+    let queue: TaskQueue = spaced.task_queue("q").lease(HOUR).result_ttl(HOUR);
     assert_eq!(take_one(&queue).await?.complete().await?, Settled::Yes);
     assert_eq!(plain.task_queue("q").stats().await?.ready, 1);
     for wrong in ["", "}q"] {
