@@ -132,7 +132,8 @@ impl fmt::Debug for Classifier {
 }
 
 /// A failure with a time before which another attempt makes no sense: what a handler returns when
-/// somebody has told it to come back later.
+/// somebody has told it to come back later. A worker of a stream or a queue calls it again then, and that does
+/// not count as a delivery: what comes back for ever is never put with the dead letters.
 #[derive(Debug)]
 pub struct RetryAfter {
     wait: Duration,
@@ -169,7 +170,8 @@ impl Error for RetryAfter {
     }
 }
 
-/// A layer did not let a call through: what is inside was not asked.
+/// A layer did not let a call through: what is inside was not asked. A worker of a stream or a queue tries again
+/// after [`retry_after`](Self::retry_after), and that does not count as a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {

@@ -12,6 +12,7 @@ use fanfare::{
     Backoff, BoxError, Call, ErrorKind, Fanfare, Json, LiveKind, Permanent, State, Text,
     layers::{Layer, RateLimit, RetryAfter},
     queue::{Ending, Job, QueueWorkerEvent, QueueWorkerEvents, Task, TaskId, TaskQueue, TaskState},
+    testing,
     worker::WorkerState,
 };
 use tokio::sync::{Semaphore, watch};
@@ -37,6 +38,7 @@ on_every_broker!(
     what_can_not_be_told_dies,
     what_is_refused_comes_again_and_that_does_not_count,
     a_worker_whose_layer_refuses_pauses,
+    a_wake_up_that_a_busy_worker_hears_is_passed_on,
     no_more_is_taken_than_can_be_run,
     handlers_say_what_they_want,
     what_can_not_work_is_refused,
@@ -392,6 +394,26 @@ async fn who_lost_its_task_is_told(server: Target) -> TestResult {
     assert_eq!(queue.stats().await?.counts.done, 0, "the late one has changed nothing");
     assert_eq!(worker.stats().counts.completed, 0);
     drop(worker);
+    Ok(())
+}
+
+/// What is due is taken by the clock, so a worker may have no room any more while it still listens.
+async fn a_wake_up_that_a_busy_worker_hears_is_passed_on(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let queue = quick(&fanfare);
+    let worker = queue.worker().concurrency(1).spawn(async |_: Task| {
+        std::future::pending::<()>().await;
+    })?;
+    let n_tokens = async || fanfare.command(["LLEN", "{q}:wake"]).await.map(|it| it.as_int());
+    queue.enqueue(Job::new("x").delay(MS(300))).await?;
+    until("it is busy", || worker.stats().in_flight == 1).await?;
+    say(&fanfare, &["DEL", "{q}:wake"]).await?;
+    say(&fanfare, &["RPUSH", "{q}:wake", "1"]).await?;
+    testing::eventually("another one may have it", async || {
+        n_tokens().await.is_ok_and(|it| it == Some(1))
+    })
+    .await;
+    worker.drain(MS(1)).await;
     Ok(())
 }
 

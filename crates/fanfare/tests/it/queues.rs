@@ -135,8 +135,13 @@ async fn what_fails_rests_and_dies_at_last(server: Target) -> TestResult {
     let ticket = queue.enqueue(Job::new("y").deliveries_max(1)).await?;
     assert_eq!(take_one(&queue).await?.fail("at once").await?, Failing::Dead);
     assert_eq!(ticket.outcome(LONG).await?, Some(Ending::Dead("at once".to_owned())));
-    assert_eq!(queue.dead_letters().requeue_all().await?, 2);
-    assert_eq!(queue.stats().await?.ready, 2);
+    let ticket = queue.enqueue("z").await?;
+    let endless = "\u{e4}".repeat(1_000_000);
+    assert_eq!(take_one(&queue).await?.give_up(&endless).await?, Failing::Dead);
+    let cut = "\u{e4}".repeat(2_048) + "…";
+    assert_eq!(ticket.outcome(LONG).await?, Some(Ending::Dead(cut)));
+    assert_eq!(queue.dead_letters().requeue_all().await?, 3);
+    assert_eq!(queue.stats().await?.ready, 3);
     Ok(())
 }
 
