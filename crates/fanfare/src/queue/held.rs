@@ -229,8 +229,9 @@ impl Books {
         self.held.values().map(|it| (it.task.clone(), it.ending.clone())).collect()
     }
 
-    pub(crate) fn holds(&self, task: &Task) -> bool {
-        self.held.contains_key(&key(task))
+    /// Whether its handler runs.
+    pub(crate) fn runs(&self, task: &Task) -> bool {
+        self.held.get(&key(task)).is_some_and(|it| it.ending.is_none())
     }
 }
 

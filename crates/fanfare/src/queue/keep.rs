@@ -30,9 +30,9 @@ pub(crate) async fn keep(shared: Arc<Shared>, queue: TaskQueue) {
 fn handle_kept(shared: &Shared, tasks: &[Task], kept: &[bool]) {
     let lost = tasks.iter().zip(kept).filter(|(_, is_kept)| !**is_kept).map(|(task, _)| task);
     let lost: Vec<&Task> = {
-        // What was settled meanwhile is no loss.
+        // What has been settled meanwhile, or is about to be, is no loss: whoever settles it knows.
         let books = shared.books();
-        lost.filter(|task| books.holds(task) && !task.is_lost()).collect()
+        lost.filter(|task| books.runs(task) && !task.is_lost()).collect()
     };
     if lost.is_empty() {
         return;

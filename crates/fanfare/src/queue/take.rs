@@ -124,6 +124,9 @@ impl TaskQueue {
                 return Ok(self.taken(catch.tasks));
             }
             let wait = left.unwrap_or(WAIT).min(WAIT).min(catch.more_in.unwrap_or(WAIT));
+            if wait.is_zero() {
+                continue;
+            }
             let look_at = Instant::now() + wait;
             // What is due is told by the clock here: a server may be 100 ms late to say that time is over.
             let hears = listening.get_or_insert_with(|| Listening::start(self, wait));
@@ -172,9 +175,10 @@ impl TaskQueue {
         for (task, flaw) in unreadable {
             // If it can not be said, the next one says it who takes when the lease has ended.
             match self.fail(&task, &flaw, None).await {
-                Ok(_) => buried.push((task.id().clone(), flaw)),
+                Ok(Failing::Dead) => buried.push((task.id().clone(), flaw)),
+                Ok(Failing::Again | Failing::Lost) => {}
                 Err(error) => {
-                    tracing::warn!(id = %task.id(), %error, flaw, "a task is not readable")
+                    tracing::warn!(id = %task.id(), %error, flaw, "a task is not readable");
                 }
             }
         }
