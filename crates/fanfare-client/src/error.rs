@@ -52,6 +52,10 @@ pub enum ErrorKind {
     AnswerLost,
     /// A request was answered with an error.
     Refused,
+    /// A spool has no room for a message.
+    SpoolFull,
+    /// A file could not be written, read or locked.
+    Storage,
 }
 
 impl ErrorKind {
@@ -80,6 +84,8 @@ impl ErrorKind {
         Self::NoResponders,
         Self::AnswerLost,
         Self::Refused,
+        Self::SpoolFull,
+        Self::Storage,
     ];
 
     /// The stable identifier: texts may change, codes do not.
@@ -108,6 +114,8 @@ impl ErrorKind {
             Self::NoResponders => "FF-6201",
             Self::AnswerLost => "FF-6202",
             Self::Refused => "FF-6203",
+            Self::SpoolFull => "FF-6401",
+            Self::Storage => "FF-6402",
         }
     }
 
@@ -163,6 +171,12 @@ impl ErrorKind {
                 "The connection was lost before the answer came: the request may have been handled."
             }
             Self::Refused => "The responder answered with an error: the message has its text.",
+            Self::SpoolFull => {
+                "The spool's limit is reached; the message names it. Nothing was taken: bring the broker back, or raise it."
+            }
+            Self::Storage => {
+                "A file could not be written, read or locked: the message names it, the cause and the cure."
+            }
         }
     }
 }
@@ -287,7 +301,9 @@ impl Error {
             | ErrorKind::Timeout
             | ErrorKind::Overloaded
             | ErrorKind::NoResponders
-            | ErrorKind::AnswerLost => true,
+            | ErrorKind::AnswerLost
+            | ErrorKind::SpoolFull
+            | ErrorKind::Storage => true,
             ErrorKind::Server => matches!(
                 self.server_code(),
                 Some(

@@ -298,6 +298,22 @@ pub static CATALOGUE: &[Entry] = &[
         cause: "Its text says it: the handler failed or panicked, or could not decode the request.",
         cure: "Act on the text; the responder's log has more.",
     },
+    Entry {
+        code: "FF-6401",
+        kind: "SpoolFull",
+        name: "spool full",
+        meaning: "A message can not be kept while the broker is away: a limit of the spool is reached. Nothing was taken.",
+        cause: "The broker has been away for longer than the limits were made for, or does not take messages: the spool's last error says why.",
+        cure: "Bring the broker back; what waits is sent by itself. Or raise `messages_max` or `bytes_max`, or let the oldest be dropped (`WhenFull::DropOldest`).",
+    },
+    Entry {
+        code: "FF-6402",
+        kind: "Storage",
+        name: "storage failed",
+        meaning: "A file could not be written, read or locked.",
+        cause: "The disk is full or fails, the program may not write there, or another process has the directory.",
+        cure: "Free space, correct the permissions, or give each process a directory of its own; the message names the file. A spool takes messages again as soon as the disk does.",
+    },
 ];
 
 #[cfg(test)]

@@ -49,6 +49,9 @@
 //!   to and from channels, streams and keys that a configured string names.
 //! - [`Requester`](request::Requester) asks and gets answers, from one or many, within a deadline;
 //!   [`Responder`](request::Responder) answers.
+//! - [`Spool`](spool::Spool) keeps messages in a directory while the broker is away, and sends each once
+//!   and in order when it is back.
+//! - [`blocking`] is the twin of all that for programs without a runtime.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
@@ -98,6 +101,7 @@ pub mod layers;
 mod pubsub;
 pub mod queue;
 pub mod request;
+pub mod spool;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -49,6 +49,7 @@ mod queue;
 mod request;
 mod router;
 mod runtime;
+mod spool;
 mod stream;
 mod worker;
 
@@ -67,6 +68,7 @@ pub use queue::{RunningScheduler, Schedules};
 pub use request::{Answers, Requester, Responder, Responding};
 pub use router::{Handle, Router, RunningRouter, service};
 pub(crate) use runtime::apart;
+pub use spool::Spool;
 pub use stream::{Group, Stream, Tail};
 pub use worker::{DeadLetters, RunningWorker, Worker, WorkerEvents};
 

@@ -40,6 +40,7 @@ mod recovery;
 mod request;
 mod router;
 mod sentinel;
+mod spool;
 mod stall;
 mod streams;
 mod support;
