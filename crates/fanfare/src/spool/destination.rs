@@ -76,9 +76,13 @@ impl Place {
     pub(super) fn memory(&self, names: &Namespace, generation: Uuid) -> Vec<u8> {
         let tail = format!(":fanfare:spool:{}", generation.simple());
         match self.kind {
-            PlaceKind::Stream if self.name.contains(&b'}') => [&self.name, tail.as_bytes()].concat(),
-            PlaceKind::Stream => [b"{", &*names.full_slice(&self.name), b"}", tail.as_bytes()].concat(),
-            PlaceKind::Channel => [b"fanfare:spool:channel:", &self.name[..], tail.as_bytes()].concat(),
+            PlaceKind::Stream if self.name.contains(&b'}') => {
+                [&self.name, tail.as_bytes()].concat()
+            }
+            PlaceKind::Stream => {
+                [b"{", &*names.full_slice(&self.name), b"}", tail.as_bytes()].concat()
+            }
+            PlaceKind::Channel => [b"fanfare:channel:", &self.name[..], tail.as_bytes()].concat(),
         }
     }
 

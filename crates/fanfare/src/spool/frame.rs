@@ -80,7 +80,9 @@ impl<'a> Iterator for Parts<'a> {
 /// Where the next whole frame begins, behind the first byte.
 fn next_whole(bytes: &[u8]) -> Option<usize> {
     let markers = memmem::find_iter(bytes, &MARKER);
-    markers.skip_while(|at| *at == 0).find(|at| bytes.get(*at..).is_some_and(|it| body(it).is_some()))
+    markers
+        .skip_while(|at| *at == 0)
+        .find(|at| bytes.get(*at..).is_some_and(|it| body(it).is_some()))
 }
 
 #[cfg(test)]

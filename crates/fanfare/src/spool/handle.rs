@@ -280,6 +280,25 @@ impl Spool {
     ///
     /// # Errors
     /// [`ErrorKind::Storage`], [`ErrorKind::Closed`].
+    ///
+    /// # Example: looked at, and sent again
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// # let directory = std::env::temp_dir().join(format!("fanfare-dead-{}", std::process::id()));
+    /// let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let spool = fanfare.spool(&directory).open().await?;
+    /// for letter in spool.dead_letters().await? {
+    ///     println!("{} to {:?}: {}", letter.sequence, letter.destination, letter.error);
+    /// }
+    /// // When the reason is gone:
+    /// let n = spool.requeue_all().await?;
+    /// # assert_eq!(n, 0);
+    /// # spool.close(std::time::Duration::from_secs(10)).await;
+    /// # let _ = std::fs::remove_dir_all(directory);
+    /// # Ok(()) }
+    /// ```
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
         let letters = self.ask(Ask::Letters).await??;
         Ok(letters.into_iter().map(DeadLetter::from).collect())

@@ -33,8 +33,8 @@ pub enum WhenFull {
     /// It fails with [`ErrorKind::SpoolFull`], which names the limit. What waits stays.
     #[default]
     Refuse,
-    /// It is taken, and the oldest ones that wait are dropped and counted. A crash may bring some of
-    /// those back.
+    /// It is taken, and the oldest ones that wait are dropped and counted, but for those that are being
+    /// sent just then, which are at most half of what may wait. A crash may bring back some that were dropped.
     DropOldest,
 }
 
@@ -102,8 +102,8 @@ impl SpoolBuilder {
         self
     }
 
-    /// What has waited for longer than this is not sent any more; it is dropped and counted. Default:
-    /// everything is sent.
+    /// What has waited for longer than this when its turn comes is not sent any more; it is dropped and
+    /// counted. By the clock of this machine. Default: everything is sent.
     pub fn age_max(mut self, age: Duration) -> Self {
         (self.rules.age_max, self.settings.age_max) = (Some(age), Some(age));
         self
@@ -129,7 +129,25 @@ impl SpoolBuilder {
     }
 
     /// Keeps messages to channels as well, for so long at most: who listens to a channel wants to know
-    /// what is, not what was hours ago. Default: they are published directly or fail.
+    /// what is, not what was hours ago. Looked at when an attempt begins, which may then take for as
+    /// long as [`try_for`](Self::try_for). Default: they are published directly or fail.
+    ///
+    /// # Example
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use std::time::Duration;
+    /// use fanfare::{Envelope, spool::Destination};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// # let directory = std::env::temp_dir().join(format!("fanfare-channels-{}", std::process::id()));
+    /// let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let spool = fanfare.spool(&directory).channels(Duration::from_secs(30)).open().await?;
+    /// spool.publish(Destination::channel("prices"), &Envelope::new("price.changed", 3.2)).await?;
+    /// # spool.close(Duration::from_secs(10)).await;
+    /// # let _ = std::fs::remove_dir_all(directory);
+    /// # Ok(()) }
+    /// ```
     pub fn channels(mut self, age_max: Duration) -> Self {
         self.settings.channels = Some(age_max);
         self
@@ -175,6 +193,9 @@ impl SpoolBuilder {
     }
 }
 
+/// Servers count in milliseconds.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// A year: beyond that, moments might not be told in numbers.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -201,8 +222,8 @@ fn check(rules: &Rules, settings: &Settings) -> Result<(), Error> {
         ("age_max", settings.age_max.unwrap_or(LONGEST)),
         ("age_max of channels", settings.channels.unwrap_or(LONGEST)),
     ] {
-        if duration.is_zero() || LONGEST < duration {
-            return wrong(format!("the spool's {name} is {duration:?}; it is up to 365 days"));
+        if duration < SHORTEST || LONGEST < duration {
+            return wrong(format!("the spool's {name} is {duration:?}; it is 1 ms to 365 days"));
         }
     }
     Ok(())

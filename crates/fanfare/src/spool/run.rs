@@ -7,7 +7,6 @@
 mod landing;
 
 use std::{
-    collections::VecDeque,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -34,6 +33,9 @@ use crate::{Fanfare, Pulse, blocking::apart};
 /// The pauses between attempts to send what waits. An `Up` of the link ends one.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), cap: Duration::from_secs(2) };
 
+/// So long after an attempt there is another one, connection or not.
+const TRY_ANYWAY_AFTER: Duration = Duration::from_secs(10);
+
 /// Who handed a message over, and waits for what becomes of it.
 pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
@@ -41,8 +43,19 @@ pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
 enum Cargo {
     /// New messages, with those who wait for them.
     Direct(Vec<(Item, Reply)>),
-    /// Messages of the log, and which of them are settled.
-    Log(Vec<(Item, bool)>),
+    /// Messages of the log, and what has become of them.
+    Log(Vec<(Item, Lot)>),
+}
+
+/// What has become of a message of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lot {
+    Open,
+    Sent,
+    /// The broker had it already.
+    Known,
+    Expired,
+    Buried,
 }
 
 struct Desk {
@@ -57,10 +70,12 @@ struct Desk {
     flight: Option<BoxFuture<'static, Vec<Fate>>>,
     n_failed: u32,
     retry_at: Instant,
+    /// When it was tried last to send what waits.
+    tried_at: Instant,
     sync_at: Option<Instant>,
     /// A failure of the disk that no publisher has been told: the next one is.
     owed: Option<Error>,
-    /// Messages that were sent since something waited.
+    /// Messages of the log that were sent since nothing waited.
     n_drained: u64,
     is_inbox_closed: bool,
     /// Until when what waits is sent before the spool is closed, and who waits for that.
@@ -93,6 +108,7 @@ pub(super) fn start(
         flight: None,
         n_failed: 0,
         retry_at: Instant::now(),
+        tried_at: Instant::now(),
         sync_at: None,
         owed: None,
         n_drained: 0,
@@ -259,14 +275,13 @@ impl Desk {
             };
             drafts.into_iter().map(|(draft, reply)| (item(draft, &mut log), reply)).collect()
         };
-        let is_up = self.fanfare.link().stats().commands.is_up;
+        let is_up = self.is_up();
         if may_be_direct && self.shared.is_empty() && self.cargo.is_none() && is_up {
             self.fly(Cargo::Direct(batch));
             return;
         }
         if self.shared.is_empty() && !is_up {
-            let away = "there is no connection to the broker";
-            self.not_yet(&Error::new(ErrorKind::NotConnected, away));
+            self.not_yet(&away());
         }
         let batch = batch.into_iter().map(|(item, reply)| (item, reply, None)).collect();
         self.append(batch).await;
@@ -276,7 +291,10 @@ impl Desk {
     fn fly(&mut self, cargo: Cargo) {
         let items: Vec<Item> = match &cargo {
             Cargo::Direct(batch) => batch.iter().map(|it| it.0.clone()).collect(),
-            Cargo::Log(batch) => batch.iter().filter(|it| !it.1).map(|it| it.0.clone()).collect(),
+            Cargo::Log(batch) => {
+                let open = batch.iter().filter(|it| it.1 == Lot::Open);
+                open.map(|it| it.0.clone()).collect()
+            }
         };
         let sender = self.sender.clone();
         self.flight = Some(Box::pin(async move { sender.send(&items).await }));
@@ -285,6 +303,12 @@ impl Desk {
 
     /// Begins to send the oldest of what waits.
     async fn depart(&mut self) {
+        // What is in flight can not be dropped, so it does not wait for a connection. Now and then it is
+        // tried all the same: of a cluster a part may be there.
+        if !self.is_up() && Instant::now() < self.tried_at + TRY_ANYWAY_AFTER {
+            return self.not_yet(&away());
+        }
+        self.tried_at = Instant::now();
         let items = match self.with_log(|log| log.read_batch(BATCH_MAX, BATCH_BYTES_MAX)).await {
             Ok(items) => items,
             Err(error) => {
@@ -294,24 +318,25 @@ impl Desk {
         };
         let now = record::now();
         let age_max = self.settings.age_max;
-        let batch: VecDeque<(Item, bool)> = items
+        let batch: Vec<(Item, Lot)> = items
             .into_iter()
-            .map(|item| {
-                let is_expired = item.record.is_expired(age_max, now);
-                (item, is_expired)
+            .map(|item| match item.record.is_expired(age_max, now) {
+                true => (item, Lot::Expired),
+                false => (item, Lot::Open),
             })
             .collect();
-        let n_expired = batch.iter().filter(|it| it.1).count();
-        self.shared.expired(n_expired as u64);
         if batch.is_empty() {
             // The damaged rest of a file was all that waited.
             return self.rest();
         }
-        if n_expired == batch.len() {
-            self.settle(batch.into()).await;
-            return;
+        if batch.iter().all(|it| it.1 == Lot::Expired) {
+            return self.settle(batch).await;
         }
-        self.fly(Cargo::Log(batch.into()));
+        self.fly(Cargo::Log(batch));
+    }
+
+    fn is_up(&self) -> bool {
+        self.fanfare.link().stats().commands.is_up
     }
 
     /// The next attempt comes later.
@@ -327,6 +352,10 @@ impl Desk {
         }
         self.rest();
     }
+}
+
+fn away() -> Error {
+    Error::new(ErrorKind::NotConnected, "there is no connection to the broker")
 }
 
 async fn at(moment: Option<Instant>) {

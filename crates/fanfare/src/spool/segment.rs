@@ -57,8 +57,7 @@ pub(super) fn header(generation: Uuid, first: u64) -> Vec<u8> {
 fn split(file: &[u8]) -> Option<(Uuid, &[u8])> {
     let (fields, rest) = file.split_at_checked(32)?;
     let (crc, frames) = rest.split_first_chunk::<4>()?;
-    let is_whole =
-        fields.starts_with(MAGIC) && crc32c::crc32c(fields) == u32::from_le_bytes(*crc);
+    let is_whole = fields.starts_with(MAGIC) && crc32c::crc32c(fields) == u32::from_le_bytes(*crc);
     let generation = Uuid::from_slice(fields.get(8..24)?).ok()?;
     is_whole.then_some((generation, frames))
 }

@@ -131,7 +131,8 @@ impl Sender {
             args.extend(words.iter().cloned());
         }
         let answer: Vec<Value> = self.client.run_script(&SCRIPT, keys, args).await?;
-        let odd = || Error::new(ErrorKind::Protocol, "the answer to a spool's script is not its own");
+        let odd =
+            || Error::new(ErrorKind::Protocol, "the answer to a spool's script is not its own");
         let [settled, known, failed] = &answer[..] else { return Err(odd()) };
         let number = |it: &Value| it.as_int().and_then(|n| usize::try_from(n).ok());
         let (Some(settled), Some(known)) = (number(settled), number(known)) else {

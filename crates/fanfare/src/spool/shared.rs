@@ -68,7 +68,8 @@ impl Shared {
 
     /// Counts and tells what happened in the log.
     pub(super) fn tell(&self, incidents: Incidents) {
-        let Incidents { dropped, expired, dead_dropped, quarantined, errors, sync_error } = incidents;
+        let Incidents { dropped, expired, dead_dropped, quarantined, errors, sync_error } =
+            incidents;
         self.change(|stats| {
             stats.dropped += dropped;
             stats.dead_dropped += dead_dropped;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 11] = [
     ("blocking", "billed 3"),
     ("connect", "arrived after"),
     ("data", "published 2, 1 undecodable"),
@@ -14,6 +14,7 @@ const EXAMPLES: [(&str, &str); 10] = [
     ("queue", "2 sent, 1 dead"),
     ("request", "the best of all: 2.9"),
     ("router", "order 3: sugar"),
+    ("spool", "arrived: order 3"),
     ("survive", "messages may be missing here"),
     ("work", "2 acknowledged, 1 dead"),
 ];

@@ -12,12 +12,14 @@ use std::{
 };
 
 use fanfare::{
-    Envelope, ErrorKind, Fanfare, Value,
+    Envelope, ErrorKind, Fanfare, Value, WhileDown,
     spool::{Accepted, Destination, Fsync, Spool, SpoolBuilder, SpoolEvent, WhenFull},
     stream::Trim,
 };
 
-use crate::support::{Target, TestResult, next, on_embedded, on_every_broker, on_every_topology, until};
+use crate::support::{
+    Target, TestResult, next, on_embedded, on_every_broker, on_every_topology, until,
+};
 
 on_every_topology!(
     a_broker_that_hangs_gets_everything_once_and_in_order,
@@ -32,7 +34,7 @@ on_every_broker!(
     closing_sends_what_waits,
 );
 
-on_embedded!(what_the_broker_takes_is_sent_directly);
+on_embedded!(what_the_broker_takes_is_sent_directly, what_is_remembered_is_within_the_namespace,);
 
 /// A directory that is gone with this.
 struct Directory(PathBuf);
@@ -103,18 +105,46 @@ async fn what_the_broker_takes_is_sent_directly(server: Target) -> TestResult {
     assert_eq!(fanfare.stream("many").len().await?, 100);
     // What the broker refuses is told at once.
     fanfare.command(["SET", "text", "x"]).await?;
-    let error = spool.add("text", [("n", "1")]).await.unwrap_err();
+    let error = spool.add("text", [("n", "1")]).await.err().ok_or("it was taken")?;
     assert_eq!(error.server_code(), Some("WRONGTYPE"));
-    let error = spool.add("a}b", [("n", "1")]).await.unwrap_err();
+    let fields = |n: u64| (0..n).map(|n| (format!("f{n}"), "v"));
+    assert_eq!(spool.add("wide", fields(1_990)).await?, Accepted::Sent);
+    let error = spool.add("wide", fields(2_010)).await.err().ok_or("it was taken")?;
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let error = spool.add("a}b", [("n", "1")]).await.err().ok_or("it was taken")?;
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
-    let error = spool.add("n", Vec::<(&str, &str)>::new()).await.unwrap_err();
+    let error = spool.add("n", Vec::<(&str, &str)>::new()).await.err().ok_or("it was taken")?;
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     // Channels are as without it.
     assert_eq!(spool.publish(Destination::channel("news"), &order(1)).await?, Accepted::Sent);
     let stats = spool.close(LONG).await;
-    assert_eq!((stats.sent, stats.spooled, stats.waiting), (105, 0, 0));
-    assert_eq!(publish(&spool, 0..1).await.unwrap_err().to_string(), "the spool is closed");
+    assert_eq!((stats.sent, stats.spooled, stats.waiting), (106, 0, 0));
+    let error = spool.publish("orders", &order(5)).await.err().ok_or("it was taken")?;
+    assert_eq!(error.to_string(), "the spool is closed");
     assert!(spool.events().next().await.is_none());
+    Ok(())
+}
+
+async fn what_is_remembered_is_within_the_namespace(server: Target) -> TestResult {
+    let fanfare = Fanfare::builder(&server.url())
+        .options(|options| options.namespace("eu:"))
+        .connect()
+        .await?;
+    let directory = Directory::new();
+    let spool = fanfare.spool(directory.path()).channels(LONG).open().await?;
+    let mut news = fanfare.subscribe(["news"]).await?;
+    publish(&spool, 0..3).await?;
+    spool.publish(Destination::channel("news"), &order(3)).await?;
+    assert_eq!(Envelope::<u64>::from_payload(&next(&mut news).await?.payload)?.data, 3);
+    assert_eq!(orders(&fanfare).await?, [0, 1, 2]);
+    let keys = fanfare.command(["KEYS", "*"]).await?;
+    let mut keys: Vec<_> =
+        keys.as_array().ok_or("none")?.iter().filter_map(|it| it.as_str()).collect();
+    keys.sort_unstable();
+    let [channel, stream, memory] = keys[..] else { return Err(format!("{keys:?}").into()) };
+    assert!(channel.starts_with("eu:fanfare:channel:news:fanfare:spool:"), "{channel}");
+    assert_eq!(stream, "eu:orders");
+    assert!(memory.starts_with("eu:{eu:orders}:fanfare:spool:"), "{memory}");
     Ok(())
 }
 
@@ -158,7 +188,7 @@ async fn a_broker_that_was_away_gets_everything_whoever_opens_the_directory(
     let begin = SystemTime::now() - Duration::from_millis(1);
     publish(&spool, 0..60).await?;
     let error = spool.clone();
-    let second = impatient(&fanfare, &directory).open().await.unwrap_err();
+    let second = impatient(&fanfare, &directory).open().await.err().ok_or("it was taken")?;
     assert_eq!(second.kind(), ErrorKind::Storage, "{second}");
     assert_eq!(spool.close(Duration::ZERO).await.waiting, 60);
     drop((spool, error));
@@ -217,7 +247,7 @@ async fn what_is_refused_for_good_does_not_hold_up_the_rest(server: Target) -> T
 }
 
 async fn messages_to_channels_wait_if_they_are_to_be_kept_and_not_for_long(
-    server: Target,
+    mut server: Target,
 ) -> TestResult {
     let (fanfare, directory) = (server.connect().await?, Directory::new());
     let mut news = fanfare.subscribe(["news"]).await?;
@@ -236,15 +266,22 @@ async fn messages_to_channels_wait_if_they_are_to_be_kept_and_not_for_long(
     drained(&spool).await?;
     spool.close(LONG).await;
     // What is live is of no use when it is old.
-    let spool = impatient(&fanfare, &directory).channels(Duration::from_millis(1)).open().await?;
+    let fail_fast = Fanfare::builder(&server.url())
+        .options(|options| options.while_down(WhileDown::FailFast))
+        .connect()
+        .await?;
+    let spool = impatient(&fail_fast, &directory).channels(Duration::from_millis(1)).open().await?;
     let mut events = spool.events();
-    server.freeze().await?;
+    server.stop();
+    until("it is noticed", || !fail_fast.stats().commands.is_up).await?;
+    spool.publish("orders", &order(8)).await?;
     for n in 5..8 {
         spool.publish(&channel, &order(n)).await?;
     }
-    spool.publish("orders", &order(8)).await?;
-    server.sigcont();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    server.restart();
     drained(&spool).await?;
+    crate::support::restored(&news).await;
     assert_eq!((spool.stats().expired, orders(&fanfare).await?), (3, vec![8]));
     let mut n_expired = 0;
     while n_expired < 3 {
@@ -252,7 +289,8 @@ async fn messages_to_channels_wait_if_they_are_to_be_kept_and_not_for_long(
             n_expired += n;
         }
     }
-    fanfare::testing::expect_nothing(&fanfare, &mut news, "news").await;
+    fanfare.publish("news", "the end").await?;
+    assert_eq!(next(&mut news).await?.payload, "the end");
     Ok(())
 }
 
@@ -294,7 +332,7 @@ async fn a_full_spool_refuses_or_drops_the_oldest(mut server: Target) -> TestRes
     server.stop();
     let spool = impatient(&fanfare, &directory).messages_max(10).open().await?;
     publish(&spool, 0..10).await?;
-    let error = spool.publish("orders", &order(10)).await.unwrap_err();
+    let error = spool.publish("orders", &order(10)).await.err().ok_or("it was taken")?;
     assert_eq!(error.kind(), ErrorKind::SpoolFull);
     assert!(error.to_string().contains("messages_max"), "{error}");
     assert_eq!(spool.stats().refused, 1);

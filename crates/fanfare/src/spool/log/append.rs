@@ -211,6 +211,8 @@ impl Log {
     /// Takes back what was written behind the last whole message, and says whether that was possible.
     /// The file is written to again only if it `is_trusted`.
     fn undo(&mut self, mut file: File, is_trusted: bool) -> bool {
+        // It may have read ahead what is cut off now.
+        self.reader = None;
         let Some(segment) = self.segments.back() else { return false };
         let is_cut = self.disk.cut(&mut file, segment.len).is_ok();
         let has_records = segment::HEADER_LEN < segment.len;

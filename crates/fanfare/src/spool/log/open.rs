@@ -169,7 +169,9 @@ impl Found {
             }
         }
         match scan.generation {
-            Some(generation) if !scan.records.is_empty() => self.count(first, generation, &scan, &file),
+            Some(generation) if !scan.records.is_empty() => {
+                self.count(first, generation, &scan, &file)
+            }
             _ if path.try_exists()? => fs::remove_file(path)?,
             _ => {}
         }

@@ -51,11 +51,21 @@ impl Log {
     ) -> Result<Vec<Item>, Error> {
         let mut batch: Vec<Item> = Vec::new();
         let mut n_bytes = 0;
+        // What is in flight can not be dropped: the other half of what may wait can.
+        let half = |limit: u64| usize::try_from(limit / 2).unwrap_or(usize::MAX).max(1);
+        let n_max = n_max.min(half(self.rules.messages_max));
+        let bytes_max = bytes_max.min(half(self.rules.bytes_max));
         if self.is_in_flight() {
             return Ok(batch);
         }
         while batch.len() < n_max {
-            let Some(item) = self.read_next(batch.is_empty())? else { break };
+            let item = match self.read_next(batch.is_empty()) {
+                Ok(Some(item)) => item,
+                Ok(None) => break,
+                Err(error) if batch.is_empty() => return Err(error),
+                // It is told when its turn comes.
+                Err(_) => break,
+            };
             n_bytes += item.record.weight();
             let is_other = batch.first().is_some_and(|it| it.generation != item.generation);
             if is_other || (bytes_max < n_bytes && !batch.is_empty()) {
@@ -79,8 +89,10 @@ impl Log {
         self.n_in_flight = self.n_in_flight.saturating_sub(items.len());
         let (mut to, mut sequence) = (last.after, last.record.sequence);
         if !self.is_in_flight() {
-            if let Some(hole) = self.hole.take() {
-                (to, sequence) = (hole.to, hole.last_sequence);
+            if let Some(hole) = self.hole
+                && self.is_same(hole.from, to)
+            {
+                (to, sequence, self.hole) = (hole.to, hole.last_sequence, None);
             }
             self.next = to;
         }
@@ -98,7 +110,10 @@ impl Log {
     pub(super) fn skip_oldest(&mut self, may_drop: bool, now: u64) -> Result<bool, Error> {
         let in_flight = self.is_in_flight();
         if in_flight && let Some(hole) = self.hole {
-            // What is in flight ends where the hole begins.
+            if self.next < hole.to && !self.is_same(hole.from, self.next) {
+                // Less is in flight than when the hole was made: there would be two.
+                return Ok(false);
+            }
             self.next = self.next.max(hole.to);
         }
         let Some(item) = self.read_next(!in_flight)? else { return Ok(false) };
@@ -124,6 +139,17 @@ impl Log {
         Ok(true)
     }
 
+    /// Whether the same frame begins at both: the end of a segment is the beginning of the next one.
+    fn is_same(&self, a: Position, b: Position) -> bool {
+        let begin = |at: Position| {
+            let index = self.segments.iter().position(|it| it.first == at.segment)?;
+            let is_end = self.segments.get(index).is_some_and(|it| it.len <= at.offset);
+            let following = self.segments.get(index + 1).filter(|_| is_end)?;
+            Some(Position { segment: following.first, offset: HEADER_LEN })
+        };
+        begin(a).unwrap_or(a) == begin(b).unwrap_or(b)
+    }
+
     /// Keeps the age of the oldest message current.
     fn look_at_oldest(&mut self) {
         if self.is_empty() {
@@ -143,7 +169,7 @@ impl Log {
     fn read_next(&mut self, may_jump: bool) -> Result<Option<Item>, Error> {
         loop {
             if let Some(hole) = self.hole
-                && hole.from == self.next
+                && self.is_same(hole.from, self.next)
             {
                 if !may_jump {
                     return Ok(None);
@@ -231,8 +257,7 @@ impl Log {
             let file = std::fs::read(&path)?;
             let scan = segment::scan(&file);
             let generation = scan.generation.or(generation).unwrap_or(self.generation);
-            let aside =
-                segment::set_aside(&self.disk, &path, generation, first, (&file, &scan))?;
+            let aside = segment::set_aside(&self.disk, &path, generation, first, (&file, &scan))?;
             Ok((scan, aside))
         })();
         let (scan, aside) = repaired.map_err(|source| failed("mend", &path, source))?;

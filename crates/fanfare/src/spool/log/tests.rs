@@ -1,3 +1,5 @@
+//! The log against a model, cut, damaged, full, and on a disk that fails.
+
 use std::{fs, path::Path, sync::Arc};
 
 use fanfare_client::ErrorKind;
@@ -288,7 +290,9 @@ fn a_full_disk_is_told_and_costs_nothing_that_was_taken() {
             }
             let mut kept = Vec::new();
             while let [item, ..] = &log.read_batch(1, usize::MAX).unwrap()[..] {
-                kept.extend(std::str::from_utf8(item.record.words.last().unwrap()).ok().map(str::to_owned));
+                kept.extend(
+                    std::str::from_utf8(item.record.words.last().unwrap()).ok().map(str::to_owned),
+                );
                 log.settle(std::slice::from_ref(item));
             }
             // Where no file had to be made, nothing failed.
@@ -301,8 +305,7 @@ fn a_full_disk_is_told_and_costs_nothing_that_was_taken() {
 #[test]
 fn a_file_that_could_not_be_synced_is_not_written_to_again() {
     let folder = Folder::new();
-    let (mut log, _, faults) =
-        open_with(folder.path(), Rules { fsync: Fsync::Always, ..rules() });
+    let (mut log, _, faults) = open_with(folder.path(), Rules { fsync: Fsync::Always, ..rules() });
     add(&mut log, [0]);
     faults.set(&[Fault::Sync]);
     let records = [record(log.number(), "lost")];
@@ -416,6 +419,60 @@ fn any_history_with_crashes_keeps_what_was_taken() {
             assert_eq!(log.waiting().messages, model.len() as u64);
         }
         assert_eq!(drain(&mut log), Vec::from(model));
+    }
+}
+
+/// A log that is always full, while some messages are in flight, beside a list.
+#[test]
+fn any_history_of_a_full_log_drops_the_oldest_that_are_not_in_flight() {
+    let mut rng = Rng::new(seed());
+    for _ in 0..100 {
+        let folder = Folder::new();
+        let rules = Rules {
+            messages_max: 10,
+            when_full: WhenFull::DropOldest,
+            segment_bytes: 100 + rng.below(600),
+            ..rules()
+        };
+        let (mut log, ..) = open_with(folder.path(), rules);
+        let mut model: Vec<u64> = Vec::new();
+        let mut flight: Vec<Item> = Vec::new();
+        for next in 0..150 {
+            match rng.below(10) {
+                0..6 => {
+                    let n_in_flight = flight.len();
+                    assert_eq!(add(&mut log, [next]), 1, "there is something behind {n_in_flight}");
+                    if model.len() == 10 {
+                        model.remove(n_in_flight);
+                    }
+                    model.push(next);
+                }
+                6 | 7 if flight.is_empty() => {
+                    flight = log.read_batch(256, usize::MAX).unwrap();
+                    let texts: Vec<u64> = flight.iter().map(text).collect();
+                    assert_eq!(texts, model[..flight.len()]);
+                    assert!(!flight.is_empty() || model.is_empty());
+                }
+                8 => {
+                    log.rewind();
+                    flight.clear();
+                }
+                _ => {
+                    let n = usize::try_from(rng.below(flight.len() as u64 + 1)).unwrap();
+                    let n = if rng.below(2) == 0 { n } else { flight.len() };
+                    log.settle(&flight[..n]);
+                    log.rewind();
+                    model.drain(..n);
+                    flight.clear();
+                }
+            }
+            assert_eq!(log.waiting().messages, model.len() as u64);
+            let oldest = model.first().is_some();
+            assert_eq!(log.oldest().is_some(), oldest);
+        }
+        log.rewind();
+        assert_eq!(drain(&mut log), model);
+        assert_eq!((log.waiting(), n_files(folder.path(), ".log")), (Waiting::default(), 0));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fanfare_client::Error;
 
-use super::{Accepted, Cargo, Desk, Fate, Item, Log, Reply, SpoolEvent, record};
+use super::{Accepted, Cargo, Desk, Fate, Item, Log, Lot, Reply, SpoolEvent, record};
 
 /// A message that is to be appended, who waits for it, and the error of the attempt to send it.
 pub(super) type Appendix = (Item, Reply, Option<Error>);
@@ -78,21 +78,15 @@ impl Desk {
         }
     }
 
-    async fn log_landed(&mut self, mut batch: Vec<(Item, bool)>, fates: Vec<Fate>) {
+    async fn log_landed(&mut self, mut batch: Vec<(Item, Lot)>, fates: Vec<Fate>) {
         let (mut failure, mut is_untried) = (None, false);
-        for ((item, is_settled), fate) in batch.iter_mut().filter(|it| !it.1).zip(fates) {
+        let open = batch.iter_mut().filter(|it| it.1 == Lot::Open);
+        for ((item, lot), fate) in open.zip(fates) {
             match fate {
-                Fate::Sent | Fate::Known => {
-                    *is_settled = true;
-                    self.n_drained += 1;
-                    let is_known = u64::from(matches!(fate, Fate::Known));
-                    self.shared.change(|stats| {
-                        (stats.replayed, stats.duplicates) =
-                            (stats.replayed + 1, stats.duplicates + is_known);
-                    });
-                }
+                Fate::Sent => *lot = Lot::Sent,
+                Fate::Known => *lot = Lot::Known,
                 Fate::Refused(error) => match self.bury(item.clone(), error).await {
-                    Ok(()) => *is_settled = true,
+                    Ok(()) => *lot = Lot::Buried,
                     Err(error) => drop(failure.get_or_insert(error)),
                 },
                 Fate::NotYet(error) => drop(failure.get_or_insert(error)),
@@ -109,15 +103,24 @@ impl Desk {
         }
     }
 
-    /// Notes what has been settled at the beginning of a batch. The rest is read again.
-    pub(super) async fn settle(&mut self, batch: Vec<(Item, bool)>) {
-        let settled = batch.into_iter().take_while(|it| it.1).map(|it| it.0);
-        let settled: Vec<Item> = settled.collect();
+    /// Notes what is no more to be sent at the beginning of a batch, and counts it. The rest is read
+    /// again, so it is not counted yet.
+    pub(super) async fn settle(&mut self, batch: Vec<(Item, Lot)>) {
+        let settled = batch.into_iter().take_while(|it| it.1 != Lot::Open);
+        let (settled, lots): (Vec<Item>, Vec<Lot>) = settled.unzip();
+        let count = |lot: Lot| lots.iter().filter(|it| **it == lot).count() as u64;
+        let (n_sent, n_known) = (count(Lot::Sent) + count(Lot::Known), count(Lot::Known));
         self.with_log(move |log: &mut Log| {
             log.settle(&settled);
             log.rewind();
         })
         .await;
+        self.n_drained += n_sent;
+        self.shared.change(|stats| {
+            stats.replayed += n_sent;
+            stats.duplicates += n_known;
+        });
+        self.shared.expired(count(Lot::Expired));
         if self.shared.is_empty() {
             let n = std::mem::take(&mut self.n_drained);
             self.shared.change(|stats| stats.last_error = None);

@@ -22,7 +22,7 @@ fn a_full_disk_is_told_and_survived() {
     std::fs::create_dir_all(directory.path()).unwrap();
     match Mount::new(directory.path()) {
         Some(mount) => run(fill_and_free(&mount.0)),
-        None => in_a_limited_process(directory.path()),
+        None => in_a_limited_process(directory.path()).unwrap(),
     }
 }
 
@@ -68,7 +68,8 @@ async fn fill_and_free(path: &Path) -> TestResult {
         let fanfare = server.connect().await?;
         let ballast = path.join("ballast");
         std::fs::write(&ballast, vec![1; 30_000])?;
-        let spool = fanfare.spool(path.join(format!("{fsync:?}"))).fsync(fsync).segment_bytes(8_192);
+        let spool =
+            fanfare.spool(path.join(format!("{fsync:?}"))).fsync(fsync).segment_bytes(8_192);
         let spool = spool.open().await?;
         server.stop();
         let (error, n) = fill(&spool, 0).await?;
@@ -91,16 +92,17 @@ async fn fill_and_free(path: &Path) -> TestResult {
     Ok(())
 }
 
-fn in_a_limited_process(path: &Path) {
-    let program = std::env::current_exe().unwrap();
+fn in_a_limited_process(path: &Path) -> TestResult {
+    let program = std::env::current_exe()?;
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -f 8; trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
     shell.args(["--exact", "spool::disk::limited_process", "--nocapture"]).env(DIRECTORY, path);
     // What it prints goes into a file that is not limited.
-    let output = shell.output().unwrap();
+    let output = shell.output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{told}");
+    Ok(())
 }
 
 /// Not a test by itself: a process that may write files of a few KiB.
