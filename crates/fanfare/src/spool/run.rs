@@ -33,9 +33,6 @@ use crate::{Fanfare, Pulse, blocking::apart};
 /// The pauses between attempts to send what waits. An `Up` of the link ends one.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), cap: Duration::from_secs(2) };
 
-/// So long after an attempt there is another one, connection or not.
-const TRY_ANYWAY_AFTER: Duration = Duration::from_secs(10);
-
 /// Who handed a message over, and waits for what becomes of it.
 pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
@@ -45,6 +42,8 @@ enum Cargo {
     Direct(Vec<(Item, Reply)>),
     /// Messages of the log, and what has become of them.
     Log(Vec<(Item, Lot)>),
+    /// A question whether the broker is there that this message is for.
+    Probe(Item),
 }
 
 /// What has become of a message of the log.
@@ -70,8 +69,8 @@ struct Desk {
     flight: Option<BoxFuture<'static, Vec<Fate>>>,
     n_failed: u32,
     retry_at: Instant,
-    /// When it was tried last to send what waits.
-    tried_at: Instant,
+    /// Whether the broker has just answered.
+    is_probed: bool,
     sync_at: Option<Instant>,
     /// A failure of the disk that no publisher has been told: the next one is.
     owed: Option<Error>,
@@ -108,7 +107,7 @@ pub(super) fn start(
         flight: None,
         n_failed: 0,
         retry_at: Instant::now(),
-        tried_at: Instant::now(),
+        is_probed: false,
         sync_at: None,
         owed: None,
         n_drained: 0,
@@ -289,33 +288,45 @@ impl Desk {
 
     /// Begins to send.
     fn fly(&mut self, cargo: Cargo) {
+        let is_probe = matches!(cargo, Cargo::Probe(_));
         let items: Vec<Item> = match &cargo {
             Cargo::Direct(batch) => batch.iter().map(|it| it.0.clone()).collect(),
             Cargo::Log(batch) => {
                 let open = batch.iter().filter(|it| it.1 == Lot::Open);
                 open.map(|it| it.0.clone()).collect()
             }
+            Cargo::Probe(item) => vec![item.clone()],
         };
         let sender = self.sender.clone();
-        self.flight = Some(Box::pin(async move { sender.send(&items).await }));
+        self.flight = Some(Box::pin(async move {
+            if is_probe { sender.probe(&items).await } else { sender.send(&items).await }
+        }));
         self.cargo = Some(cargo);
     }
 
     /// Begins to send the oldest of what waits.
     async fn depart(&mut self) {
-        // What is in flight can not be dropped, so it does not wait for a connection. Now and then it is
-        // tried all the same: of a cluster a part may be there.
-        if !self.is_up() && Instant::now() < self.tried_at + TRY_ANYWAY_AFTER {
-            return self.not_yet(&away());
-        }
-        self.tried_at = Instant::now();
-        let items = match self.with_log(|log| log.read_batch(BATCH_MAX, BATCH_BYTES_MAX)).await {
+        // What is in flight can not be dropped. So while there is no connection, a question waits for one
+        // in its place.
+        let is_probe = !self.is_up() && !std::mem::take(&mut self.is_probed);
+        let n_max = if is_probe { 1 } else { BATCH_MAX };
+        let read = move |log: &mut Log| {
+            let items = log.read_batch(n_max, BATCH_BYTES_MAX);
+            if is_probe {
+                log.rewind();
+            }
+            items
+        };
+        let items = match self.with_log(read).await {
             Ok(items) => items,
             Err(error) => {
                 self.shared.disk_failed(&error);
                 return self.rest();
             }
         };
+        if is_probe && let Some(item) = items.first() {
+            return self.fly(Cargo::Probe(item.clone()));
+        }
         let now = record::now();
         let age_max = self.settings.age_max;
         let batch: Vec<(Item, Lot)> = items

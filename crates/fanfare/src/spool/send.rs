@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Fanfare,
     client::{Client, Script},
+    commands::Keys,
 };
 
 /// Sends messages to one place, and notes in a key beside it up to which sequence they came. What is not
@@ -75,6 +76,19 @@ impl Sender {
             }
         }
         fates
+    }
+
+    /// Asks the servers that messages are for whether they are there, and sends nothing.
+    pub(super) async fn probe(&self, items: &[Item]) -> Vec<Fate> {
+        let names = self.fanfare.link().options().names();
+        let asked = items.iter().map(|item| async move {
+            let memory = item.record.place.memory(names, item.generation);
+            match self.client.exists([memory]).await {
+                Err(error) if is_passing(&error) => Fate::NotYet(error),
+                _ => Fate::Untried,
+            }
+        });
+        join_all(asked).await
     }
 
     /// In chunks, one after the other, as long as the broker takes them.

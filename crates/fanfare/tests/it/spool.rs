@@ -363,10 +363,9 @@ async fn closing_sends_what_waits(server: Target) -> TestResult {
     let spool = impatient(&fanfare, &directory).open().await?;
     server.freeze().await?;
     publish(&spool, 0..30).await?;
-    let health = fanfare.health();
     let name = format!("spool {}", directory.path().display());
-    let vitals = health.live.iter().find(|it| it.name == name).ok_or("not watched")?;
-    assert_eq!(vitals.lag, Some(30));
+    let lag = || fanfare.health().live.iter().find(|it| it.name == name).and_then(|it| it.lag);
+    until("health tells what waits", || lag() == Some(30)).await?;
     let closing = tokio::spawn({
         let spool = spool.clone();
         async move { spool.close(LONG).await }

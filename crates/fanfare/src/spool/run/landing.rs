@@ -13,6 +13,10 @@ impl Desk {
         match self.cargo.take() {
             Some(Cargo::Direct(batch)) => self.direct_landed(batch, fates).await,
             Some(Cargo::Log(batch)) => self.log_landed(batch, fates).await,
+            Some(Cargo::Probe(_)) => match fates.into_iter().next() {
+                Some(Fate::NotYet(error)) => self.not_yet(&error),
+                _ => self.is_probed = true,
+            },
             None => {}
         }
     }
