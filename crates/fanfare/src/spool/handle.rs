@@ -1,11 +1,6 @@
 //! The handle of a spool.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind};
@@ -18,8 +13,9 @@ use tokio::{
 use super::{
     dead::Letter,
     destination::Destination,
+    letter::DeadLetter,
     options::Settings,
-    record::{self, Place, PlaceKind, Record},
+    record::{self, Place, PlaceKind},
     run::Reply,
     shared::Shared,
     stats::{Recovery, SpoolEvents, SpoolStats},
@@ -99,24 +95,6 @@ pub enum Accepted {
     Sent,
     /// It is in the log, and is sent when its turn comes.
     Spooled,
-}
-
-/// A message that the broker refused for good after it had waited.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadLetter {
-    /// Its sequence in the spool.
-    pub sequence: u64,
-    /// Where it was to go.
-    pub destination: Destination,
-    /// The id of its envelope, if it has one.
-    pub id: Option<String>,
-    /// When it was handed to the spool.
-    pub time: SystemTime,
-    /// Why the broker refused it.
-    pub error: String,
-    /// The fields of the entry; of a message to a channel one, `payload`.
-    pub fields: Vec<(Bytes, Bytes)>,
 }
 
 /// Most messages that are handed over and not yet taken.
@@ -378,34 +356,5 @@ fn closed() -> Error {
 impl fmt::Debug for Spool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spool").field("directory", &self.folder).finish_non_exhaustive()
-    }
-}
-
-impl From<Letter> for DeadLetter {
-    fn from(Letter { error, record, .. }: Letter) -> Self {
-        let Record { sequence, time, place, id, words, .. } = record;
-        let fields = match place.kind {
-            PlaceKind::Stream => {
-                // Behind what is trimmed and the `*`.
-                let begin = words.iter().position(|it| it == "*").map_or(0, |at| at + 1);
-                let pairs = words.get(begin..).unwrap_or_default().chunks_exact(2);
-                let pair = |pair: &[Bytes]| match pair {
-                    [field, value] => Some((field.clone(), value.clone())),
-                    _ => None,
-                };
-                pairs.filter_map(pair).collect()
-            }
-            PlaceKind::Channel => {
-                words.into_iter().map(|it| (Bytes::from_static(b"payload"), it)).collect()
-            }
-        };
-        Self {
-            sequence,
-            destination: Destination { place, trim: None },
-            id: (!id.is_empty()).then(|| String::from_utf8_lossy(&id).into_owned()),
-            time: UNIX_EPOCH + Duration::from_micros(time),
-            error,
-            fields,
-        }
     }
 }

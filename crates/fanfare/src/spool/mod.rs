@@ -39,6 +39,7 @@ mod destination;
 mod disk;
 mod frame;
 mod handle;
+mod letter;
 mod log;
 mod mark;
 mod options;
@@ -52,6 +53,7 @@ mod stats;
 mod tests;
 
 pub use destination::Destination;
-pub use handle::{Accepted, DeadLetter, Spool};
+pub use handle::{Accepted, Spool};
+pub use letter::DeadLetter;
 pub use options::{Fsync, SpoolBuilder, WhenFull};
 pub use stats::{Recovery, SpoolEvent, SpoolEvents, SpoolStats};

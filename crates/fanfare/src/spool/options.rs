@@ -109,8 +109,8 @@ impl SpoolBuilder {
         self
     }
 
-    /// Size at which a file of the log is finished and another one begun. Space comes back file by file.
-    /// Default: 8 MiB.
+    /// Size at which a file of the log is finished and another one begun, up to 1 GiB. Space comes back
+    /// file by file, and each is read whole when the directory is opened. Default: 8 MiB.
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.rules.segment_bytes = bytes;
         self
@@ -193,6 +193,9 @@ impl SpoolBuilder {
     }
 }
 
+/// A file is read into memory.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
 /// Servers count in milliseconds.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -211,6 +214,12 @@ fn check(rules: &Rules, settings: &Settings) -> Result<(), Error> {
             return wrong(format!("the spool's {name} is {n}; it is at least {least}"));
         }
     }
+    if SEGMENT_BYTES_MAX < rules.segment_bytes {
+        let n = rules.segment_bytes;
+        return wrong(format!(
+            "the spool's segment_bytes is {n}; it is at most {SEGMENT_BYTES_MAX}"
+        ));
+    }
     let every = match rules.fsync {
         Fsync::Every(interval) => interval,
         Fsync::Always | Fsync::Never => LONGEST,
@@ -227,4 +236,28 @@ fn check(rules: &Rules, settings: &Settings) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn options_that_can_not_work_say_why() {
+        let fanfare = Fanfare::builder("redis://127.0.0.1:1").connect_lazy().await.unwrap();
+        let spool = || fanfare.spool("/nowhere/at/all");
+        for (builder, told) in [
+            (spool().messages_max(0), "messages_max is 0; it is at least 1"),
+            (spool().bytes_max(7), "bytes_max is 7; it is at least 1024"),
+            (spool().segment_bytes(1 << 31), "it is at most 1073741824"),
+            (spool().try_for(Duration::ZERO), "try_for is 0ns; it is 1 ms to 365 days"),
+            (spool().remember(Duration::MAX), "it is 1 ms to 365 days"),
+            (spool().fsync(Fsync::Every(Duration::ZERO)), "interval of fsync is 0ns"),
+            (spool().channels(Duration::ZERO), "age_max of channels is 0ns"),
+        ] {
+            let error = builder.open().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidOption);
+            assert!(error.to_string().contains(told), "{error}");
+        }
+    }
 }

@@ -128,7 +128,10 @@ impl Desk {
         while !self.is_over() {
             if self.cargo.is_none() && !self.shared.is_empty() && self.retry_at <= Instant::now() {
                 self.depart().await;
-                continue;
+                // It may be over now. Otherwise others have their turn, too.
+                if self.shared.is_empty() {
+                    continue;
+                }
             }
             self.turn(&mut events, &mut is_link_open, &mut tick).await;
         }
