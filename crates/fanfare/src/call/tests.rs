@@ -44,6 +44,16 @@ fn an_envelope_is_opened() {
     assert_eq!(call.head(), Some(&envelope.head));
 }
 
+/// Layers said that it was none, and the extractor that it was one.
+#[test]
+fn an_envelope_whose_names_are_escaped_is_one_for_everybody() {
+    let envelope = Envelope::new("counted", 7).id("1");
+    let plain = String::from_utf8(envelope.to_payload().unwrap().to_vec()).unwrap();
+    let call = message(plain.replace("event_id", "\\u0065vent_id"));
+    assert_eq!(Envelope::<u64>::extract(&call, &()).unwrap(), envelope);
+    assert_eq!((call.id().as_deref(), text(&call).as_deref()), (Some("1"), Ok("7")));
+}
+
 #[test]
 fn what_is_compressed_is_not_taken_for_text() {
     let mut sealed = Sealed::new(crate::Head::new("x"), "text/plain", "ab");

@@ -2,7 +2,9 @@
 
 use std::fmt;
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "gzip"))]
-use std::io::{Read, Write};
+use std::io::Read;
+#[cfg(any(feature = "lz4", feature = "gzip"))]
+use std::io::Write;
 
 use fanfare_client::{Error, ErrorKind};
 
@@ -145,7 +147,8 @@ impl Sealed {
     }
 
     /// Expands the data, if it is compressed, to at most so many bytes: what claims to be small and is
-    /// not (a *bomb*) is given up at the limit, before it takes more memory.
+    /// not (a *bomb*) is given up at the limit, before it takes more memory. What has to be kept at hand
+    /// to expand it (zstd's window) may take as much again, and 8 MiB at least.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if there would be more bytes, or the data is damaged;
@@ -198,10 +201,7 @@ fn compress(compression: &Compression, data: &[u8]) -> std::io::Result<Vec<u8>> 
         #[cfg(feature = "zstd")]
         Algorithm::Zstd => {
             let level = compression.level.map_or(0, |it| it.min(22).into());
-            let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
-            encoder.include_checksum(true)?;
-            encoder.write_all(data)?;
-            encoder.finish()
+            super::zstd::compress(level, data)
         }
         #[cfg(feature = "lz4")]
         Algorithm::Lz4 => {
@@ -234,7 +234,7 @@ fn compress(compression: &Compression, data: &[u8]) -> std::io::Result<Vec<u8>> 
 fn expand(algorithm: Algorithm, compressed: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
     match algorithm {
         #[cfg(feature = "zstd")]
-        Algorithm::Zstd => read(zstd::Decoder::with_buffer(compressed)?, limit),
+        Algorithm::Zstd => super::zstd::expand(compressed, limit),
         #[cfg(feature = "lz4")]
         Algorithm::Lz4 => {
             let expanded = read(lz4_flex::frame::FrameDecoder::new(compressed), limit)?;
@@ -252,7 +252,7 @@ fn expand(algorithm: Algorithm, compressed: &[u8], limit: u64) -> std::io::Resul
 }
 
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "gzip"))]
-fn read(decoder: impl Read, limit: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read(decoder: impl Read, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut expanded = Vec::new();
     decoder.take(limit).read_to_end(&mut expanded)?;
     Ok(expanded)

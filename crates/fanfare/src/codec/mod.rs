@@ -9,6 +9,8 @@ pub(crate) mod json;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 mod redaction;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 #[cfg(feature = "cbor")]
 pub use cbor::Cbor;

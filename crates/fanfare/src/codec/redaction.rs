@@ -92,7 +92,8 @@ fn replace(value: &mut Value) -> u64 {
 }
 
 impl Sealed {
-    /// Takes out of the data, and of the metadata, what is named.
+    /// Takes out of the data, and of the metadata, what is named. The data is written anew: members in
+    /// the order of their names, the last one of those that occur twice, numbers of at most 64 bits.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] if the data is not JSON, or is compressed: then nobody can tell what is in
@@ -123,9 +124,9 @@ impl Sealed {
         }
         let mut data: Value = serde_json::from_slice(&self.body)
             .map_err(|source| unreadable().with_source(source))?;
-        if 0 < redaction.apply(&mut data) {
-            self.body = super::json::encode(&data)?.into();
-        }
+        redaction.apply(&mut data);
+        // Also if nothing was replaced: of members that occur twice only the last one was looked at.
+        self.body = super::json::encode(&data)?.into();
         for (name, value) in &mut self.head.metadata {
             if redaction.names.contains(&name.to_lowercase()) {
                 replace(value);

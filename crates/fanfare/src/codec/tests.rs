@@ -152,6 +152,36 @@ fn what_is_damaged_is_an_error_and_not_the_data() {
     assert_eq!(other.decompress(1 << 20).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
+/// A few bytes that ask for a window of so many bits, with one byte in it.
+fn zstd_frame(window_log: u8) -> Vec<u8> {
+    let magic = [0x28, 0xB5, 0x2F, 0xFD];
+    let (descriptor, window, last_raw_block_of_1) = (0, (window_log - 10) << 3, [0b1001, 0, 0]);
+    [&magic[..], &[descriptor, window], &last_raw_block_of_1, b"x"].concat()
+}
+
+/// 14 bytes took 128 MiB.
+#[test]
+fn a_small_frame_gets_no_large_window() {
+    let claims = |window_log| {
+        let mut sealed = sealed(zstd_frame(window_log));
+        sealed.head.content_encoding = Some("zstd".to_owned());
+        sealed
+    };
+    let error = claims(24).decompress(1 << 20).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    // What everybody should allow, and what the limit allows.
+    assert_eq!(claims(23).decompress(1 << 20).unwrap().body(), "x");
+    assert_eq!(claims(24).decompress(1 << 24).unwrap().body(), "x");
+    // Nobody finds what another one has left.
+    let good = sealed(vec![b'a'; 1_000]).compress(&level_1(Algorithm::Zstd)).unwrap();
+    for _ in 0..3 {
+        let mut cut = good.clone();
+        cut.body = cut.body.slice(..cut.body.len() / 2);
+        assert!(cut.decompress(1_000).is_err() && claims(27).decompress(1 << 20).is_err());
+        assert_eq!(good.clone().decompress(1_000).unwrap().body().len(), 1_000);
+    }
+}
+
 #[test]
 fn plain_text_stays_plain_text() {
     let call = call("hello world");
@@ -173,6 +203,13 @@ fn what_is_named_is_taken_out() {
     });
     assert_eq!(value, expected);
     assert_eq!(redaction.apply(&mut value), 0, "once is enough");
+
+    // A reader that takes the first of two would see it.
+    for twice in [r#"{"password":1,"password":"***"}"#, r#"{"a":{"password":1},"a":2}"#] {
+        let sealed = Sealed::new(Head::new("t"), "application/json", twice);
+        let redacted = sealed.redact(&redaction).unwrap();
+        assert!(!String::from_utf8_lossy(redacted.body()).contains('1'), "{redacted:?}");
+    }
 
     let envelope = Envelope::new("t", 1).with("password", "2").with("who", json!({"password": 3}));
     let head = envelope.seal().unwrap().redact(&redaction).unwrap().head;

@@ -132,7 +132,12 @@ impl<T: Serialize> Envelope<T> {
     /// # Errors
     /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if the data has no JSON.
     pub fn seal(&self) -> Result<Sealed, Error> {
-        Ok(Sealed { head: self.head.clone(), body: json::encode(&self.data)?.into() })
+        let mut head = self.head.clone();
+        if !head.is_plain_json() {
+            // That of something else, which was in another form.
+            (head.content_type, head.content_encoding) = (None, None);
+        }
+        Ok(Sealed { head, body: json::encode(&self.data)?.into() })
     }
 
     /// It with the data as bytes in another form: `MsgPack`, `Cbor`, or a [`Codec`] of one's own.
@@ -159,6 +164,9 @@ impl<T: Serialize> Envelope<T> {
     /// # Errors
     /// As [`seal`](Self::seal).
     pub fn to_payload(&self) -> Result<Bytes, Error> {
+        if self.head.is_plain_json() {
+            return wire::payload_of(&self.head, &self.data);
+        }
         self.seal()?.to_payload()
     }
 
@@ -185,7 +193,8 @@ impl<T: Serialize> Envelope<T> {
     /// # Ok(()) }
     /// ```
     pub fn to_fields(&self) -> Result<Vec<(&'static str, Bytes)>, Error> {
-        self.seal()?.to_fields()
+        let Sealed { head, body } = self.seal()?;
+        wire::fields_of(&head, body)
     }
 }
 

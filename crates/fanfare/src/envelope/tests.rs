@@ -95,6 +95,20 @@ fn what_is_not_json_can_not_say_that_it_is() {
     assert_eq!(sealed.to_fields().unwrap_err().kind(), ErrorKind::Encode);
 }
 
+/// A head that came with MessagePack, around data that is written as JSON.
+#[test]
+fn json_under_the_head_of_another_form_says_that_it_is_json() {
+    let head = Sealed::new(Head::new("t"), "application/msgpack", "x").head;
+    let envelope = Envelope { head, data: 7 };
+    for sealed in
+        [envelope.seal().unwrap(), Sealed::from_payload(&envelope.to_payload().unwrap()).unwrap()]
+    {
+        assert_eq!(sealed.open::<u8>().unwrap().data, 7);
+    }
+    let fields = envelope.to_fields().unwrap();
+    assert!(fields.iter().all(|(name, _)| *name != "content_type"));
+}
+
 #[test]
 fn ids_are_in_the_order_of_their_times() {
     let ids: Vec<_> = (0..100).map(|_| Head::new("t").id).collect();

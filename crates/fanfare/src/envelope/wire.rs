@@ -19,7 +19,7 @@ const FRAMED: &[u8] = b"fanfare:1 ";
 
 /// The members, in the order in which they are written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct Written<'a, T> {
     event_id: &'a str,
     event_type: &'a str,
     timestamp: String,
@@ -31,13 +31,13 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
+    data: Option<&'a T>,
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     metadata: &'a Metadata,
 }
 
-impl<'a> Written<'a> {
-    fn new(head: &'a Head, data: Option<&'a RawValue>) -> Self {
+impl<'a, T> Written<'a, T> {
+    fn new(head: &'a Head, data: Option<&'a T>) -> Self {
         Self {
             event_id: &head.id,
             event_type: &head.kind,
@@ -91,11 +91,12 @@ impl Read<'_> {
     }
 }
 
-/// Whether a payload may be an envelope: cheap, and never wrong when it says no.
+/// Whether a payload may be an envelope: cheap, and never wrong when it says no. A member's name can be
+/// spelled with escapes, too.
 pub(crate) fn may_be_envelope(payload: &[u8]) -> bool {
+    let has = |text: &[u8]| memchr::memmem::find(payload, text).is_some();
     payload.starts_with(FRAMED)
-        || (payload.trim_ascii_start().starts_with(b"{")
-            && memchr::memmem::find(payload, b"\"event_id\"").is_some())
+        || (payload.trim_ascii_start().starts_with(b"{") && (has(b"\"event_id\"") || has(b"\\u")))
 }
 
 pub(super) fn from_payload(payload: &Bytes) -> Result<Sealed, Error> {
@@ -156,9 +157,9 @@ pub(super) fn from_entry(entry: &Entry) -> Result<Sealed, Error> {
 
 pub(super) fn to_payload(Sealed { head, body }: &Sealed) -> Result<Bytes, Error> {
     if head.is_plain_json() {
-        return encode(&Written::new(head, Some(raw(head, body)?))).map(Bytes::from);
+        return payload_of(head, raw(head, body)?);
     }
-    let line = encode(&Written::new(head, None))?;
+    let line = encode(&Written::<()>::new(head, None))?;
     let mut payload = BytesMut::with_capacity(FRAMED.len() + line.len() + 1 + body.len());
     payload.extend_from_slice(FRAMED);
     payload.extend_from_slice(&line);
@@ -167,18 +168,29 @@ pub(super) fn to_payload(Sealed { head, body }: &Sealed) -> Result<Bytes, Error>
     Ok(payload.freeze())
 }
 
-pub(super) fn to_fields(sealed: &Sealed) -> Result<Vec<(&'static str, Bytes)>, Error> {
-    let Sealed { head, body } = sealed;
+/// A payload of data that is written where it belongs, and so need not be read again.
+pub(super) fn payload_of<T: Serialize + ?Sized>(head: &Head, data: &T) -> Result<Bytes, Error> {
+    encode(&Written::new(head, Some(&data))).map(Bytes::from)
+}
+
+pub(super) fn to_fields(
+    Sealed { head, body }: &Sealed,
+) -> Result<Vec<(&'static str, Bytes)>, Error> {
     if head.is_plain_json() {
         raw(head, body)?;
     }
+    fields_of(head, body.clone())
+}
+
+/// The fields of a body that is what its head says.
+pub(super) fn fields_of(head: &Head, body: Bytes) -> Result<Vec<(&'static str, Bytes)>, Error> {
     let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     let mut fields = vec![
         ("event_id", text(&head.id)),
         ("event_type", text(&head.kind)),
         ("timestamp", to_text(head.time).into()),
         ("version", text(&head.version)),
-        ("data", body.clone()),
+        ("data", body),
     ];
     if !head.source.is_empty() {
         fields.push(("source", text(&head.source)));
