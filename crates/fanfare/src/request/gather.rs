@@ -58,7 +58,8 @@ impl Gather {
     }
 }
 
-/// The answers to a request, as they come. It ends as [`Gather`] says.
+/// The answers to a request, as they come. It ends as [`Gather`] says: with the last that came in time,
+/// however late it is taken. It keeps the requester's inbox.
 ///
 /// An item is an error if a responder answered with one ([`ErrorKind::Refused`]), and others may follow.
 /// If answers may have been lost with the inbox's connection, the last item is
@@ -73,6 +74,7 @@ struct Gathering {
     place: Place,
     gather: Gather,
     end: Instant,
+    /// When the last answer came.
     last_at: Option<Instant>,
 }
 
@@ -120,9 +122,13 @@ impl Gathering {
             }
             (None, _) | (_, None) => self.end,
         };
-        let answer = timeout_at(end, self.place.next()).await.ok()?;
+        // What is there is returned without a look at the clock, so what came too late is sorted out here.
+        let (at, answer) = timeout_at(end, self.place.next()).await.ok()?;
+        if end < at {
+            return None;
+        }
         self.gather.answers_max -= 1;
-        self.last_at = Some(Instant::now());
+        self.last_at = Some(at);
         let goes_on = answer.as_ref().err().is_none_or(|it| it.kind() == ErrorKind::Refused);
         Some((answer.map(Answer), goes_on.then_some(self)))
     }

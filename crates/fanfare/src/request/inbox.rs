@@ -8,8 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::{Delivery, Error, ErrorKind, Subscription, SubscriptionNames};
-use tokio::sync::{mpsc, watch};
+use fanfare_client::{Delivery, Error, ErrorKind, Gap, Subscription, SubscriptionNames};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::wire;
 use crate::{Fanfare, Sealed};
@@ -50,17 +53,34 @@ struct Table(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    waiting: HashMap<String, mpsc::Sender<Result<Sealed, Error>>>,
+    /// By the ids of the requests. More than one have the same if a program says so.
+    waiting: HashMap<String, Vec<Waiting>>,
+    n_places: u64,
     counts: RequesterStats,
+    /// How often the connection was lost, as far as the gaps of that have come.
+    n_lost: u64,
     /// Why nothing comes any more.
     closed: Option<Error>,
 }
 
+struct Waiting {
+    number: u64,
+    /// How often the connection had been lost before.
+    since: u64,
+    n_answers: u64,
+    answers: mpsc::Sender<Arrived>,
+}
+
+/// An answer, and when it came.
+type Arrived = (Instant, Result<Sealed, Error>);
+
 /// The place of one request. When it is dropped, what comes for it is late.
 pub(super) struct Place {
     id: String,
-    table: Arc<Table>,
-    answers: mpsc::Receiver<Result<Sealed, Error>>,
+    number: u64,
+    /// It lives as long as somebody waits.
+    inbox: Arc<Inbox>,
+    answers: mpsc::Receiver<Arrived>,
 }
 
 impl Inbox {
@@ -80,24 +100,47 @@ impl Inbox {
 
     pub(super) fn stats(&self) -> RequesterStats {
         let state = self.table.lock();
-        RequesterStats { waiting: state.waiting.len(), ..state.counts.clone() }
+        let waiting = state.waiting.values().map(Vec::len).sum();
+        RequesterStats { waiting, ..state.counts.clone() }
     }
 
-    /// A place for the answers to a request, of which so many may wait to be taken.
-    pub(super) fn place(&self, id: &str, answers_max: usize) -> Result<Place, Error> {
-        let (sender, answers) = mpsc::channel(answers_max.max(1));
-        let mut state = self.table.lock();
-        if let Some(error) = &state.closed {
-            return Err(error.clone());
+    /// A place for the answers to a request, of which so many may wait to be taken. Taken when answers
+    /// would arrive; what is lost from then on, a gap tells.
+    ///
+    /// # Cancel safety
+    /// Dropping the future takes no place.
+    pub(super) async fn place(
+        self: &Arc<Self>,
+        id: &str,
+        answers_max: usize,
+    ) -> Result<Place, Error> {
+        loop {
+            let since = self.ready().await;
+            let mut state = self.table.lock();
+            if let Some(error) = &state.closed {
+                return Err(error.clone());
+            }
+            if state.n_lost <= since {
+                state.counts.requests += 1;
+                state.n_places += 1;
+                let (sender, answers) = mpsc::channel(answers_max.max(1));
+                let number = state.n_places;
+                let waiting = Waiting { number, since, n_answers: 0, answers: sender };
+                state.waiting.entry(id.to_owned()).or_default().push(waiting);
+                return Ok(Place { id: id.to_owned(), number, inbox: self.clone(), answers });
+            }
         }
-        state.counts.requests += 1;
-        state.waiting.insert(id.to_owned(), sender);
-        Ok(Place { id: id.to_owned(), table: self.table.clone(), answers })
     }
 
-    /// Waits until answers would arrive: what is lost from then on, a gap tells.
-    pub(super) async fn ready(&self) {
-        while self.names.error().is_none() && !self.names.stats().is_up {
+    /// Waits for the connection, and returns how often it has been lost before.
+    async fn ready(&self) -> u64 {
+        loop {
+            // Each time that it is lost is counted before it is up again.
+            let (before, now) = (self.names.stats(), self.names.stats());
+            let is_same = before.reconnects == now.reconnects;
+            if self.names.error().is_some() || (now.is_up && is_same) {
+                return now.reconnects;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -113,19 +156,30 @@ impl fmt::Debug for Inbox {
 }
 
 impl Place {
-    /// The next answer. An error that is not [`ErrorKind::Refused`] is the last.
-    pub(super) async fn next(&mut self) -> Result<Sealed, Error> {
+    /// The next answer, and when it came. An error that is not [`ErrorKind::Refused`] is the last.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Arrived {
         match self.answers.recv().await {
-            Some(answer) => answer,
-            None => Err(self.table.lock().closed.clone().unwrap_or_else(lost)),
+            Some(arrived) => arrived,
+            None => {
+                let closed = self.inbox.table.lock().closed.clone();
+                (Instant::now(), Err(closed.unwrap_or_else(lost)))
+            }
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.table.lock();
-        state.waiting.remove(&self.id);
+        let mut state = self.inbox.table.lock();
+        if let Some(waiting) = state.waiting.get_mut(&self.id) {
+            waiting.retain(|it| it.number != self.number);
+            if waiting.is_empty() {
+                state.waiting.remove(&self.id);
+            }
+        }
         // What has come and was not taken is nobody's.
         while self.answers.try_recv().is_ok() {
             state.counts.answers -= 1;
@@ -134,7 +188,18 @@ impl Drop for Place {
     }
 }
 
+/// Tells those who wait when the task ends, however it does.
+struct Open(Arc<Table>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close(None);
+    }
+}
+
 async fn read(mut subscription: Subscription, table: Arc<Table>, mut stopped: watch::Receiver<()>) {
+    let open = Open(table);
+    let Open(table) = &open;
     loop {
         let delivery = tokio::select! {
             // That the other side is dropped is the stop.
@@ -143,7 +208,7 @@ async fn read(mut subscription: Subscription, table: Arc<Table>, mut stopped: wa
         };
         match delivery {
             Some(Delivery::Message(message)) => table.deliver(&message.payload),
-            Some(Delivery::Gap(_)) => table.lose(),
+            Some(Delivery::Gap(gap)) => table.lose(&gap),
             None => return table.close(subscription.error()),
         }
     }
@@ -155,14 +220,22 @@ impl Table {
         let mut state = self.lock();
         let State { waiting, counts, .. } = &mut *state;
         match read {
-            Ok((id, answer)) => match waiting.get(&id).map(mpsc::Sender::try_reserve) {
-                Some(Ok(place)) => {
-                    place.send(answer);
-                    counts.answers += 1;
+            Ok((id, answer)) => {
+                // Of several with one id nobody can tell which is meant: each gets its share.
+                let waiting = waiting.get_mut(&id).and_then(|it| {
+                    it.iter_mut().min_by_key(|waiting| (waiting.n_answers, waiting.number))
+                });
+                let Some(waiting) = waiting else {
+                    counts.unknown += 1;
+                    return;
+                };
+                waiting.n_answers += 1;
+                match waiting.answers.try_send((Instant::now(), answer)) {
+                    Ok(()) => counts.answers += 1,
+                    Err(mpsc::error::TrySendError::Full(_)) => counts.dropped += 1,
+                    Err(mpsc::error::TrySendError::Closed(_)) => counts.unknown += 1,
                 }
-                Some(Err(mpsc::error::TrySendError::Full(()))) => counts.dropped += 1,
-                Some(Err(mpsc::error::TrySendError::Closed(()))) | None => counts.unknown += 1,
-            },
+            }
             Err(error) => {
                 tracing::warn!(%error, "something came to the inbox that is no answer");
                 counts.undecodable += 1;
@@ -170,17 +243,25 @@ impl Table {
         }
     }
 
-    /// Something may be missing: whoever waits is told so, after what has come.
-    fn lose(&self) {
+    /// Something may be missing: whoever waited before the end of the outage is told so, after what
+    /// has come.
+    fn lose(&self, gap: &Gap) {
         let mut state = self.lock();
-        state.counts.lost += u64::try_from(state.waiting.len()).unwrap_or(u64::MAX);
-        state.waiting.clear();
+        state.n_lost += gap.outage.map_or(0, |outage| outage.n_disconnects.into());
+        let State { waiting, counts, n_lost, .. } = &mut *state;
+        waiting.retain(|_, waiting| {
+            let n_before = waiting.len();
+            waiting.retain(|it| gap.n_dropped == 0 && *n_lost <= it.since);
+            counts.lost += u64::try_from(n_before - waiting.len()).unwrap_or(u64::MAX);
+            !waiting.is_empty()
+        });
     }
 
+    /// The first reason counts.
     fn close(&self, error: Option<Error>) {
         let closed = || Error::new(ErrorKind::Closed, "the inbox is closed");
         let mut state = self.lock();
-        state.closed = Some(error.unwrap_or_else(closed));
+        state.closed.get_or_insert_with(|| error.unwrap_or_else(closed));
         state.waiting.clear();
     }
 

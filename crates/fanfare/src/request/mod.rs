@@ -35,7 +35,7 @@
 //! | error | when | handled? |
 //! |---|---|---|
 //! | [`NoResponders`](ErrorKind::NoResponders) | nobody was subscribed to the channel; told at once | no |
-//! | [`Refused`](ErrorKind::Refused) | a responder answered with an error, which is in the text | as it says |
+//! | [`Refused`](ErrorKind::Refused) | a responder answered with an error, whose first 1,024 bytes are in the text | as it says |
 //! | [`Timeout`](ErrorKind::Timeout) | no answer until the deadline | perhaps |
 //! | [`AnswerLost`](ErrorKind::AnswerLost) | the inbox's connection was lost meanwhile, and with it perhaps the answer | perhaps |
 //! | as of [`Fanfare::publish`](crate::Fanfare::publish) | the request could not be published | [`may_have_been_delivered`](crate::Error::may_have_been_delivered) |

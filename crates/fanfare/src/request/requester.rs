@@ -47,7 +47,7 @@ impl fmt::Display for Target {
 /// [`Fanfare::requester`].
 ///
 /// Cheap to clone; all clones share one inbox, a channel on the connection that subscriptions share,
-/// which is unsubscribed when the last is dropped. What is promised is told in the
+/// which is unsubscribed when the last is dropped, and all [`Answers`] of them. What is promised is told in the
 /// [module's documentation](crate::request).
 ///
 /// # Example: with a deadline of one's own
@@ -113,7 +113,8 @@ impl Requester {
     }
 
     /// Sends an envelope, whose type, metadata and bytes are the program's own, and returns the first
-    /// answer.
+    /// answer. It is recognised by the envelope's id; of several requests with one id that are on their
+    /// way each gets as many of the answers as the others.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -128,7 +129,7 @@ impl Requester {
         let (to, end) = (to.into(), Instant::now() + self.deadline);
         let (mut place, asked) = self.ask(&to, request, end, 1).await?;
         match timeout_at(end, place.next()).await {
-            Ok(answer) => answer.map(Answer),
+            Ok((_, answer)) => answer.map(Answer),
             Err(_) => Err(self.late(&to, asked)),
         }
     }
@@ -192,12 +193,12 @@ impl Requester {
         answers_max: usize,
     ) -> Result<(Place, Asked), Error> {
         let request = wire::request(request, self.inbox.channel());
-        let place = self.inbox.place(request.head().id(), answers_max)?;
         // An answer to an inbox that is away would be lost without a word.
-        if timeout_at(end, self.inbox.ready()).await.is_err() {
+        let place = self.inbox.place(request.head().id(), answers_max);
+        let place = timeout_at(end, place).await.map_err(|_| {
             let message = "the inbox had no connection until the deadline, and nothing was sent";
-            return Err(Error::new(ErrorKind::NotConnected, message));
-        }
+            Error::new(ErrorKind::NotConnected, message)
+        })??;
         let send = self.send(to, &request);
         let receivers = match timeout_at(end, send).await {
             Ok(receivers) => receivers?,

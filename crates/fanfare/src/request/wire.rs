@@ -5,7 +5,7 @@ use fanfare_client::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::Reply;
-use crate::{Head, Sealed, codec::json};
+use crate::{Head, Sealed, codec::json, worker::shortened};
 
 /// What the names of all inboxes begin with.
 pub(super) const INBOX: &str = "fanfare:inbox:";
@@ -47,7 +47,7 @@ pub(super) fn reply(request: &Head, reply: Reply) -> Result<Bytes, Error> {
 
 /// The answer that there is none.
 pub(super) fn refusal(request: &Head, code: &str, message: &str) -> Result<Bytes, Error> {
-    let refusal = Refusal { code: code.to_owned(), message: message.to_owned() };
+    let refusal = Refusal { code: code.to_owned(), message: shortened(message.to_owned()) };
     let body = json::encode(&refusal)?.into();
     Sealed { head: caused_by(request, REPLY_ERROR), body }.to_payload()
 }
@@ -65,6 +65,7 @@ pub(super) fn read(payload: &Bytes) -> Result<(String, Result<Sealed, Error>), E
         return Ok((id, Ok(sealed)));
     }
     let Refusal { code, message } = sealed.open::<Refusal>()?.data;
+    let (code, message) = (shortened(code), shortened(message));
     let text = format!("the responder answered with an error ({code}): {message}");
     Ok((id, Err(Error::new(ErrorKind::Refused, text))))
 }
@@ -91,6 +92,19 @@ mod tests {
         let error = answer.unwrap_err();
         assert_eq!((id.as_str(), error.kind()), (head.id(), ErrorKind::Refused));
         assert!(error.to_string().contains("(failed): no tea"));
+    }
+
+    #[test]
+    fn an_error_is_told_in_a_few_words_whoever_says_it() {
+        let head = Envelope::new(REQUEST, 7).head;
+        let long = "ä".repeat(1_000_000);
+        let answer = refusal(&head, "failed", &long).unwrap();
+        assert!(answer.len() < 10_000, "{}", answer.len());
+        // Of a responder that is not ours.
+        let refusal = Refusal { code: long.clone(), message: long };
+        let sealed = Envelope { head: caused_by(&head, REPLY_ERROR), data: refusal };
+        let (_, answer) = read(&sealed.to_payload().unwrap()).unwrap();
+        assert!(answer.unwrap_err().to_string().len() < 10_000);
     }
 
     #[test]

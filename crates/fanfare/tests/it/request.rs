@@ -30,7 +30,13 @@ on_every_topology!(
     namespaces_do_not_hear_each_other,
     a_responder_answers_what_it_has_begun,
 );
-on_every_broker!(a_server_that_was_away_is_asked_again, the_older_protocol_will_do);
+on_every_broker!(
+    a_server_that_was_away_is_asked_again,
+    answers_outlive_their_requester,
+    requests_with_one_id_have_an_answer_each,
+    a_flood_of_answers_ends_at_the_deadline,
+    the_older_protocol_will_do,
+);
 on_embedded!(a_request_has_an_answer_or_the_handlers_error, answers_of_several_are_gathered);
 
 /// Time enough for everything.
@@ -356,21 +362,119 @@ async fn a_responder_answers_what_it_has_begun(server: Server) -> TestResult {
 
 async fn a_server_that_was_away_is_asked_again(mut server: Server) -> TestResult {
     let (here, there) = (server.connect().await?, server.connect().await?);
-    let responder = there.respond("echo", async |Json(n): Json<u32>| Json(n)).start().await?;
-    let requester = here.requester().await?.deadline(Duration::from_secs(1));
+    let handled: Arc<[AtomicU64; 4]> = Arc::default();
+    let handler = async |State(handled): State<Arc<[AtomicU64; 4]>>, Json(n): Json<usize>| {
+        handled.get(n).ok_or("what?")?.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, &str>(Json(n))
+    };
+    let responder = there.respond_with("echo", handler, handled.clone()).start().await?;
+    let requester = patient(&here).await?;
     assert_eq!(requester.request("echo", &1).await?.json::<u32>()?, 1);
     server.stop();
-    let error = requester.request("echo", &2).await.err().ok_or("it is away")?;
+    let hasty = requester.clone().deadline(Duration::from_secs(1));
+    let error = hasty.request("echo", &2).await.err().ok_or("it is away")?;
     assert!(error.is_retryable(), "{error:?}");
-    server.restart();
-    let answer = loop {
-        match requester.request("echo", &3).await {
-            Ok(answer) => break answer,
-            Err(error) => assert!(error.is_retryable(), "{error:?}"),
+    // Begun while it is away, it is not taken for lost when the inbox comes back.
+    let asking = tokio::spawn({
+        let requester = requester.clone();
+        async move {
+            loop {
+                match requester.request("echo", &3).await {
+                    Ok(answer) => break answer,
+                    Err(error) => {
+                        let is_known = error.is_retryable() && !error.may_have_been_delivered();
+                        assert!(is_known, "{error:?}");
+                    }
+                }
+            }
         }
+    });
+    until("it is asked", || requester.stats().waiting == 0).await?;
+    server.restart();
+    assert_eq!(asking.await?.json::<u32>()?, 3);
+    let handled = handled.each_ref().map(|it| it.load(Ordering::Relaxed));
+    assert_eq!((handled, requester.stats().waiting), ([0, 1, 0, 1], 0));
+    responder.stop().await;
+    Ok(())
+}
+
+/// The inbox was gone with the requester, and its answers waited for until the deadline.
+async fn answers_outlive_their_requester(server: Server) -> TestResult {
+    let (here, there) = (server.connect().await?, server.connect().await?);
+    let gate = Arc::new(Semaphore::new(0));
+    let handler = async |State(gate): State<Arc<Semaphore>>| {
+        gate.acquire().await.map_err(|_| "closed")?.forget();
+        Ok::<_, &str>(())
     };
-    assert_eq!(answer.json::<u32>()?, 3);
-    assert_eq!(requester.stats().waiting, 0);
+    let responder = there.respond_with("slow", handler, gate.clone()).start().await?;
+    let requester = patient(&here).await?;
+    let gather = Gather::new().at_most(1);
+    let mut answers = requester.request_many("slow", &(), gather).await?;
+    let inbox = requester.inbox().to_owned();
+    drop(requester);
+    gate.add_permits(1);
+    answers.next().await.ok_or("there is an answer")??;
+    drop(answers);
+    until("the inbox is gone then", || server.n_subscribers(&inbox) == 0).await?;
+    responder.stop().await;
+    Ok(())
+}
+
+/// The second took the place of the first, which waited until its deadline.
+async fn requests_with_one_id_have_an_answer_each(server: Server) -> TestResult {
+    let (here, there) = (server.connect().await?, server.connect().await?);
+    let gate = Arc::new(Semaphore::new(0));
+    let handler = async |State(gate): State<Arc<Semaphore>>| {
+        gate.acquire().await.map_err(|_| "closed")?.forget();
+        Ok::<_, &str>(())
+    };
+    let responder = there.respond_with("twice", handler, gate.clone()).concurrency(8);
+    let responder = responder.start().await?;
+    let requester = patient(&here).await?;
+    let asking: Vec<_> = (0..3)
+        .map(|_| {
+            let requester = requester.clone();
+            let head = Envelope::new("request", ()).id("the same").head;
+            let sealed = Sealed::new(head, "application/json", "null");
+            tokio::spawn(async move { requester.request_sealed("twice", sealed).await })
+        })
+        .collect();
+    until("all are asked", || requester.stats().waiting == 3).await?;
+    gate.add_permits(3);
+    for asking in asking {
+        asking.await??;
+    }
+    let stats = requester.stats();
+    assert_eq!((stats.answers, stats.unknown, stats.waiting), (3, 0, 0));
+    responder.stop().await;
+    Ok(())
+}
+
+/// As long as there was an answer to take, nobody looked at the clock.
+async fn a_flood_of_answers_ends_at_the_deadline(server: Server) -> TestResult {
+    let (here, there) = (server.connect().await?, server.connect().await?);
+    let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+    let handler = async |State(sender): State<tokio::sync::mpsc::Sender<String>>, call: Call| {
+        let id = call.head().map(|head| head.id().to_owned()).unwrap_or_default();
+        let _ = sender.send(id).await;
+    };
+    let responder = there.respond_with("flood", handler, sender).start().await?;
+    let requester = here.requester().await?.deadline(Duration::from_secs(3));
+    let answers = requester.request_many("flood", &(), Gather::new()).await?;
+    let id = asked.recv().await.ok_or("it was asked")?;
+    let answer = Envelope::new("reply", ()).with("causation_id", id.as_str()).to_payload()?;
+    let flood = tokio::spawn({
+        let inbox = requester.inbox().to_owned();
+        async move {
+            loop {
+                there.publish_batch((0..1_000).map(|_| (&inbox, &answer))).await;
+            }
+        }
+    });
+    let answers = answers.all().await;
+    assert!(1 < answers.len() && answers.iter().all(Result::is_ok), "{}", answers.len());
+    until("they still come", || 1_000 < requester.stats().unknown).await?;
+    flood.abort();
     responder.stop().await;
     Ok(())
 }
