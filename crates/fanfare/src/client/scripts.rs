@@ -96,7 +96,7 @@ impl Client {
         let (client, script) = (self.clone_in_lane(), script.clone());
         Call::new(async move {
             let args = words.args?;
-            let hash = client.hash(&script).await?;
+            let hash = client.script_hash(&script).await?;
             let mut reply = client.answer(named(&args, "EVALSHA", hash)).await;
             if reply.as_ref().is_err_and(|error| error.server_code() == Some("NOSCRIPT")) {
                 reply = client.answer(named(&args, "EVAL", script.text())).await;
@@ -105,7 +105,8 @@ impl Client {
         })
     }
 
-    async fn hash<'a>(&self, script: &'a Script) -> Result<&'a str, Error> {
+    /// Its hash, as the first server that was asked gave it.
+    pub(crate) async fn script_hash<'a>(&self, script: &'a Script) -> Result<&'a str, Error> {
         if let Some(hash) = script.hash.get() {
             return Ok(hash);
         }

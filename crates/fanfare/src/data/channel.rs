@@ -84,8 +84,8 @@ impl ChannelPublisher {
         record: Record,
     ) -> Result<Published, Error> {
         no_key(key, self.desk.destination())?;
-        let (channel, payload) = (self.desk.destination().name().as_bytes(), record.to_json()?);
-        fanfare.publish_by(self.verb(), channel, &payload).await.map(published)
+        let channel = self.desk.destination().name().as_bytes();
+        fanfare.publish_by(self.verb(), channel, record.payload()).await.map(published)
     }
 
     async fn write_many(
@@ -96,8 +96,8 @@ impl ChannelPublisher {
         let mut batch = Batch::new(fanfare, |reply| receivers(reply).map(published));
         for record in records {
             let channel = fanfare.channel(self.desk.destination().name().as_bytes());
-            match channel.and_then(|channel| Ok((channel, record.to_json()?))) {
-                Ok((channel, payload)) => batch.push([self.verb(), &channel, &payload]).await,
+            match channel {
+                Ok(channel) => batch.push([self.verb(), &channel, record.payload()]).await,
                 Err(error) => batch.refuse(error).await,
             }
         }

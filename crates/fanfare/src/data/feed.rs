@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Arrival, Destination, SubscriberOptions, SubscriberStats,
+    Arrival, Destination, Missing, SubscriberOptions, SubscriberStats,
     desk::Home,
     source::{Event, Plan, Source},
     subscriber::{HandlerFn, MissingHook, UndecodableHook},
@@ -43,7 +43,8 @@ pub(super) struct Feed {
 
 /// A task that follows. It ends when this is dropped.
 struct Running {
-    stop: watch::Sender<()>,
+    /// None once it shall stop.
+    stop: Option<watch::Sender<()>>,
     task: JoinHandle<()>,
     fanfare: Fanfare,
 }
@@ -115,13 +116,11 @@ impl Feed {
 
     pub(super) async fn start(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
-        if running.as_ref().is_some_and(|it| !it.task.is_finished()) {
+        if running.as_ref().is_some_and(|it| it.stop.is_some()) && self.is_running() {
             return Ok(());
         }
-        // It ended by itself.
-        if let Some(it) = running.take() {
-            self.home.close(it.fanfare).await;
-        }
+        // It ended by itself, or nobody has waited for its end: there is one at a time.
+        self.ended(&mut running).await;
         let fanfare = self.home.open().await?;
         let resume = self.shared.lock().resume;
         let source = match Source::open(&fanfare, &self.plan, self.is_keys, resume).await {
@@ -138,19 +137,26 @@ impl Feed {
         }
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(follow(self.shared.clone(), source, stopped, self.name.clone()));
-        *running = Some(Running { stop, task, fanfare });
+        *running = Some(Running { stop: Some(stop), task, fanfare });
         Ok(())
     }
 
     pub(super) async fn stop(&self) -> SubscriberStats {
         let mut running = self.running.lock().await;
-        if let Some(Running { stop, task, fanfare }) = running.take() {
-            drop(stop);
-            // It ends by itself, and what may panic in it is caught.
-            let _ = task.await;
-            self.home.close(fanfare).await;
-        }
+        self.ended(&mut running).await;
         self.stats()
+    }
+
+    /// Stops the task if there is one. Whoever drops this future leaves it to the next to wait for it.
+    async fn ended(&self, running: &mut Option<Running>) {
+        if let Some(it) = running {
+            it.stop = None;
+            // It ends by itself, and what may panic in it is caught.
+            let _ = (&mut it.task).await;
+        }
+        if let Some(it) = running.take() {
+            self.home.close(it.fanfare).await;
+        }
     }
 
     pub(super) async fn recv(&self) -> Result<Arrival, Error> {
@@ -217,15 +223,9 @@ async fn follow(
     mut stopped: watch::Receiver<()>,
     name: String,
 ) {
+    let is_stream = source.names().is_none();
     let error = loop {
         // That the other side is dropped is the stop.
-        let event = tokio::select! {
-            biased;
-            _ = stopped.changed() => break None,
-            event = source.next() => event,
-        };
-        let Some(event) = event else { break Some(source.error()) };
-        shared.take(event, source.names().is_none()).await;
         if shared.handler.is_none() {
             tokio::select! {
                 biased;
@@ -233,12 +233,22 @@ async fn follow(
                 () = shared.room() => {}
             }
         }
+        let event = tokio::select! {
+            biased;
+            _ = stopped.changed() => break None,
+            event = source.next() => event,
+        };
+        let Some(event) = event else { break Some(source.error()) };
+        shared.take(event, is_stream).await;
     };
-    let (is_stream, is_handled) = (source.names().is_none(), shared.handler.is_some());
-    if !is_handled {
-        while let Some(event) = source.next_left() {
+    if shared.handler.is_none() {
+        // What has arrived can still be taken, as far as it fits: over many stops, too.
+        while shared.has_room(source.bounds())
+            && let Some(event) = source.next_left()
+        {
             shared.take(event, is_stream).await;
         }
+        shared.leave(source.n_missing());
     }
     shared.end(&source, error.unwrap_or_else(|| not_running(&name)));
 }
@@ -326,14 +336,31 @@ impl Shared {
         loop {
             let mut taken = pin!(self.taken.notified());
             taken.as_mut().enable();
-            {
-                let state = self.lock();
-                if state.queue.len() < AHEAD_MAX && state.n_bytes < AHEAD_BYTES_MAX {
-                    return;
-                }
+            if self.has_room((0, 0)) {
+                return;
             }
             taken.await;
         }
+    }
+
+    /// Whether one more may be decoded, with room for so many and their bytes beside the usual.
+    fn has_room(&self, (n_more, bytes_more): (usize, usize)) -> bool {
+        let state = self.lock();
+        state.queue.len() < AHEAD_MAX.saturating_add(n_more)
+            && state.n_bytes < AHEAD_BYTES_MAX.saturating_add(bytes_more)
+    }
+
+    /// Shows where so many messages are missing that nobody will get.
+    fn leave(&self, n_missing: u64) {
+        if n_missing == 0 {
+            return;
+        }
+        if let Some(Arrival::Missing(Missing::Dropped(n))) = self.lock().queue.back_mut() {
+            *n += n_missing;
+            return;
+        }
+        self.lock().counts.gaps += 1;
+        self.push(Arrival::Missing(Missing::Dropped(n_missing)));
     }
 
     /// Closes the books.

@@ -1,7 +1,8 @@
 //! Publishing records under keys, and telling that they have changed.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
+use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Value, slot};
 use futures_util::future::BoxFuture;
 
@@ -45,9 +46,10 @@ pub enum Announce {
 /// argument it is taken for data and stored.
 ///
 /// # What is written
-/// Value, time to live, version and announcement are written by one script (`EVAL`), so nobody sees
-/// one without the others, and if the announcement can not be made (no right to the channel, the
-/// stream's key holds something else), nothing is written:
+/// Value, time to live, version and announcement are written by one script, so nobody sees one without
+/// the others. If one of them is refused, all are: a server that is full, can not save, or has too few
+/// replicas takes no value and announces nothing; and if the announcement can not be made (no right to
+/// the channel, the stream's key holds something else), nothing is written:
 ///
 /// - the JSON at the key (`SET … [PX ttl]`): any client can `GET` it;
 /// - its version at `{key}:version` (`key:version` if the key has a part in braces), with the same time
@@ -60,7 +62,12 @@ pub enum Announce {
 /// plus one if that is not less. So a later value of a key has a larger version, also if the key was
 /// deleted or expired in between, or a replica that had not got the last values became the master, as
 /// long as the servers' clocks agree. What other clients `SET` at the key has the version of the value
-/// before.
+/// before. What stands where the version should be and is no number below 2<sup>53</sup> is
+/// overwritten.
+///
+/// # What it must be allowed to do
+/// `EVAL`, `EVALSHA`, `SCRIPT LOAD`, and in the script `TIME`, `GET`, `EXISTS`, `APPEND`, `SET`, `DEL`
+/// and `PUBLISH` or `XADD`, with the key, its version and the channel or stream.
 ///
 /// # In a cluster
 /// The key, its version and a stream of announcements are in one slot, or an error says so before
@@ -196,46 +203,79 @@ impl KeyValuePublisher {
         fanfare: &Fanfare,
         records: Vec<Record>,
     ) -> Vec<Result<Published, Error>> {
+        let writes = records.into_iter().map(|record| self.terms.write(fanfare, None, record));
+        let writes: Vec<Result<Write, Error>> = writes.collect();
+        // Without the hash the text will do, and tells what is wrong.
+        let hash = fanfare.client().script_hash(&SCRIPT).await.ok();
+        let run: [&[u8]; 2] = match hash {
+            Some(hash) => [b"EVALSHA", hash.as_bytes()],
+            None => BY_TEXT,
+        };
         let mut batch = Batch::new(fanfare, published);
-        let mut keys = Vec::with_capacity(records.len());
-        for record in records {
-            match self.terms.write(fanfare, None, record) {
-                Ok(write) => {
-                    let args = write.command(fanfare);
-                    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-                    batch.push(args).await;
-                    keys.push(Some(write.key));
-                }
-                Err(error) => {
-                    batch.refuse(error).await;
-                    keys.push(None);
-                }
+        for write in &writes {
+            match write {
+                Ok(write) => write.push_to(&mut batch, run, fanfare).await,
+                Err(error) => batch.refuse(error.clone()).await,
             }
         }
-        let outcomes = batch.finish().await.into_iter().zip(keys);
-        outcomes.map(|(outcome, key)| Ok(Published { key, ..outcome? })).collect()
+        let mut outcomes = batch.finish().await;
+        self.write_unknown(fanfare, &writes, &mut outcomes).await;
+        let outcomes = outcomes.into_iter().zip(writes);
+        outcomes.map(|(it, write)| Ok(Published { key: Some(write?.key), ..it? })).collect()
+    }
+
+    /// Writes what a server refused because it did not know the script, by its text; and what came
+    /// behind it at the same key, so that the last one stays the last.
+    async fn write_unknown(
+        &self,
+        fanfare: &Fanfare,
+        writes: &[Result<Write, Error>],
+        outcomes: &mut [Result<Published, Error>],
+    ) {
+        let mut keys = HashSet::new();
+        let (mut again, mut batch) = (Vec::new(), Batch::new(fanfare, published));
+        for (write, outcome) in writes.iter().zip(outcomes) {
+            let Ok(write) = write else { continue };
+            let is_unknown =
+                outcome.as_ref().is_err_and(|error| error.server_code() == Some("NOSCRIPT"));
+            if is_unknown {
+                keys.insert(&write.key);
+            }
+            if keys.contains(&write.key) {
+                write.push_to(&mut batch, BY_TEXT, fanfare).await;
+                again.push(outcome);
+            }
+        }
+        for (outcome, later) in again.into_iter().zip(batch.finish().await) {
+            *outcome = later;
+        }
     }
 }
 
 publisher!(KeyValuePublisher);
+
+/// How the script is run.
+const BY_TEXT: [&[u8]; 2] = [b"EVAL", include_bytes!("key_value.lua")];
 
 /// What is written for one record.
 struct Write {
     key: String,
     /// Without the namespace.
     keys: Vec<Vec<u8>>,
-    args: Vec<Vec<u8>>,
+    args: Vec<Bytes>,
 }
 
 impl Write {
-    /// The script by its text, with all that it takes.
-    fn command(&self, fanfare: &Fanfare) -> Vec<Vec<u8>> {
+    /// The script, with all that it takes.
+    async fn push_to(&self, batch: &mut Batch<'_, Published>, run: [&[u8]; 2], fanfare: &Fanfare) {
         let names = fanfare.link().options().names();
-        let mut command = vec![b"EVAL".to_vec(), SCRIPT.text().as_bytes().to_vec()];
-        command.push(self.keys.len().to_string().into_bytes());
-        command.extend(self.keys.iter().map(|key| names.full_slice(key).into_owned()));
-        command.extend(self.args.iter().cloned());
-        command
+        let n_keys = self.keys.len().to_string();
+        let keys: Vec<_> = self.keys.iter().map(|key| names.full_slice(key)).collect();
+        let mut command = run.to_vec();
+        command.push(n_keys.as_bytes());
+        command.extend(keys.iter().map(|key| &**key));
+        command.extend(self.args.iter().map(|arg| &**arg));
+        batch.push(command).await;
     }
 }
 
@@ -279,13 +319,13 @@ impl Terms {
             }
         }
         let args = vec![
-            record.to_json()?,
-            self.ttl_ms.clone().into_bytes(),
-            how.as_bytes().to_vec(),
-            to,
-            json::encode(&key)?,
-            maxlen.into_bytes(),
-            key.clone().into_bytes(),
+            record.payload().clone(),
+            self.ttl_ms.clone().into(),
+            how.into(),
+            to.into(),
+            json::encode(&key)?.into(),
+            maxlen.into(),
+            key.clone().into(),
         ];
         Ok(Write { key, keys, args })
     }
@@ -294,8 +334,8 @@ impl Terms {
     fn key(&self, record: &mut Record) -> Result<String, Error> {
         match &self.key_of {
             KeyOf::Member(member) => {
-                let what = if record.has(member) { "is no text" } else { "is missing" };
-                let key = record.text(member).map(str::to_owned).ok_or_else(|| {
+                let key = record.text(member).map(Cow::into_owned).ok_or_else(|| {
+                    let what = if record.has(member) { "is no text" } else { "is missing" };
                     Error::new(
                         ErrorKind::InvalidRecord,
                         format!(
@@ -305,7 +345,7 @@ impl Terms {
                     )
                 })?;
                 if !self.keep_key_member {
-                    record.remove(member);
+                    *record = record.without(member)?;
                 }
                 Ok(key)
             }
@@ -318,31 +358,8 @@ impl Terms {
     }
 }
 
-/// The announcement comes first: if it is refused, nothing is written. Nobody sees anything before
-/// the script has ended.
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = redis.call('TIME')
-local version = now[1] * 1000000 + now[2]
-local last = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
-if version <= last then version = last + 1 end
-version = string.format('%.0f', version)
-local told = false
-if ARGV[3] == 'channel' then
-  told = redis.call('PUBLISH', ARGV[4], '{\"key\":' .. ARGV[5] .. ',\"version\":' .. version .. '}')
-elseif ARGV[3] == 'stream' then
-  told = redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[6], '*', 'key', ARGV[7], 'version', version)
-end
-if ARGV[2] == '' then
-  redis.call('SET', KEYS[1], ARGV[1])
-  redis.call('SET', KEYS[2], version)
-else
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-  redis.call('SET', KEYS[2], version, 'PX', ARGV[2])
-end
-return {version, told}",
-    )
-});
+/// See the file.
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("key_value.lua")));
 
 /// What the script returned.
 fn published(reply: Result<Value, Error>) -> Result<Published, Error> {

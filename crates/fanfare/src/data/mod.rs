@@ -39,6 +39,7 @@
 //! What is made on a [`Fanfare`] uses its connections, and leaves them open. What is opened from a whole
 //! URL has its own, from each start to the next stop.
 
+mod announced;
 mod channel;
 mod desk;
 mod destination;

@@ -268,6 +268,10 @@ pub struct PublisherStats {
     pub is_running: bool,
 }
 
+const TTL_MIN: Duration = Duration::from_millis(1);
+/// Servers refuse an end that they can not count.
+const TTL_MAX: Duration = Duration::from_secs(1_000 * 365 * 24 * 3_600);
+
 /// A program's own way to a record's key.
 type KeyFn = dyn Fn(&Record) -> Result<String, BoxError> + Send + Sync;
 
@@ -321,8 +325,8 @@ impl PublisherOptions {
         self
     }
 
-    /// How long values live, set in the command that writes them, at least 1 ms. Default: for ever.
-    /// For `key:` only.
+    /// How long values live, set in the command that writes them: 1 ms to 1,000 years. Default: for
+    /// ever. For `key:` only.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
@@ -384,8 +388,13 @@ impl PublisherOptions {
             let message = format!("the option `{option}` means nothing for `{destination}`");
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
-        if self.ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
-            let message = "a value must live for at least 1 ms";
+        if let Some(ttl) = self.ttl
+            && !(TTL_MIN..=TTL_MAX).contains(&ttl)
+        {
+            let message = format!(
+                "a value must live for 1 ms to 1,000 years, and not for {ttl:?}; to let it live for \
+                 ever, leave `ttl` out"
+            );
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         Ok(self.name.clone().unwrap_or_else(|| destination.to_string()))

@@ -1,7 +1,7 @@
 //! Where a subscriber's data comes from: a subscription or a tail, and for keys what is read then.
 
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     time::{Duration, SystemTime},
 };
 
@@ -12,8 +12,8 @@ use fanfare_client::{
 };
 use futures_util::FutureExt;
 
-use super::{Missing, Received, Record, Undecodable, stream::FIELD};
-use crate::Fanfare;
+use super::{Missing, Received, Record, Undecodable, announced::Announced, stream::FIELD};
+use crate::{Fanfare, stream::Stream};
 
 /// What to follow.
 #[derive(Clone, Debug)]
@@ -26,28 +26,26 @@ pub(super) enum Plan {
 pub(super) struct Source {
     inner: Inner,
     /// For keys: reads the values that are announced.
-    keys: Option<Keys>,
-    /// Whether the value of an announcement is being read.
-    is_reading: bool,
+    keys: Option<Announced>,
+    /// Announcements whose values are being read.
+    notes: Vec<Raw>,
+    /// What comes next, and the ID of the last entry that is dealt with by it.
+    events: VecDeque<(Option<StreamId>, Event)>,
     /// The ID of the last entry that was dealt with.
     last_id: Option<StreamId>,
+    /// Messages that were dropped, as far as that has been told.
+    n_dropped: u64,
+    /// How many messages or entries its queue has at most, and their bytes.
+    bounds: (usize, usize),
 }
+
+/// How many announcements are read at once.
+const NOTES_MAX: usize = 64;
 
 enum Inner {
     Names(Subscription),
     Stream { tail: Tail, key: Bytes },
 }
-
-/// Reads values, each version once.
-struct Keys {
-    fanfare: Fanfare,
-    /// The last version of each key that was delivered.
-    delivered: HashMap<String, u64>,
-}
-
-/// Of how many keys the version is remembered. Beyond that all are forgotten, and one that was
-/// announced twice may come twice.
-const KEYS_MAX: usize = 65_536;
 
 /// How long to wait before a value that could not be read is asked for again.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -62,18 +60,12 @@ pub(super) enum Event {
 }
 
 /// A payload before it is read.
-struct Raw {
-    source: Bytes,
-    payload: Result<Bytes, Error>,
-    id: Option<StreamId>,
-    received_at: SystemTime,
-}
-
-/// An announcement.
-#[derive(serde::Deserialize)]
-struct Note {
-    key: String,
-    version: u64,
+#[derive(Clone)]
+pub(super) struct Raw {
+    pub(super) source: Bytes,
+    pub(super) payload: Result<Bytes, Error>,
+    pub(super) id: Option<StreamId>,
+    pub(super) received_at: SystemTime,
 }
 
 impl Source {
@@ -84,10 +76,12 @@ impl Source {
         is_keys: bool,
         resume: Option<StreamId>,
     ) -> Result<Self, Error> {
-        let inner = match plan {
+        let mut last_id = resume;
+        let (inner, bounds) = match plan {
             Plan::Names { kind, name, queue } => {
                 let names = [(*kind, Bytes::copy_from_slice(name.as_bytes()))];
-                Inner::Names(fanfare.link().subscribe(names, *queue).await?)
+                let subscription = fanfare.link().subscribe(names, *queue).await?;
+                (Inner::Names(subscription), (queue.messages_max, queue.bytes_max))
             }
             Plan::Stream { key, from, queue } => {
                 let stream = fanfare.stream(key);
@@ -95,60 +89,109 @@ impl Source {
                     Some(queue) => stream.queue(queue.messages_max, queue.bytes_max),
                     None => stream,
                 };
+                if resume.is_none() && *from == Position::New {
+                    // Another start goes on here if nothing comes until then.
+                    last_id = Some(end(&stream).await?);
+                }
+                let bounds = stream.queue;
                 let tail = stream.tail(resume.map_or(*from, Position::After)).await?;
-                Inner::Stream { tail, key: Bytes::copy_from_slice(key.as_bytes()) }
+                (Inner::Stream { tail, key: Bytes::copy_from_slice(key.as_bytes()) }, bounds)
             }
         };
-        let keys = || Keys { fanfare: fanfare.in_same_lane(), delivered: HashMap::new() };
-        Ok(Self { inner, keys: is_keys.then(keys), is_reading: false, last_id: None })
+        let keys = is_keys.then(|| Announced::new(fanfare.in_same_lane()));
+        let (notes, events) = (Vec::new(), VecDeque::new());
+        Ok(Self { inner, keys, notes, events, last_id, n_dropped: 0, bounds })
     }
 
     /// The next, or `None` at the end.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
-            let came = match &mut self.inner {
-                Inner::Names(subscription) => of_message(subscription.next_delivery().await?),
-                Inner::Stream { tail, key } => {
-                    let is_note = self.keys.is_some();
-                    match of_entry(tail.next_delivery().await?, key, is_note) {
-                        Some(came) => came,
-                        None => continue,
+            if let Some((id, event)) = self.events.pop_front() {
+                self.last_id = id.or(self.last_id);
+                return Some(event);
+            }
+            if !self.notes.is_empty() {
+                self.read_notes().await;
+                continue;
+            }
+            let (came, id) = self.inner.next(self.keys.is_some()).await?;
+            self.came(came, id);
+            // What else has arrived is read with it.
+            while (1..NOTES_MAX).contains(&self.notes.len()) && self.events.is_empty() {
+                match self.inner.next(true).now_or_never() {
+                    Some(Some((came, id))) => self.came(came, id),
+                    Some(None) | None => break,
+                }
+            }
+        }
+    }
+
+    fn came(&mut self, came: Came, id: Option<StreamId>) {
+        match (came, &self.keys) {
+            (Err(missing), _) => {
+                for missing in &missing {
+                    if let Missing::Dropped(n) = missing {
+                        self.n_dropped += n;
                     }
                 }
-            };
-            let event = match (came, &mut self.keys) {
-                (Err(missing), _) => Event::Missing(missing),
-                (Ok(raw), None) => raw.decode(),
-                (Ok(raw), Some(keys)) => {
-                    self.is_reading = true;
-                    let event = keys.read(raw).await;
-                    self.is_reading = false;
-                    event
-                }
-            };
-            if let Inner::Stream { tail, .. } = &self.inner {
-                self.last_id = tail.last_id();
+                self.events.push_back((id, Event::Missing(missing)));
             }
-            return Some(event);
+            (Ok(raw), None) => self.events.push_back((id, raw.decode())),
+            (Ok(raw), Some(_)) => self.notes.push(raw),
+        }
+    }
+
+    /// Makes events of the announcements, before those that are there: a gap came behind them.
+    async fn read_notes(&mut self) {
+        let Some(keys) = &mut self.keys else { return };
+        let events = loop {
+            match keys.read(&self.notes).await {
+                Ok(events) => break events,
+                Err(error) => {
+                    tracing::warn!(%error, "values that were announced can not be read for now");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        };
+        for (raw, event) in self.notes.drain(..).zip(events).rev() {
+            self.events.push_front((raw.id, event));
         }
     }
 
     /// The next of what has arrived already, once nobody waits for more. Keys are read no more.
     pub(super) fn next_left(&mut self) -> Option<Event> {
-        match &self.keys {
-            None => self.next().now_or_never().flatten(),
-            Some(_) => None,
+        if self.keys.is_none() || !self.events.is_empty() {
+            return self.next().now_or_never().flatten();
         }
+        None
     }
 
-    /// How many wait in the queue that will not be taken.
+    /// How many wait that will not be taken; a stream keeps them.
     pub(super) fn n_left(&self) -> usize {
+        let n_read = self.events.iter().filter(|(_, it)| !matches!(it, Event::Missing(_))).count();
         match &self.inner {
             Inner::Names(subscription) => {
-                subscription.stats().queued_messages + usize::from(self.is_reading)
+                subscription.stats().queued_messages + self.notes.len() + n_read
             }
             Inner::Stream { .. } => 0,
         }
+    }
+
+    /// The same, with those that were dropped before and of which nobody has been told.
+    pub(super) fn n_missing(&self) -> u64 {
+        let n_dropped = match &self.inner {
+            Inner::Names(subscription) => subscription.stats().dropped,
+            Inner::Stream { .. } => 0,
+        };
+        u64::try_from(self.n_left()).unwrap_or(u64::MAX) + (n_dropped - self.n_dropped)
+    }
+
+    /// How many messages or entries wait at most, and their bytes.
+    pub(super) fn bounds(&self) -> (usize, usize) {
+        self.bounds
     }
 
     /// Whose counts go on while nobody takes.
@@ -181,13 +224,41 @@ impl Source {
     }
 }
 
+impl Inner {
+    /// What comes next, and the ID up to which everything has come then.
+    async fn next(&mut self, is_note: bool) -> Option<(Came, Option<StreamId>)> {
+        match self {
+            Self::Names(subscription) => {
+                Some((of_message(subscription.next_delivery().await?), None))
+            }
+            Self::Stream { tail, key } => loop {
+                if let Some(came) = of_entry(tail.next_delivery().await?, key, is_note) {
+                    return Some((came, tail.last_id()));
+                }
+            },
+        }
+    }
+}
+
+/// The last ID that a stream has given; the smallest of all if there is none.
+async fn end(stream: &Stream) -> Result<StreamId, Error> {
+    let facts = match stream.call(&[b"XINFO", b"STREAM", &stream.key]).await {
+        Err(error) if error.to_string().contains("no such key") => return Ok(StreamId::MIN),
+        facts => facts?,
+    };
+    let facts = facts.into_pairs().unwrap_or_default();
+    let last = facts.into_iter().find(|(name, _)| name.as_str() == Some("last-generated-id"));
+    last.and_then(|(_, id)| id.as_str()?.parse().ok())
+        .ok_or_else(|| Error::new(ErrorKind::Protocol, "XINFO STREAM does not tell the last ID"))
+}
+
 impl Raw {
-    fn decode(self) -> Event {
+    pub(super) fn decode(self) -> Event {
         let Self { source, payload, id, received_at } = self;
         let (payload, error) = match payload {
-            Ok(payload) => match Record::from_json(&payload) {
+            Ok(payload) => match Record::of(payload) {
                 Ok(record) => {
-                    let version = None;
+                    let (payload, version) = (record.payload().clone(), None);
                     return Event::Record(Received {
                         source,
                         payload,
@@ -197,57 +268,11 @@ impl Raw {
                         received_at,
                     });
                 }
-                Err(error) => (payload, error),
+                Err((error, payload)) => (payload, error),
             },
             Err(error) => (Bytes::new(), error),
         };
         Event::Undecodable(Undecodable { source, payload, id, error })
-    }
-}
-
-impl Keys {
-    /// The value that was announced.
-    async fn read(&mut self, raw: Raw) -> Event {
-        let announced = match raw.decode() {
-            Event::Record(announced) => announced,
-            other => return other,
-        };
-        let note: Note = match announced.json() {
-            Ok(note) => note,
-            Err(error) => {
-                let Received { source, payload, id, .. } = announced;
-                return Event::Undecodable(Undecodable { source, payload, id, error });
-            }
-        };
-        if self.delivered.get(&note.key).is_some_and(|delivered| note.version <= *delivered) {
-            return Event::Outdated;
-        }
-        let value = loop {
-            match self.fanfare.data_value(&note.key).await {
-                Ok(value) => break value,
-                Err(error) if error.is_retryable() => tokio::time::sleep(AGAIN).await,
-                Err(error) => {
-                    let code = error.code();
-                    return Event::Missing(vec![Missing::Unread { key: note.key, code }]);
-                }
-            }
-        };
-        let Some(value) = value else {
-            return Event::Outdated;
-        };
-        if self.delivered.len() == KEYS_MAX && !self.delivered.contains_key(&note.key) {
-            self.delivered.clear();
-        }
-        self.delivered.insert(note.key.clone(), value.version.unwrap_or(note.version));
-        let (source, payload) = (Bytes::from(note.key), Ok(value.payload));
-        match (Raw { source, payload, id: announced.id, received_at: announced.received_at })
-            .decode()
-        {
-            Event::Record(received) => {
-                Event::Record(Received { version: value.version, ..received })
-            }
-            other => other,
-        }
     }
 }
 

@@ -90,8 +90,7 @@ impl StreamPublisher {
         record: Record,
     ) -> Result<Published, Error> {
         no_key(key, self.desk.destination())?;
-        let payload = record.to_json()?;
-        self.stream(fanfare).add([(FIELD, payload)]).await.map(published)
+        self.stream(fanfare).add([(FIELD, record.payload())]).await.map(published)
     }
 
     async fn write_many(
@@ -99,23 +98,9 @@ impl StreamPublisher {
         fanfare: &Fanfare,
         records: Vec<Record>,
     ) -> Vec<Result<Published, Error>> {
-        let (mut entries, mut refused) = (Vec::new(), Vec::new());
-        for record in records {
-            match record.to_json() {
-                Ok(payload) => {
-                    entries.push([(FIELD, payload)]);
-                    refused.push(None);
-                }
-                Err(error) => refused.push(Some(error)),
-            }
-        }
-        let mut added = self.stream(fanfare).add_batch(entries).await.into_iter();
-        let no_answer = || Error::new(ErrorKind::Protocol, "an entry was added without an answer");
-        let outcome = |refused: Option<Error>| match refused {
-            Some(error) => Err(error),
-            None => added.next().unwrap_or_else(|| Err(no_answer())).map(published),
-        };
-        refused.into_iter().map(outcome).collect()
+        let entries: Vec<_> = records.iter().map(|it| [(FIELD, it.payload().clone())]).collect();
+        let added = self.stream(fanfare).add_batch(entries).await;
+        added.into_iter().map(|outcome| outcome.map(published)).collect()
     }
 }
 

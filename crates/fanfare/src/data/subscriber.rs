@@ -79,7 +79,7 @@ pub trait DataSubscriber: Send + Sync + fmt::Debug {
     /// handler must not wait for it.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves it stopping.
+    /// Dropping the future leaves it stopping; the next [`start`](Self::start) waits for the end of it.
     fn stop(&self) -> BoxFuture<'_, SubscriberStats>;
 
     /// Whether it is started and has not ended.
@@ -178,7 +178,7 @@ impl Received {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {
-    /// So many arrived and were dropped, because the queue was full.
+    /// So many arrived and were dropped, because the queue was full, or at a stop.
     Dropped(u64),
     /// The connection to a channel was lost: what was published meanwhile is gone.
     Outage(Outage),
@@ -238,8 +238,9 @@ pub struct SubscriberStats {
     /// Announcements of values that were gone again, or had been delivered already in that version or
     /// a newer one.
     pub outdated: u64,
-    /// Messages that had arrived when it was stopped and were not handed to its handler. What a stream
-    /// has is not lost by that: it comes after the next start.
+    /// Messages that had arrived when it was stopped and were not handed to its handler, or did not fit
+    /// beside what had been left by earlier stops (which is a [`Missing::Dropped`] in its place). What
+    /// a stream has is not lost by that: it comes after the next start.
     pub discarded: u64,
     /// How often the subscription was restored after its connection was lost.
     pub reconnects: u64,

@@ -1,7 +1,7 @@
 //! Reading a value together with its version.
 
 use bytes::Bytes;
-use fanfare_client::{Error, ErrorKind, Namespace};
+use fanfare_client::{Error, ErrorKind, Namespace, Value};
 use serde::de::DeserializeOwned;
 
 use super::Record;
@@ -13,8 +13,8 @@ use crate::Fanfare;
 pub struct Versioned {
     /// What is stored.
     pub payload: Bytes,
-    /// Larger than those of all values of this key before. `None` if there is none: somebody else
-    /// wrote the value.
+    /// Larger than those of all values of this key before. `None` if there is none, or none that a
+    /// publisher can have written: somebody else wrote it.
     pub version: Option<u64>,
 }
 
@@ -52,19 +52,32 @@ impl Fanfare {
     /// ```
     pub async fn data_value(&self, key: impl AsRef<[u8]>) -> Result<Option<Versioned>, Error> {
         let names = self.link().options().names();
-        let (key, version) = (key.as_ref(), version_key(names, key.as_ref()));
-        let (key, version) = (names.full_slice(key), names.full_slice(&version));
-        let odd = || Error::new(ErrorKind::Protocol, "the answer to MGET is not two values");
-        let values = self.link().call(&[b"MGET", &key, &version]).await?;
-        let mut values = values.into_array().ok_or_else(odd)?.into_iter();
-        let (Some(value), Some(version)) = (values.next(), values.next()) else {
-            return Err(odd());
-        };
-        let version = version.as_str().and_then(|version| version.parse().ok());
-        let payload = value.into_bytes();
-        Ok(payload.map(|payload| Versioned { payload, version }))
+        let [key, version] = both(names, key.as_ref());
+        read(self.link().call(&[b"MGET", &key, &version]).await)
     }
 }
+
+/// A key and that of its version, as they are on the server.
+pub(super) fn both(names: &Namespace, key: &[u8]) -> [Vec<u8>; 2] {
+    let version = version_key(names, key);
+    [names.full_slice(key).into_owned(), names.full_slice(&version).into_owned()]
+}
+
+/// The answer to an `MGET` of [`both`].
+pub(super) fn read(reply: Result<Value, Error>) -> Result<Option<Versioned>, Error> {
+    let odd = || Error::new(ErrorKind::Protocol, "the answer to MGET is not two values");
+    let mut values = reply?.into_array().ok_or_else(odd)?.into_iter();
+    let (Some(value), Some(version)) = (values.next(), values.next()) else {
+        return Err(odd());
+    };
+    let version = version.as_str().and_then(|version| version.parse().ok());
+    let payload = value.into_bytes();
+    let version = version.filter(|version| *version <= VERSION_MAX);
+    Ok(payload.map(|payload| Versioned { payload, version }))
+}
+
+/// The largest version: scripts count in floating point, which is exact up to here.
+pub(super) const VERSION_MAX: u64 = (1 << 53) - 1;
 
 /// Where the version of a key is, within the namespace. A key becomes a part in braces, as it is on the
 /// server, so that both are in one slot; one that has a closing brace has mostly such a part already.

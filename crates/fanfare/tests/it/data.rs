@@ -11,6 +11,8 @@ use crate::support::Target;
 
 mod channels;
 mod keys;
+mod refusals;
+mod restarts;
 mod streams;
 
 /// After this, what is awaited is not coming.

@@ -101,6 +101,11 @@ impl Target {
         counts.iter().filter_map(count).sum()
     }
 
+    /// Has the servers forget all scripts.
+    pub(crate) fn flush_scripts(&self) {
+        self.say_to_all(&["SCRIPT", "FLUSH"]);
+    }
+
     /// Checks what PUBLISH returned: a cluster's node counts only its own subscribers.
     pub(crate) fn check_receivers(&self, n: u64, expected: u64) {
         match self {

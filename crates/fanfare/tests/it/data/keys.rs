@@ -1,7 +1,7 @@
 //! Keys: a value, its version and its announcement are written together, and read in their order.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +17,7 @@ use fanfare::{
         open_publisher,
     },
 };
+use futures_util::TryStreamExt;
 
 use super::{HOUR, next, url_of_database, within};
 use crate::support::{
@@ -99,20 +100,10 @@ async fn a_record_without_a_key_is_an_error_and_nothing_is_written(server: Targe
     assert!(publisher.publish_at("", &1).await.is_err());
     let stats = publisher.stats();
     assert_eq!((stats.published, stats.failed, stats.last_published_at), (0, 8, None));
-    let (mut n_keys, mut cursor) = (0, "0".to_owned());
-    loop {
-        let page = fanfare.command(["SCAN", &cursor]).await;
-        // A cluster's nodes are asked one by one.
-        let Ok(page) = page else { break };
-        let page = page.into_array().ok_or("no page")?;
-        n_keys += page.get(1).and_then(|it| it.clone().into_array()).unwrap_or_default().len();
-        cursor = page.first().and_then(|it| it.as_str()).unwrap_or("0").to_owned();
-        if cursor == "0" {
-            break;
-        }
-    }
-    assert_eq!(n_keys, 0);
+    let keys = async || fanfare.client().scan().stream().try_collect::<HashSet<_>>().await;
+    assert_eq!(keys().await?, HashSet::new());
     publisher.publish(&record("a", 1)).await?;
+    assert_eq!(keys().await?, HashSet::from(["a".into(), "{a}:version".into()]));
     let note = next_message(&mut announced).await?;
     assert!(note.text()?.starts_with(r#"{"key":"a","version":"#), "{note:?}");
     Ok(())
@@ -134,6 +125,9 @@ async fn time_to_live_comes_with_the_value(server: Target) -> TestResult {
     let options = PublisherOptions::new().ttl(Duration::ZERO);
     let error = fanfare.data_publisher_with("key:x", options).err().ok_or("no time at all")?;
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    // A server would refuse it, after the announcement.
+    let options = PublisherOptions::new().ttl(Duration::MAX);
+    assert!(fanfare.data_publisher_with("key:x", options).is_err());
     Ok(())
 }
 
@@ -213,7 +207,7 @@ async fn changes_are_followed(server: Target) -> TestResult {
         let published = publisher.publish(&record("sensor:1", n)).await?;
         let received = next(&*changes).await?;
         assert_eq!((received.source, received.version), ("sensor:1".into(), published.version));
-        assert_eq!(received.record.text("value"), Some(n.to_string().as_str()));
+        assert_eq!(received.record.text("value").as_deref(), Some(n.to_string().as_str()));
         assert_eq!(received.record.text("__dagserver_key"), None);
     }
     // Nonsense on the channel is nobody's end, nor is a key that holds something else or nothing.
@@ -276,8 +270,12 @@ async fn what_can_not_be_announced_is_not_written(server: Target) -> TestResult 
     let publisher = fanfare.data_publisher_with("key:sensors", options)?;
     let error = publisher.publish_at("{s}:1", &1).await.err().ok_or("it is no stream")?;
     assert!(error.to_string().contains("WRONGTYPE"), "{error}");
-    assert_eq!(fanfare.data_value("{s}:1").await?, None);
-    assert_eq!(publisher.stats().failed, 1);
+    // Nothing was made for it either, and nothing is changed.
+    assert_eq!(fanfare.client().exists(["{s}:1", "{s}:1:version"]).await?, 0);
+    fanfare.client().set("{s}:1", "old").await?;
+    assert!(publisher.publish_at("{s}:1", &1).await.is_err());
+    assert_eq!(fanfare.client().get::<String>("{s}:1").await?.as_deref(), Some("old"));
+    assert_eq!(publisher.stats().failed, 2);
     // In a cluster they must be together.
     let is_cluster = matches!(server, Target::Cluster(_));
     fanfare.client().del(["{s}:changes"]).await?;
