@@ -4,6 +4,7 @@
 mod clock;
 mod delayed;
 mod layers;
+mod payload;
 mod peers;
 mod publish;
 mod report;
@@ -187,6 +188,7 @@ impl Site<'_> {
             Row::Subscribe => runtime.block_on(subscribe::measure(self, contender)),
             Row::Work => runtime.block_on(work::measure(self, contender)),
             Row::Layers => runtime.block_on(layers::measure(self, contender)),
+            Row::Payload(work) => payload::measure(work, self.duration),
             Row::Stalled => runtime.block_on(stalled::measure(self)),
             Row::Delayed => runtime.block_on(delayed::measure(self)),
         };

@@ -74,6 +74,8 @@ ratios of rates. Client and server share the processors, so rates depend on the 
   frameworks do it. Connecting is included.
 * **layers**: the default stack of layers (trace, retry, circuit breaker, time limit) around a handler that looks at the
   length, called directly; no server takes part. The target is what the stack adds.
+* **payload**: the data of an envelope, some 4 KiB of JSON with 80 lines of an order, is compressed at the
+  algorithm's usual level, expanded, or checked against the schema of its type; no server takes part.
 * **handlers hang**: what a worker of a concurrency of 100 holds of 20,000 entries while no handler
   ends.
 * **delayed tasks**: 100,000 tasks of a queue whose times are spread over 20 s, 5,000 each second, while 1,000
@@ -120,9 +122,12 @@ impl Cells {
         let measured = |n: u64| match line.row {
             Row::Delayed => format!("{:.1} ms late", n as f64 / 1e3),
             Row::Stalled => format!("{n} held"),
-            Row::Publish { .. } | Row::PublishBatch | Row::Subscribe | Row::Work | Row::Layers => {
-                n.to_string()
-            }
+            Row::Publish { .. }
+            | Row::PublishBatch
+            | Row::Subscribe
+            | Row::Work
+            | Row::Layers
+            | Row::Payload(_) => n.to_string(),
         };
         let (rate, cpu, target) = match line.worst.zip(line.row.most()) {
             Some((worst, most)) => {

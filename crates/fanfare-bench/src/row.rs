@@ -1,6 +1,9 @@
 //! What is measured, who takes part, and what came of it.
 
+use fanfare::Algorithm;
 use serde::Serialize;
+
+use crate::payload::Work;
 
 /// One thing that a program does with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(crate) enum Row {
     Delayed,
     /// The default stack of layers around a handler. No server takes part.
     Layers,
+    /// What is done with the data of a message. No server takes part.
+    Payload(Work),
 }
 
 /// Who does it.
@@ -48,7 +53,7 @@ pub(crate) const LAYERS_US_MAX: f64 = 1.5;
 pub(crate) const PAYLOAD: [u8; 64] = [b'x'; 64];
 
 impl Row {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Publish { n_tasks: 1 },
         Self::Publish { n_tasks: 50 },
         Self::PublishBatch,
@@ -57,6 +62,13 @@ impl Row {
         Self::Stalled,
         Self::Delayed,
         Self::Layers,
+        Self::Payload(Work::Compress(Algorithm::Zstd)),
+        Self::Payload(Work::Expand(Algorithm::Zstd)),
+        Self::Payload(Work::Compress(Algorithm::Lz4)),
+        Self::Payload(Work::Expand(Algorithm::Lz4)),
+        Self::Payload(Work::Compress(Algorithm::Gzip)),
+        Self::Payload(Work::Expand(Algorithm::Gzip)),
+        Self::Payload(Work::Check),
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -69,6 +81,13 @@ impl Row {
             Self::Stalled => "work, handlers hang",
             Self::Delayed => "queue, delayed tasks",
             Self::Layers => "layers",
+            Self::Payload(Work::Compress(Algorithm::Zstd)) => "payload, compress zstd",
+            Self::Payload(Work::Expand(Algorithm::Zstd)) => "payload, expand zstd",
+            Self::Payload(Work::Compress(Algorithm::Lz4)) => "payload, compress lz4",
+            Self::Payload(Work::Expand(Algorithm::Lz4)) => "payload, expand lz4",
+            Self::Payload(Work::Compress(_)) => "payload, compress gzip",
+            Self::Payload(Work::Expand(_)) => "payload, expand gzip",
+            Self::Payload(Work::Check) => "payload, check schema",
         }
     }
 
@@ -77,7 +96,7 @@ impl Row {
             Self::Publish { .. } | Self::Subscribe => &[Contender::Fanfare, Contender::RedisRs],
             Self::PublishBatch => &[Contender::Fanfare, Contender::RedisRs, Contender::RedisPy],
             Self::Work => &[Contender::Fanfare, Contender::Loop, Contender::OneByOne],
-            Self::Stalled | Self::Delayed => &[Contender::Fanfare],
+            Self::Stalled | Self::Delayed | Self::Payload(_) => &[Contender::Fanfare],
             Self::Layers => &[Contender::Fanfare, Contender::Bare],
         }
     }
@@ -104,7 +123,8 @@ impl Row {
             | Self::PublishBatch
             | Self::Subscribe
             | Self::Work
-            | Self::Layers => None,
+            | Self::Layers
+            | Self::Payload(_) => None,
         }
     }
 

@@ -71,6 +71,7 @@
 //! - `msgpack`, `cbor`: these forms of payloads.
 //! - `zstd`, `lz4`, `gzip`: these ways of [`Compression`].
 //! - `metrics`: a [`Monitor`] sets gauges of the `metrics` crate.
+//! - `schema`: JSON Schemas of messages, and AsyncAPI documents (module `schema`).
 //! - `tls` (default): `rediss://`.
 #![cfg_attr(
     feature = "testing",
@@ -101,6 +102,8 @@ pub mod layers;
 mod pubsub;
 pub mod queue;
 pub mod request;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod spool;
 pub mod stream;
 #[cfg(feature = "testing")]

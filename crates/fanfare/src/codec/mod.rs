@@ -42,7 +42,7 @@ macro_rules! serde_form {
         }
 
         impl<T: serde::de::DeserializeOwned> $name<T> {
-            fn read(
+            pub(crate) fn read(
                 bytes: &[u8],
                 of: impl std::fmt::Display,
             ) -> Result<Self, fanfare_client::Error> {

@@ -29,6 +29,8 @@ pub(super) struct Source {
     keys: Option<Announced>,
     /// Announcements whose values are being read.
     notes: Vec<Raw>,
+    /// How many of them are read at once.
+    notes_max: usize,
     /// What comes next, and the ID of the last entry that is dealt with by it.
     events: VecDeque<(Option<StreamId>, Event)>,
     /// The ID of the last entry that was dealt with.
@@ -39,8 +41,10 @@ pub(super) struct Source {
     bounds: (usize, usize),
 }
 
-/// How many announcements are read at once.
+/// How many announced values are read at once: so many, and no more than take so many bytes if each is as
+/// large as the largest of the last ones.
 const NOTES_MAX: usize = 64;
+const VALUES_BYTES_MAX: usize = 1 << 20;
 
 enum Inner {
     Names(Subscription),
@@ -100,7 +104,8 @@ impl Source {
         };
         let keys = is_keys.then(|| Announced::new(fanfare.in_same_lane()));
         let (notes, events) = (Vec::new(), VecDeque::new());
-        Ok(Self { inner, keys, notes, events, last_id, n_dropped: 0, bounds })
+        let (notes_max, n_dropped) = (NOTES_MAX, 0);
+        Ok(Self { inner, keys, notes, notes_max, events, last_id, n_dropped, bounds })
     }
 
     /// The next, or `None` at the end.
@@ -120,7 +125,7 @@ impl Source {
             let (came, id) = self.inner.next(self.keys.is_some()).await?;
             self.came(came, id);
             // What else has arrived is read with it.
-            while (1..NOTES_MAX).contains(&self.notes.len()) && self.events.is_empty() {
+            while (1..self.notes_max).contains(&self.notes.len()) && self.events.is_empty() {
                 match self.inner.next(true).now_or_never() {
                     Some(Some((came, id))) => self.came(came, id),
                     Some(None) | None => break,
@@ -156,6 +161,13 @@ impl Source {
                 }
             }
         };
+        let lens = events.iter().map(|event| match event {
+            Event::Record(received) => received.payload.len(),
+            Event::Undecodable(bad) => bad.payload.len(),
+            Event::Missing(_) | Event::Outdated => 0,
+        });
+        let largest = lens.max().unwrap_or(0).max(1);
+        self.notes_max = (VALUES_BYTES_MAX / largest).clamp(1, NOTES_MAX);
         for (raw, event) in self.notes.drain(..).zip(events).rev() {
             self.events.push_front((raw.id, event));
         }

@@ -1,6 +1,5 @@
 //! Publishing records to a stream.
 
-use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind};
 use futures_util::future::BoxFuture;
 
@@ -76,11 +75,8 @@ impl StreamPublisher {
     }
 
     fn stream(&self, fanfare: &Fanfare) -> Stream {
-        let names = fanfare.link().options().names();
-        let key = Bytes::copy_from_slice(self.desk.destination().name().as_bytes());
-        let key = names.full(key);
-        let queue = (1, 1);
-        Stream { fanfare: fanfare.in_same_lane(), key, keep: self.keep, queue }
+        let stream = fanfare.stream(self.desk.destination().name());
+        Stream { fanfare: fanfare.in_same_lane(), keep: self.keep, ..stream }
     }
 
     async fn write(

@@ -71,7 +71,8 @@ pub struct StreamSubscriber {
 
 /// Follows what [`KeyValuePublisher`](super::KeyValuePublisher)s announce, and reads the values.
 ///
-/// A record is the newest value of its key when it is read, with its
+/// Values that are announced one behind the other are read together, up to 64 of them, or as many as take 1 MiB if
+/// they are as large as the last ones. A record is the newest value of its key when it is read, with its
 /// [`version`](super::Received::version): values that are overwritten sooner are passed over, and each
 /// version comes at most once (of the last 65,536 keys). A value that is gone when it is read, or was
 /// delivered already, counts as [`outdated`](super::SubscriberStats::outdated).

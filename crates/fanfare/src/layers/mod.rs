@@ -20,6 +20,7 @@ mod asked;
 mod breaker;
 mod classify;
 mod dead_letter;
+mod decompress;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod from_fn;
@@ -33,6 +34,8 @@ mod shared;
 mod stack;
 mod timeout;
 mod trace;
+#[cfg(feature = "schema")]
+mod validate;
 
 use std::time::Duration;
 
@@ -42,6 +45,7 @@ pub use breaker::{
 };
 pub use classify::{Class, Refused, RefusedReason, RetryAfter, classify};
 pub use dead_letter::{DeadLetter, DeadLetterStats, DeadMessage};
+pub use decompress::{Decompress, DecompressStats};
 pub use from_fn::{FromFn, Next, from_fn};
 pub use idempotency::{Fence, Idempotency, IdempotencyStats, Overtaken, WhenInFlight, WithoutId};
 pub use layered::{CallService, Layered};
@@ -54,6 +58,8 @@ pub use stack::Stack;
 pub use timeout::{TimedOut, Timeout};
 pub use tower_layer::Layer;
 pub use trace::{Trace, TraceParent};
+#[cfg(feature = "schema")]
+pub use validate::{Validate, ValidateStats};
 
 use crate::Call;
 

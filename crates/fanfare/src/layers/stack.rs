@@ -6,9 +6,11 @@ use tower_layer::Layer;
 
 #[cfg(feature = "metrics")]
 use super::Metrics;
+#[cfg(feature = "schema")]
+use super::Validate;
 use super::{
-    CallService, CircuitBreaker, ConcurrencyLimit, DeadLetter, Idempotency, Layered, RateLimit,
-    Retry, SharedConcurrencyLimit, SharedRateLimit, Timeout, Trace,
+    CallService, CircuitBreaker, ConcurrencyLimit, DeadLetter, Decompress, Idempotency, Layered,
+    RateLimit, Retry, SharedConcurrencyLimit, SharedRateLimit, Timeout, Trace,
     layered::{Around, erased},
 };
 use crate::{Call, HandlerService, handle::endpoint_of_service};
@@ -20,12 +22,14 @@ use crate::{Call, HandlerService, handle::endpoint_of_service};
 /// | 1 | [`Metrics`](super) | it counts what became of the call in the end | with the feature `metrics` |
 /// | 2 | [`Trace`] | all that follows happens within its span | yes |
 /// | 3 | [`DeadLetter`] | it gets what has failed for good: outside of the retries, which would see no error otherwise | no |
-/// | 4 | [`Idempotency`] | a duplicate costs nothing further inside; one claim for all attempts | no |
-/// | 5 | [`SharedRateLimit`], [`RateLimit`] | a call waits before it takes a place | no |
-/// | 6 | [`SharedConcurrencyLimit`], [`ConcurrencyLimit`] | one place for all attempts | no |
-/// | 7 | [`Retry`] | each attempt is judged by the breaker, and limited in time | yes: 3 attempts |
-/// | 8 | [`CircuitBreaker`] | it sees each attempt, and those that took too long | yes |
-/// | 9 | [`Timeout`] | the time of one attempt | yes: 30 s |
+/// | 4 | [`Decompress`] | once for all attempts; what is kept as a dead letter is what came | no |
+/// | 5 | [`Validate`](super) | it sees the data as it is, and claims nothing for what is refused | no; feature `schema` |
+/// | 6 | [`Idempotency`] | a duplicate costs nothing further inside; one claim for all attempts | no |
+/// | 7 | [`SharedRateLimit`], [`RateLimit`] | a call waits before it takes a place | no |
+/// | 8 | [`SharedConcurrencyLimit`], [`ConcurrencyLimit`] | one place for all attempts | no |
+/// | 9 | [`Retry`] | each attempt is judged by the breaker, and limited in time | yes: 3 attempts |
+/// | 10 | [`CircuitBreaker`] | it sees each attempt, and those that took too long | yes |
+/// | 11 | [`Timeout`] | the time of one attempt | yes: 30 s |
 ///
 /// Another order is possible: each of them is a layer by itself, for `tower::ServiceBuilder`, or for
 /// calling [`Layer::layer`] again and again, the innermost first. Mind then that `DeadLetter` *inside*
@@ -65,6 +69,9 @@ pub struct Stack {
     metrics: Option<Metrics>,
     trace: Option<Trace>,
     dead_letter: Option<DeadLetter>,
+    decompress: Option<Decompress>,
+    #[cfg(feature = "schema")]
+    validate: Option<Validate>,
     idempotency: Option<Idempotency>,
     shared_rate: Option<SharedRateLimit>,
     rate: Option<RateLimit>,
@@ -97,6 +104,9 @@ impl Stack {
             metrics: None,
             trace: None,
             dead_letter: None,
+            decompress: None,
+            #[cfg(feature = "schema")]
+            validate: None,
             idempotency: None,
             shared_rate: None,
             rate: None,
@@ -125,6 +135,19 @@ impl Stack {
     #[must_use]
     pub fn dead_letter(self, dead_letter: impl Into<Option<DeadLetter>>) -> Self {
         Self { dead_letter: dead_letter.into(), ..self }
+    }
+
+    /// Expands what is compressed.
+    #[must_use]
+    pub fn decompress(self, decompress: impl Into<Option<Decompress>>) -> Self {
+        Self { decompress: decompress.into(), ..self }
+    }
+
+    /// Refuses what does not fit.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn validate(self, validate: impl Into<Option<Validate>>) -> Self {
+        Self { validate: validate.into(), ..self }
     }
 
     /// One effect for each message.
@@ -190,6 +213,9 @@ impl<S: CallService> Layer<S> for Stack {
         let service = around(&self.rate, service);
         let service = around(&self.shared_rate, service);
         let service = around(&self.idempotency, service);
+        #[cfg(feature = "schema")]
+        let service = around(&self.validate, service);
+        let service = around(&self.decompress, service);
         let service = around(&self.dead_letter, service);
         let service = around(&self.trace, service);
         #[cfg(feature = "metrics")]

@@ -1,6 +1,10 @@
 //! Publishing values of one type to a channel: one by one, or many at once.
 
-use std::{borrow::Borrow, fmt, marker::PhantomData};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    marker::PhantomData,
+};
 
 use bytes::Bytes;
 use fanfare_client::Error;
@@ -48,6 +52,8 @@ pub struct Publisher<C> {
     pub(super) channel: Bytes,
     is_sharded: bool,
     chunks: Chunks,
+    #[cfg(feature = "schema")]
+    contract: Option<crate::schema::Contract>,
     codec: PhantomData<fn() -> C>,
 }
 
@@ -70,6 +76,8 @@ impl Fanfare {
             channel: Bytes::copy_from_slice(channel.as_ref()),
             is_sharded: false,
             chunks: Chunks::default(),
+            #[cfg(feature = "schema")]
+            contract: None,
             codec: PhantomData,
         }
     }
@@ -87,6 +95,23 @@ impl<C: Codec> Publisher<C> {
     pub fn chunks(self, messages_max: usize, bytes_max: usize) -> Self {
         let chunks = Chunks { commands_max: messages_max.max(1), bytes_max };
         Self { chunks, ..self }
+    }
+
+    /// Refuses to publish what does not fit, as [`ErrorKind::InvalidRecord`](crate::ErrorKind::InvalidRecord) with the
+    /// place and the rule; nothing is sent then. Also when it [lingers](Self::linger).
+    #[cfg(feature = "schema")]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { contract: Some(contract.into()), ..self }
+    }
+
+    /// What of a value is sent, if it may be.
+    pub(super) fn payload<'a>(&self, value: &'a C::Value) -> Result<Cow<'a, [u8]>, Error> {
+        let payload = C::encode(value)?;
+        #[cfg(feature = "schema")]
+        if let Some(contract) = &self.contract {
+            contract.check_payload(C::CONTENT_TYPE, &payload)?;
+        }
+        Ok(payload)
     }
 
     /// Publishes a value and returns how many subscriptions the server handed it to; in a cluster
@@ -113,7 +138,7 @@ impl<C: Codec> Publisher<C> {
         channel: impl AsRef<[u8]>,
         value: impl Borrow<C::Value>,
     ) -> Result<u64, Error> {
-        let payload = C::encode(value.borrow())?;
+        let payload = self.payload(value.borrow())?;
         self.fanfare.publish_by(self.verb(), channel.as_ref(), &payload).await
     }
 
@@ -141,7 +166,7 @@ impl<C: Codec> Publisher<C> {
         let mut batch = Batch::new(&self.fanfare, receivers).chunks(self.chunks);
         for (channel, value) in messages {
             let named = self.fanfare.channel(channel.as_ref());
-            match named.and_then(|channel| Ok((channel, C::encode(value.borrow())?))) {
+            match named.and_then(|channel| Ok((channel, self.payload(value.borrow())?))) {
                 Ok((channel, payload)) => batch.push([self.verb(), &channel, &payload]).await,
                 Err(error) => batch.refuse(error).await,
             }
@@ -162,6 +187,22 @@ impl<C: Codec> Publisher<C> {
     }
 }
 
+/// What a document of the program tells of it.
+#[cfg(feature = "schema")]
+impl<C> Publisher<C> {
+    pub(crate) fn channel(&self) -> &[u8] {
+        &self.channel
+    }
+
+    pub(crate) fn is_sharded(&self) -> bool {
+        self.is_sharded
+    }
+
+    pub(crate) fn checks(&self) -> Option<&crate::schema::Contract> {
+        self.contract.as_ref()
+    }
+}
+
 impl<C> Clone for Publisher<C> {
     fn clone(&self) -> Self {
         Self {
@@ -169,6 +210,8 @@ impl<C> Clone for Publisher<C> {
             channel: self.channel.clone(),
             is_sharded: self.is_sharded,
             chunks: self.chunks,
+            #[cfg(feature = "schema")]
+            contract: self.contract.clone(),
             codec: PhantomData,
         }
     }

@@ -234,8 +234,10 @@ impl Stream {
         let options = AddOptions::default();
         let mut batch = Batch::new(&self.fanfare, |reply| reply.and_then(id));
         for fields in entries {
-            let args = self.add_args(&options, fields);
-            batch.push(args.iter().map(Vec::as_slice)).await;
+            match self.add_args(&options, fields) {
+                Ok(args) => batch.push(args.iter().map(Vec::as_slice)).await,
+                Err(error) => batch.refuse(error).await,
+            }
         }
         batch.finish().await
     }
@@ -249,7 +251,7 @@ impl Stream {
         F: AsRef<[u8]>,
         V: AsRef<[u8]>,
     {
-        let args = self.add_args(options, fields);
+        let args = self.add_args(options, fields)?;
         let mut pipeline = Pipeline::new();
         pipeline.push(args.iter().map(Vec::as_slice));
         self.fanfare.link().send(pipeline).await?.one().await
@@ -259,7 +261,7 @@ impl Stream {
         &self,
         options: &AddOptions,
         fields: impl IntoIterator<Item = (F, V)>,
-    ) -> Vec<Vec<u8>>
+    ) -> Result<Vec<Vec<u8>>, Error>
     where
         F: AsRef<[u8]>,
         V: AsRef<[u8]>,
@@ -276,11 +278,16 @@ impl Stream {
             NewId::Ms(ms) => format!("{ms}-*").into_bytes(),
             NewId::Exact(id) => id.to_string().into_bytes(),
         });
-        for (field, value) in fields {
-            args.push(field.as_ref().to_vec());
-            args.push(value.as_ref().to_vec());
+        let words = fields
+            .into_iter()
+            .flat_map(|(field, value)| [field.as_ref().to_vec(), value.as_ref().to_vec()]);
+        let words: Vec<Vec<u8>> = words.collect();
+        #[cfg(feature = "schema")]
+        if let Some(contract) = &self.contract {
+            contract.check_fields(&words)?;
         }
-        args
+        args.extend(words);
+        Ok(args)
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Stream {
     pub(crate) key: Bytes,
     pub(crate) keep: Option<Trim>,
     pub(crate) queue: (usize, usize),
+    #[cfg(feature = "schema")]
+    pub(crate) contract: Option<crate::schema::Contract>,
 }
 
 impl Fanfare {
@@ -41,7 +43,14 @@ impl Fanfare {
     /// ```
     pub fn stream(&self, key: impl AsRef<[u8]>) -> Stream {
         let key = self.link().options().names().full(Bytes::copy_from_slice(key.as_ref()));
-        Stream { fanfare: self.clone(), key, keep: None, queue: (16_384, 16 * 1024 * 1024) }
+        Stream {
+            fanfare: self.clone(),
+            key,
+            keep: None,
+            queue: (16_384, 16 * 1024 * 1024),
+            #[cfg(feature = "schema")]
+            contract: None,
+        }
     }
 }
 
@@ -67,6 +76,15 @@ impl Stream {
     #[must_use]
     pub fn queue(mut self, entries_max: usize, bytes_max: usize) -> Self {
         self.queue = (entries_max, bytes_max);
+        self
+    }
+
+    /// Refuses to add what does not fit, as [`ErrorKind::InvalidRecord`] with the place and the rule; nothing is sent
+    /// then. An entry is an [`Envelope`](crate::Envelope), or has one field, whose value is the data.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.contract = Some(contract.into());
         self
     }
 

@@ -39,6 +39,8 @@ mod queues;
 mod recovery;
 mod request;
 mod router;
+#[cfg(feature = "schema")]
+mod schemas;
 mod sentinel;
 mod spool;
 mod stall;

@@ -163,7 +163,7 @@ impl<C: Codec> Lingering<C> {
         channel: impl AsRef<[u8]>,
         value: impl std::borrow::Borrow<C::Value>,
     ) -> Result<Receipt, Error> {
-        let payload = C::encode(value.borrow())?;
+        let payload = self.publisher.payload(value.borrow())?;
         let channel = self.publisher.fanfare.channel(channel.as_ref())?;
         let limit = self.publisher.fanfare.link().options().timeout();
         let gatherer = &self.handle.0;

@@ -280,6 +280,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 }
 
+#[cfg(feature = "schema")]
+impl<S> Router<S> {
+    /// What it is called for, in the order in which it was described.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (Kind, &Bytes)> {
+        self.plans.iter().map(|plan| (plan.kind, &plan.name))
+    }
+}
+
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.plans.iter().map(|plan| (plan.kind, &plan.name)).collect();
