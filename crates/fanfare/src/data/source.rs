@@ -156,7 +156,7 @@ impl Source {
             match keys.read(&self.notes).await {
                 Ok(events) => break events,
                 Err(error) => {
-                    tracing::warn!(%error, "values that were announced can not be read for now");
+                    tracing::warn!(%error, "announced values can not be read yet, and are asked for again");
                     tokio::time::sleep(AGAIN).await;
                 }
             }
