@@ -198,7 +198,7 @@ impl Source {
             Inner::Names(subscription) => subscription.stats().dropped,
             Inner::Stream { .. } => 0,
         };
-        u64::try_from(self.n_left()).unwrap_or(u64::MAX) + (n_dropped - self.n_dropped)
+        u64::try_from(self.n_left()).unwrap_or(u64::MAX) + n_dropped.saturating_sub(self.n_dropped)
     }
 
     /// How many messages or entries wait at most, and their bytes.
@@ -244,8 +244,12 @@ impl Inner {
                 Some((of_message(subscription.next_delivery().await?), None))
             }
             Self::Stream { tail, key } => loop {
-                if let Some(came) = of_entry(tail.next_delivery().await?, key, is_note) {
-                    return Some((came, tail.last_id()));
+                let delivery = tail.next_delivery().await?;
+                // Of another stream everything is still to come.
+                let is_other = matches!(delivery, TailDelivery::Reset);
+                let id = if is_other { Some(StreamId::MIN) } else { tail.last_id() };
+                if let Some(came) = of_entry(delivery, key, is_note) {
+                    return Some((came, id));
                 }
             },
         }
