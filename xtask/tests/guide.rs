@@ -53,6 +53,16 @@ fn guide_operate() {
     run_document("docs/guide/operate.md");
 }
 
+#[test]
+fn guide_monitor() {
+    run_document("docs/guide/monitor.md");
+}
+
+#[test]
+fn guide_doctor() {
+    run_document("docs/guide/doctor.md");
+}
+
 fn run_document(path: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = fs::read_to_string(root.join(path)).expect("the document is there");

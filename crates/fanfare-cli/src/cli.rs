@@ -9,8 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CODES, Exit};
 use crate::{
-    bench, completions, config, demo, dlq, explain, group, man, output, ping, publish, serve,
-    stream, subscribe,
+    bench, check, completions, config, demo, dlq, doctor, explain, group, man, output, ping,
+    publish, serve, stream, subscribe, top,
 };
 
 const EXAMPLES: &str = "\
@@ -23,6 +23,8 @@ Examples:
   fanfare group work orders billing --exec ./bill.sh
                                             run a program for each entry, with retries
   fanfare dlq ls orders billing             what could not be handled
+  fanfare top                               watch a broker: nodes, channels, streams, groups
+  fanfare doctor                            what is wrong with a broker, and what mends it
   fanfare bench pubsub --subscribers 100    measure
 
 The server is FANFARE_URL or --url; without them redis://127.0.0.1:6379.
@@ -52,6 +54,9 @@ enum Command {
     Group(group::Group),
     Dlq(dlq::Dlq),
     Ping(ping::Ping),
+    Top(top::Top),
+    Check(check::Check),
+    Doctor(doctor::Doctor),
     Bench(bench::Bench),
     Config(config::Reference),
     Explain(explain::Explain),
@@ -71,6 +76,9 @@ impl Cli {
             Command::Group(it) => it.run(),
             Command::Dlq(it) => it.run(),
             Command::Ping(it) => it.run(),
+            Command::Top(it) => it.run(),
+            Command::Check(it) => it.run(),
+            Command::Doctor(it) => it.run(),
             Command::Bench(it) => it.run(),
             Command::Config(it) => it.run(),
             Command::Explain(it) => it.run(),

@@ -13,6 +13,12 @@ pub(crate) enum Exit {
     Usage,
     /// Ctrl-C ended it.
     Interrupted,
+    /// Of `check` and `doctor`: something is not well.
+    Warning,
+    /// Of `check` and `doctor`: something is bad.
+    Critical,
+    /// Of `check` and `doctor`: nobody can tell.
+    Unknown,
 }
 
 /// For `fanfare --help` and the man page.
@@ -21,7 +27,8 @@ Exit codes:
   0    done
   1    failed; standard error says why, and what to do
   2    the command line can not be understood
-  130  interrupted by Ctrl-C";
+  130  interrupted by Ctrl-C
+`check` and `doctor` have codes of their own, as monitoring systems expect them: see their help.";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -30,6 +37,9 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Interrupted => 130,
+            Exit::Warning => 1,
+            Exit::Critical => 2,
+            Exit::Unknown => 3,
         })
     }
 }

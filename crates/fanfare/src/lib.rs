@@ -55,6 +55,8 @@
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
+//! - [`BrokerMonitor`](monitor::BrokerMonitor) looks at a broker and raises alerts; [`doctor`] finds what
+//!   is wrong with one, and says which command mends it.
 //! - [`Error`] has a kind, a stable code, and says whether a retry can help and whether the
 //!   request may have taken effect.
 //!
@@ -73,6 +75,7 @@
 //! - `metrics`: a [`Monitor`] sets gauges of the `metrics` crate.
 //! - `schema`: JSON Schemas of messages, and AsyncAPI documents (module `schema`).
 //! - `tls` (default): `rediss://`.
+//! - `webhook`: alerts of a [`BrokerMonitor`](monitor::BrokerMonitor) to a URL.
 #![cfg_attr(
     feature = "testing",
     doc = "- `testing`: [`testing`], for the tests of programs that use this crate."
@@ -92,6 +95,7 @@ pub mod client;
 mod codec;
 mod config;
 pub mod data;
+pub mod doctor;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod envelope;
@@ -99,6 +103,7 @@ mod fanfare;
 mod handle;
 mod health;
 pub mod layers;
+pub mod monitor;
 mod pubsub;
 pub mod queue;
 pub mod request;

@@ -10,3 +10,4 @@ mod streams;
 mod support;
 mod topologies;
 mod usage;
+mod watching;

@@ -57,6 +57,30 @@ fn check(url: &str, mut client: RawClient) {
     let shown = succeed(&["group", "show", "orders", "billing", "--json", "-u", url]);
     assert!(shown.contains(r#""last_delivered":"2-0""#), "{shown}");
     check_dead_letters(url);
+    check_watching(url);
+}
+
+fn check_watching(url: &str) {
+    let quick = ["--over", "0.05"];
+    let told =
+        succeed(&[&["check", url, "--only-given", "--crit", "unreachable=0"], &quick[..]].concat());
+    assert!(told.starts_with("OK: ") && told.contains(" stream"), "{told}");
+    let seen = succeed(&["top", url, "--once", "--json", "-i", "0.05"]);
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    let list = |of: &Value, name: &str| -> Vec<Value> {
+        of.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let is_named = |it: &Value, name: &str| it.get("name").is_some_and(|it| it == name);
+    assert!(list(&seen, "streams").iter().any(|it| is_named(it, "orders")), "{seen}");
+    let nodes = list(&seen, "nodes");
+    let counts_clients = |it: &Value| it.get("clients").is_some_and(Value::is_u64);
+    assert!(!nodes.is_empty() && nodes.iter().all(counts_clients), "{seen}");
+    let output = run(&["doctor", url, "--no-host", "--json"]);
+    let found: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{found}");
+    assert_eq!(list(&found, "nodes").len(), nodes.len());
+    let unlimited = list(&found, "findings").into_iter().filter(|it| is_named(it, "no-maxmemory"));
+    assert_eq!(unlimited.count(), nodes.len());
 }
 
 fn check_pubsub(url: &str) {
@@ -98,6 +122,8 @@ fn all_commands_start_with_an_embedded_broker() {
     assert_eq!(with(&["group", "ls", "orders"]), "");
     assert_eq!(with(&["dlq", "ls", "orders", "billing"]), "");
     assert_eq!(with(&["dlq", "requeue", "orders", "billing", "--all"]), "0 sent back\n");
+    assert!(with(&["check", "--over", "0.05"]).starts_with("OK: "));
+    assert!(with(&["top", "--once", "-i", "0.05"]).contains("commands/s"));
     for args in [
         &["stream", "tail", "orders"][..],
         &["group", "work", "orders", "billing", "--exec", "true"],

@@ -43,6 +43,7 @@ mod client;
 mod data;
 mod fanfare;
 mod health;
+mod monitor;
 mod publisher;
 mod pubsub;
 mod queue;
@@ -57,6 +58,7 @@ pub use client::{Client, Pipeline, Transaction, Watch};
 pub use data::{DataPublisher, DataSubscriber};
 pub use fanfare::{Builder, Fanfare};
 pub use health::{Events, Monitor};
+pub use monitor::{Notices, RunningMonitor, examine};
 pub use publisher::{Lingering, Publisher, Receipt};
 pub use pubsub::{Handler, Subscriber, Subscription, SubscriptionNames};
 pub use queue::{

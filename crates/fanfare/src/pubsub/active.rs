@@ -41,7 +41,7 @@ impl Fanfare {
         &self,
         pattern: impl AsRef<[u8]>,
     ) -> Result<Vec<ActiveChannel>, Error> {
-        self.active(["CHANNELS", "NUMSUB"], pattern.as_ref()).await
+        Ok(self.active_bounded(false, pattern.as_ref(), usize::MAX).await?.0)
     }
 
     /// The same of sharded channels. A server without them (before Redis 7.0) answers with an error.
@@ -55,7 +55,7 @@ impl Fanfare {
         &self,
         pattern: impl AsRef<[u8]>,
     ) -> Result<Vec<ActiveChannel>, Error> {
-        self.active(["SHARDCHANNELS", "SHARDNUMSUB"], pattern.as_ref()).await
+        Ok(self.active_bounded(true, pattern.as_ref(), usize::MAX).await?.0)
     }
 
     /// How many clients are subscribed to each of these channels (or sharded channels), in their
@@ -87,20 +87,28 @@ impl Fanfare {
         Ok(channels.into_iter().map(|channel| channel.n_subscribers).collect())
     }
 
-    async fn active(
+    /// The same of at most so many channels, and how many more there are.
+    pub(crate) async fn active_bounded(
         &self,
-        [list, count]: [&str; 2],
+        is_sharded: bool,
         pattern: &[u8],
-    ) -> Result<Vec<ActiveChannel>, Error> {
+        n_max: usize,
+    ) -> Result<(Vec<ActiveChannel>, u64), Error> {
+        let [list, count] = match is_sharded {
+            true => ["SHARDCHANNELS", "SHARDNUMSUB"],
+            false => ["CHANNELS", "NUMSUB"],
+        };
         let pattern = self.channel(pattern)?;
         let names = self.command([b"PUBSUB", list.as_bytes(), &pattern]).await?;
         let names = names.into_array().ok_or_else(unexpected)?;
         let mut names: Vec<&[u8]> = names.iter().filter_map(Value::as_bytes).collect();
         names.sort_unstable();
+        let n_more = names.len().saturating_sub(n_max) as u64;
+        names.truncate(n_max);
         let mut channels = self.counts(count, &names).await?;
         // Somebody may have left between the two.
         channels.retain(|channel| 0 < channel.n_subscribers);
-        Ok(channels)
+        Ok((channels, n_more))
     }
 
     async fn counts(&self, count: &str, names: &[&[u8]]) -> Result<Vec<ActiveChannel>, Error> {

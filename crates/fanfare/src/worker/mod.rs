@@ -66,7 +66,7 @@
 //! `COMMAND|INFO`.
 
 mod context;
-mod dead;
+pub(crate) mod dead;
 mod ending;
 mod extract;
 mod keeper;

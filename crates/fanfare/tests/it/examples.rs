@@ -5,12 +5,13 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 13] = [
     ("blocking", "billed 3"),
     ("connect", "arrived after"),
     ("data", "published 2, 1 undecodable"),
     ("health", "there and back"),
     ("layers", "2 recorded, 2 duplicates"),
+    ("monitor", "resolved: length/warning/monitored jobs"),
     ("queue", "2 sent, 1 dead"),
     ("request", "the best of all: 2.9"),
     ("router", "order 3: sugar"),

@@ -12,6 +12,7 @@ mod commands_cluster;
 mod commands_typed;
 mod conservation;
 mod data;
+mod doctor;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
@@ -24,6 +25,7 @@ mod health;
 mod layers;
 mod loss;
 mod misuse;
+mod monitor;
 mod names;
 mod namespace;
 mod nonsense;

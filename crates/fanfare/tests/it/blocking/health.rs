@@ -5,6 +5,7 @@ use std::time::Duration;
 use fanfare::{
     Delivery, ErrorKind, Event, Kind, LiveKind, LiveState, Role,
     blocking::Fanfare,
+    doctor::Doctor,
     stream::{self, Position},
 };
 
@@ -94,5 +95,13 @@ fn who_listens_is_counted(server: &Target) -> TestResult {
     subscription.names().remove([(Kind::Channel, "news.c".into())]);
     until("it is gone", || server.n_subscribers("news.c") == 0)?;
     assert_ne!(subscription.id(), shards.id());
+    let snapshot = fanfare.look_at_broker(|it| it.channels("news.*"), Duration::ZERO)?;
+    let seen: Vec<_> = snapshot.channels.iter().map(|it| (&*it.name, it.subscribers)).collect();
+    assert_eq!(seen, [("news.a", Some(1)), ("news.b", Some(1)), ("news.s", Some(1))]);
+    let mut monitor = fanfare.broker_monitor(|it| it.every(PATIENCE))?;
+    assert_eq!(monitor.next().ok_or("no look")?.nodes.len(), snapshot.nodes.len());
+    assert_eq!(monitor.notices().next_within(Duration::from_millis(10)), None);
+    let diagnosis = fanfare::blocking::examine(Doctor::new(server.url()).looks_at_host(false))?;
+    assert_eq!(diagnosis.nodes.len(), snapshot.nodes.len());
     Ok(())
 }

@@ -1,0 +1,285 @@
+//! Which alerts are raised: rules over what looks find. No I/O, no clock.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Alert, Metric, Notice, Rule, Snapshot,
+    hysteresis::{Change, Hysteresis, Zone},
+};
+
+/// Beyond so many, what a look does not have is given up even if it could not see everything: names
+/// that come and go must not fill the memory of who may not see all.
+const STANDING_MAX: usize = 10_000;
+
+/// One value that a look found, or did not see.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Reading {
+    pub(super) metric: Metric,
+    pub(super) subject: String,
+    pub(super) value: Option<f64>,
+    /// What else is known of it.
+    pub(super) detail: Option<String>,
+}
+
+/// The rules, and how each stands about each subject.
+#[derive(Debug)]
+pub(super) struct Judge {
+    rules: Vec<Rule>,
+    standing: BTreeMap<(usize, String), Standing>,
+}
+
+#[derive(Debug, Default)]
+struct Standing {
+    hysteresis: Hysteresis,
+    /// The alert, while it is raised.
+    alert: Option<Alert>,
+}
+
+impl Judge {
+    pub(super) fn new(rules: Vec<Rule>) -> Self {
+        Self { rules, standing: BTreeMap::new() }
+    }
+
+    /// Takes in a look, and returns what it changes. The alerts that are raised then are put into
+    /// it.
+    pub(super) fn judge(&mut self, now: Instant, snapshot: &mut Snapshot) -> Vec<Notice> {
+        let readings = readings(snapshot);
+        let mut notices = Vec::new();
+        for (n, rule) in self.rules.iter().enumerate() {
+            for reading in readings.iter().filter(|it| rule.is_about(it.metric, &it.subject)) {
+                let standing = self.standing.entry((n, reading.subject.clone())).or_default();
+                notices.extend(standing.take_in(rule, reading, now, snapshot.at_ms));
+            }
+        }
+        // What is gone does not ail; but what a look could not see need not be gone.
+        if snapshot.is_whole() || STANDING_MAX < self.standing.len() {
+            let rules = &self.rules;
+            self.standing.retain(|(n, subject), standing| {
+                let is_there = |it: &Reading| {
+                    it.subject == *subject
+                        && rules.get(*n).is_some_and(|rule| rule.metric == it.metric)
+                };
+                let keeps = readings.iter().any(is_there);
+                if !keeps {
+                    notices.extend(standing.alert.take().map(Notice::Resolved));
+                }
+                keeps
+            });
+        }
+        snapshot.alerts = self.standing.values().filter_map(|it| it.alert.clone()).collect();
+        sort(&mut snapshot.alerts);
+        notices
+    }
+}
+
+impl Standing {
+    fn take_in(
+        &mut self,
+        rule: &Rule,
+        reading: &Reading,
+        now: Instant,
+        now_ms: u64,
+    ) -> Option<Notice> {
+        let zone = reading.value.map(|it| rule.zone(it));
+        let change = self.hysteresis.judge(now, zone, rule.held);
+        if let (Some(alert), Some(value)) = (&mut self.alert, reading.value) {
+            *alert = Alert { since_ms: alert.since_ms, ..told(rule, reading, value, now_ms) };
+        }
+        match change? {
+            Change::Raised { since } => {
+                let for_ms = u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX);
+                let since_ms = now_ms.saturating_sub(for_ms);
+                self.alert = Some(told(rule, reading, reading.value?, since_ms));
+                self.alert.clone().map(Notice::Raised)
+            }
+            Change::Resolved => self.alert.take().map(Notice::Resolved),
+        }
+    }
+}
+
+/// The alerts of a single look, for which nothing has to be held.
+pub(super) fn at_once(rules: &[Rule], snapshot: &mut Snapshot) {
+    let readings = readings(snapshot);
+    let mut alerts = Vec::new();
+    for rule in rules {
+        for reading in readings.iter().filter(|it| rule.is_about(it.metric, &it.subject)) {
+            let beyond = reading.value.filter(|it| rule.zone(*it) == Zone::Beyond);
+            alerts.extend(beyond.map(|value| told(rule, reading, value, snapshot.at_ms)));
+        }
+    }
+    sort(&mut alerts);
+    snapshot.alerts = alerts;
+}
+
+fn sort(alerts: &mut [Alert]) {
+    alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+}
+
+fn told(rule: &Rule, reading: &Reading, value: f64, since_ms: u64) -> Alert {
+    let (metric, subject) = (rule.metric, reading.subject.clone());
+    let (noun, unit) = (metric.noun(), metric.unit());
+    let side = if metric.is_bad_below() { "fewer than" } else { "more than" };
+    let text = match metric {
+        Metric::Unreachable => {
+            let why = reading.detail.as_deref().unwrap_or("no reason is known");
+            format!("{subject} {noun}: {why}")
+        }
+        _ => {
+            let (value, limit) = (number(value), number(rule.raise_at));
+            let detail = reading.detail.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+            format!("{subject}: {noun} {value}{unit}, {side} {limit}{unit}{detail}")
+        }
+    };
+    Alert {
+        id: format!("{metric}/{}/{subject}", rule.severity),
+        metric,
+        severity: rule.severity,
+        value,
+        limit: rule.raise_at,
+        since_ms,
+        text,
+        cure: metric.cure(&subject),
+        subject,
+    }
+}
+
+/// With at most two digits behind the point, and none that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What rules can be about, in a snapshot.
+pub(super) fn readings(snapshot: &Snapshot) -> Vec<Reading> {
+    let mut all = Vec::new();
+    let mut add = |metric: Metric, subject: &str, value: Option<f64>| {
+        let detail = detail(snapshot, metric, subject);
+        all.push(Reading { metric, subject: subject.to_owned(), value, detail });
+    };
+    add(Metric::Blind, "broker", Some(count(snapshot.blind.len() as u64)));
+    for node in &snapshot.nodes {
+        let (name, rates) = (&node.name, &node.rates);
+        add(Metric::Unreachable, name, Some(f64::from(u8::from(node.error.is_some()))));
+        // Without a limit there is nothing to be near to.
+        let has_no_limit = node.memory.is_some() && node.memory_max.is_none();
+        let memory = node.memory_percent().or(has_no_limit.then_some(0.0));
+        add(Metric::Memory, name, memory);
+        add(Metric::Clients, name, node.clients_percent());
+        add(Metric::RejectedConnections, name, rates.rejected_connections);
+        add(Metric::EvictedKeys, name, rates.evicted_keys);
+        add(Metric::OutputBufferKills, name, rates.output_buffer_kills);
+        let master_down = node.replication.is_master_up.map(|it| u64::from(!it));
+        let links = node.replication.replicas_not_online.or(master_down);
+        add(Metric::Replication, name, links.map(count));
+        let failed = node.server.is_some().then_some(node.persistence.failed.len() as u64);
+        add(Metric::Persistence, name, failed.map(count));
+    }
+    for channel in &snapshot.channels {
+        add(Metric::Subscribers, &channel.name, channel.subscribers.map(count));
+        add(Metric::ChannelSilence, &channel.name, channel.silent_ms.map(seconds));
+    }
+    for stream in &snapshot.streams {
+        add(Metric::Length, &stream.name, stream.length.map(count));
+        add(Metric::StreamSilence, &stream.name, stream.silent_ms.map(seconds));
+        for group in &stream.groups {
+            let name = format!("{}/{}", stream.name, group.name);
+            add(Metric::Lag, &name, group.lag.map(count));
+            add(Metric::Pending, &name, Some(count(group.pending)));
+            let is_idle = (group.pending == 0).then_some(0.0);
+            add(Metric::PendingAge, &name, group.pending_ms.map(seconds).or(is_idle));
+            add(Metric::Redelivered, &name, group.redelivered.map(count).or(is_idle));
+            add(Metric::DeadLetters, &name, group.dead_letters.map(count));
+        }
+    }
+    all
+}
+
+/// What a number does not say.
+fn detail(snapshot: &Snapshot, metric: Metric, subject: &str) -> Option<String> {
+    let node = || snapshot.nodes.iter().find(|it| it.name == subject);
+    match metric {
+        Metric::Blind => {
+            let first = snapshot.blind.first()?;
+            Some(format!("the first: {}: {}", first.what, first.why))
+        }
+        Metric::Unreachable => node()?.error.clone(),
+        Metric::Persistence => {
+            Some(node()?.persistence.failed.join(", ")).filter(|it| !it.is_empty())
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a limit needs no sixteen digits")]
+fn count(n: u64) -> f64 {
+    n as f64
+}
+
+fn seconds(ms: u64) -> f64 {
+    Duration::from_millis(ms).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::{Blind, Severity, StreamLook};
+
+    fn streams(lengths: &[(&str, Option<u64>)]) -> Snapshot {
+        let look = |(name, length): &(&str, Option<u64>)| StreamLook {
+            name: (*name).to_owned(),
+            length: *length,
+            ..StreamLook::default()
+        };
+        Snapshot {
+            streams: lengths.iter().map(look).collect(),
+            at_ms: 1_000,
+            ..Snapshot::default()
+        }
+    }
+
+    fn told(notices: &[Notice]) -> Vec<(bool, &str)> {
+        let one = |it: &'_ Notice| matches!(it, Notice::Raised(_));
+        notices.iter().map(|it| (one(it), &*it.alert().unwrap().subject)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alert_is_told_once_when_it_comes_and_once_when_it_goes() {
+        let rule = Rule::new(Metric::Length, Severity::Warning, 10.0).resolve_at(5.0);
+        let mut judge = Judge::new(vec![rule.held(Duration::from_secs(2))]);
+        let mut said = String::new();
+        for length in [11, 12, 13, 14, 7, 5, 4, 3, 11, 2] {
+            let mut snapshot = streams(&[("s", Some(length))]);
+            let notices = judge.judge(Instant::now(), &mut snapshot);
+            said.push(match told(&notices)[..] {
+                [(true, "s")] => '!',
+                [(false, "s")] => 'r',
+                _ if snapshot.alerts.is_empty() => '.',
+                _ => '|',
+            });
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(said, "..!||||r..");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_resolves_but_not_what_could_not_be_seen() {
+        let mut judge = Judge::new(vec![Rule::new(Metric::Length, Severity::Warning, 10.0)]);
+        let now = Instant::now();
+        let both = [("a", Some(11)), ("b", Some(12))];
+        assert_eq!(told(&judge.judge(now, &mut streams(&both))), [(true, "a"), (true, "b")]);
+        let mut blind = streams(&[("a", None)]);
+        blind.blind.push(Blind { what: "b".into(), why: "NOPERM".into() });
+        assert!(judge.judge(now, &mut blind).is_empty());
+        assert_eq!(blind.alerts.len(), 2);
+        let notices = judge.judge(now, &mut streams(&[("a", Some(11))]));
+        assert_eq!(told(&notices), [(false, "b")]);
+        // The value goes along with what is raised, and its beginning stays.
+        let mut later = streams(&[("a", Some(99))]);
+        later.at_ms = 5_000;
+        judge.judge(now, &mut later);
+        assert_eq!((later.alerts[0].value, later.alerts[0].since_ms), (99.0, 1_000));
+        assert_eq!(later.alerts[0].text, "a: length 99, more than 10");
+    }
+}
