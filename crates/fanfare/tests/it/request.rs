@@ -392,8 +392,10 @@ async fn a_server_that_was_away_is_asked_again(mut server: Server) -> TestResult
     until("it is asked", || requester.stats().waiting == 0).await?;
     server.restart();
     assert_eq!(asking.await?.json::<u32>()?, 3);
-    let handled = handled.each_ref().map(|it| it.load(Ordering::Relaxed));
-    assert_eq!((handled, requester.stats().waiting), ([0, 1, 0, 1], 0));
+    let [_, first, unknown, last] = handled.each_ref().map(|it| it.load(Ordering::Relaxed));
+    // The one that nobody waits for any more may have been on its way.
+    assert!((first, last) == (1, 1) && unknown <= 1, "{handled:?}");
+    assert_eq!(requester.stats().waiting, 0);
     responder.stop().await;
     Ok(())
 }
@@ -464,10 +466,18 @@ async fn a_flood_of_answers_ends_at_the_deadline(server: Server) -> TestResult {
     let id = asked.recv().await.ok_or("it was asked")?;
     let answer = Envelope::new("reply", ()).with("causation_id", id.as_str()).to_payload()?;
     let flood = tokio::spawn({
-        let inbox = requester.inbox().to_owned();
+        let requester = requester.clone();
         async move {
+            let mut n_published = 0;
             loop {
-                there.publish_batch((0..1_000).map(|_| (&inbox, &answer))).await;
+                // No more than the inbox takes.
+                let stats = requester.stats();
+                if n_published < stats.answers + stats.dropped + stats.unknown + 1_000 {
+                    let answers = (0..100).map(|_| (requester.inbox(), &answer));
+                    there.publish_batch(answers).await;
+                    n_published += 100;
+                }
+                tokio::task::yield_now().await;
             }
         }
     });
