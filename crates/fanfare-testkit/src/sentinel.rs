@@ -42,7 +42,17 @@ impl SentinelGroup {
     /// If redis-server is not installed or something does not start.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_all(Passwords::default(), None)
+        Self::start_with_timeout(DOWN_AFTER)
+    }
+
+    /// The same with sentinels that think that a server is down after this silence, for tests in which
+    /// nobody is to take over.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_timeout(down_after: Duration) -> Self {
+        Self::start_all(down_after, Passwords::default(), None)
     }
 
     /// The same with a password for the servers and one for the sentinels.
@@ -51,7 +61,8 @@ impl SentinelGroup {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_passwords(server: &'static str, sentinel: &'static str) -> Self {
-        Self::start_all(Passwords { server: Some(server), sentinel: Some(sentinel) }, None)
+        let passwords = Passwords { server: Some(server), sentinel: Some(sentinel) };
+        Self::start_all(DOWN_AFTER, passwords, None)
     }
 
     /// The same where all speak TLS, with each other and with clients.
@@ -60,10 +71,10 @@ impl SentinelGroup {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_tls(files: TlsFiles<'_>) -> Self {
-        Self::start_all(Passwords::default(), Some(files))
+        Self::start_all(DOWN_AFTER, Passwords::default(), Some(files))
     }
 
-    fn start_all(passwords: Passwords, tls: Option<TlsFiles<'_>>) -> Self {
+    fn start_all(down_after: Duration, passwords: Passwords, tls: Option<TlsFiles<'_>>) -> Self {
         let mut args = vec!["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
         let mut config = String::new();
         if let Some(password) = passwords.server {
@@ -84,7 +95,7 @@ impl SentinelGroup {
         }
         // Sentinels look for replicas when they start, and then only every ten seconds.
         wait("two replicas", || n_replicas(&group.servers, passwords.server) == 2);
-        let down_after_ms = DOWN_AFTER.as_millis();
+        let down_after_ms = down_after.as_millis();
         let config = format!(
             "sentinel monitor {NAME} 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds {NAME} {down_after_ms}\n\

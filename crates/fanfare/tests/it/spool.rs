@@ -17,16 +17,38 @@ use fanfare::{
     stream::Trim,
 };
 
-use crate::support::{
-    Target, TestResult, next, on_embedded, on_every_broker, on_every_topology, until,
-};
+use crate::support::{Target, TestResult, next, on_embedded, on_every_broker, until};
 
-on_every_topology!(
+/// One test of each on a cluster, and on servers with sentinels under which no replica takes over: what
+/// that would lose of what the master had is not the spool's.
+macro_rules! on_groups {
+    ($($name:ident),+ $(,)?) => {
+        mod cluster {$(
+            #[test]
+            fn $name() {
+                let group = fanfare_testkit::ClusterGroup::start();
+                crate::support::run(super::$name(crate::support::Target::Cluster(group)));
+            }
+        )+}
+
+        mod sentinel {$(
+            #[test]
+            fn $name() {
+                let group = super::patient_sentinels();
+                crate::support::run(super::$name(crate::support::Target::Sentinel(group)));
+            }
+        )+}
+    };
+}
+
+on_groups!(
     a_broker_that_hangs_gets_everything_once_and_in_order,
     a_broker_that_was_away_gets_everything_whoever_opens_the_directory,
 );
 
 on_every_broker!(
+    a_broker_that_hangs_gets_everything_once_and_in_order,
+    a_broker_that_was_away_gets_everything_whoever_opens_the_directory,
     what_is_refused_for_good_does_not_hold_up_the_rest,
     messages_to_channels_wait_if_they_are_to_be_kept_and_not_for_long,
     what_was_sent_before_a_crash_is_not_sent_again,
@@ -60,6 +82,10 @@ impl Drop for Directory {
 }
 
 const LONG: Duration = Duration::from_secs(60);
+
+fn patient_sentinels() -> fanfare_testkit::SentinelGroup {
+    fanfare_testkit::SentinelGroup::start_with_timeout(LONG)
+}
 
 /// A spool that does not wait for long when a broker hangs.
 fn impatient(fanfare: &Fanfare, directory: &Directory) -> SpoolBuilder {

@@ -114,17 +114,18 @@ impl Desk {
         let (settled, lots): (Vec<Item>, Vec<Lot>) = settled.unzip();
         let count = |lot: Lot| lots.iter().filter(|it| **it == lot).count() as u64;
         let (n_sent, n_known) = (count(Lot::Sent) + count(Lot::Known), count(Lot::Known));
-        self.with_log(move |log: &mut Log| {
-            log.settle(&settled);
-            log.rewind();
-        })
-        .await;
         self.n_drained += n_sent;
         self.shared.change(|stats| {
             stats.replayed += n_sent;
             stats.duplicates += n_known;
         });
         self.shared.expired(count(Lot::Expired));
+        // Counted first, so that who sees that nothing waits sees what became of it.
+        self.with_log(move |log: &mut Log| {
+            log.settle(&settled);
+            log.rewind();
+        })
+        .await;
         if self.shared.is_empty() {
             let n = std::mem::take(&mut self.n_drained);
             self.shared.change(|stats| stats.last_error = None);

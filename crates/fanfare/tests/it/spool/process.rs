@@ -6,7 +6,7 @@ use fanfare::{
     Fanfare,
     spool::{Accepted, Fsync},
 };
-use fanfare_testkit::{FanfareServer, RedisServer};
+use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer};
 
 use super::{Directory, order, orders};
 use crate::support::{Target, TestResult, rng, run, run_for};
@@ -22,6 +22,16 @@ fn what_was_accepted_arrives_once_on_redis_server() {
 #[test]
 fn what_was_accepted_arrives_once_on_fanfare() {
     run(killed_at_random(Target::Fanfare(FanfareServer::start(&[]))));
+}
+
+#[test]
+fn what_was_accepted_arrives_once_on_a_cluster() {
+    run(killed_at_random(Target::Cluster(ClusterGroup::start())));
+}
+
+#[test]
+fn what_was_accepted_arrives_once_with_sentinels() {
+    run(killed_at_random(Target::Sentinel(super::patient_sentinels())));
 }
 
 /// Not a test by itself: a process that publishes one number after the other, and notes in files which it
@@ -101,8 +111,8 @@ async fn killed_at_random(server: Target) -> TestResult {
         // Some are killed at once, some in the middle of an outage, some after it.
         let pause = async |ms| tokio::time::sleep(Duration::from_millis(ms)).await;
         pause(100 + rng.below(400)).await;
-        server.sigstop();
-        pause(rng.below(600)).await;
+        server.freeze().await?;
+        pause(rng.below(500)).await;
         if rng.below(2) == 0 {
             server.sigcont();
             pause(rng.below(200)).await;
