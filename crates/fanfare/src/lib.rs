@@ -51,7 +51,10 @@
 //!   [`Responder`](request::Responder) answers.
 //! - [`Spool`](spool::Spool) keeps messages in a directory while the broker is away, and sends each once
 //!   and in order when it is back.
-//! - [`blocking`] is the twin of all that for programs without a runtime.
+//! - [`Service`](service::Service) handles events by type and version, shares them with its replicas, and
+//!   tells others what has happened.
+//! - [`Chat`](chat::Chat) has rooms, private messages, history, and who is there, over all processes. It
+//!   has no blocking twin.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
@@ -91,6 +94,7 @@ mod bucket;
 mod call;
 pub mod catalogue;
 mod channel;
+pub mod chat;
 pub mod client;
 mod codec;
 mod config;
@@ -109,6 +113,7 @@ pub mod queue;
 pub mod request;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod service;
 pub mod spool;
 pub mod stream;
 #[cfg(feature = "testing")]

@@ -85,7 +85,7 @@ where
 }
 
 /// Turns a handler into a service: it is called on a thread apart, so it may block, and layers fit
-/// around it. The twin of [`fanfare::service`](crate::service).
+/// around it. The twin of [`fanfare::service`](crate::service()).
 ///
 /// Layers that keep something in the broker are made with the asynchronous handle
 /// ([`Fanfare::asynchronous`]). A time limit gives a call up, but can not stop the thread that it is on.

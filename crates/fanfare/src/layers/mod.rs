@@ -53,6 +53,7 @@ pub use limit::{ConcurrencyLimit, LimitStats, RateLimit};
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;
 pub use retry::{Retry, RetryBudget, RetryStats};
+pub(crate) use shared::TURN;
 pub use shared::{SharedConcurrencyLimit, SharedRateLimit};
 pub use stack::Stack;
 pub use timeout::{TimedOut, Timeout};

@@ -25,7 +25,7 @@ use crate::{
 /// Takes a turn of a rate, by the generic cell rate algorithm: the key has the time at which all
 /// turns that were given are used up. Gives the wait, or below 0 by how much it is too long. In
 /// microseconds.
-static TURN: LazyLock<Script> = LazyLock::new(|| {
+pub(crate) static TURN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])

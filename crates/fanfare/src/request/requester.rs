@@ -170,6 +170,22 @@ impl Requester {
         gather: Gather,
     ) -> Result<Answers, Error> {
         let request = Envelope::new(wire::REQUEST, value).seal()?;
+        self.request_many_sealed(to, request, gather).await
+    }
+
+    /// Sends an envelope, and returns the answers as they come.
+    ///
+    /// # Errors
+    /// As [`request_many`](Self::request_many).
+    ///
+    /// # Cancel safety
+    /// As [`request`](Self::request).
+    pub async fn request_many_sealed(
+        &self,
+        to: impl Into<Target>,
+        request: Sealed,
+        gather: Gather,
+    ) -> Result<Answers, Error> {
         let (to, end) = (to.into(), Instant::now() + self.deadline);
         let (place, asked) = self.ask(&to, request, end, gather.queue()).await?;
         Ok(Answers::new(place, gather, end, asked.receivers))

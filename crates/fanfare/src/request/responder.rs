@@ -77,6 +77,19 @@ impl Fanfare {
         let subscriber = self.subscriber().channels([channel]);
         Responder { subscriber, answering: self.answering(handler, state) }
     }
+
+    /// A handler that answers the requests of several channels.
+    pub(crate) fn respond_all<H, Args>(
+        &self,
+        channels: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        handler: H,
+    ) -> Responder
+    where
+        H: Respond<Args, ()>,
+    {
+        let subscriber = self.subscriber().channels(channels);
+        Responder { subscriber, answering: self.answering(handler, ()) }
+    }
 }
 
 impl Responder {

@@ -341,7 +341,7 @@ impl Worker {
     }
 
     /// The same with a `tower` service, which is cloned for each entry and waited for until it is
-    /// ready; [`service`](crate::service) turns a handler into one, around which layers can be put. It
+    /// ready; [`service`](crate::service()) turns a handler into one, around which layers can be put. It
     /// may be one of [`Delivered`] or of [`Call`](crate::Call)s.
     ///
     /// While the service is not ready the entry counts as being handled: its lease is renewed.
@@ -426,7 +426,7 @@ impl Worker {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let Rules { concurrency, lease, backoff, .. } = &self.rules;
         let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidOption, what));
         if *concurrency == 0 {

@@ -89,6 +89,12 @@ impl RunningWorker {
         self.shared.stats()
     }
 
+    /// Tells how it is doing, for as long as anybody asks.
+    pub(crate) fn look(&self) -> impl Fn() -> WorkerStats + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || shared.stats()
+    }
+
     /// What happens to it, from now on.
     pub fn events(&self) -> WorkerEvents {
         WorkerEvents(self.shared.listen())

@@ -68,6 +68,7 @@ mod publisher;
 mod queue;
 mod request;
 mod router;
+mod service;
 mod worker;
 
 on_every_topology!(

@@ -5,8 +5,9 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 13] = [
+const EXAMPLES: [(&str, &str); 15] = [
     ("blocking", "billed 3"),
+    ("chat", "ada is in hall"),
     ("connect", "arrived after"),
     ("data", "published 2, 1 undecodable"),
     ("health", "there and back"),
@@ -16,6 +17,7 @@ const EXAMPLES: [(&str, &str); 13] = [
     ("request", "the best of all: 2.9"),
     ("router", "order 3: sugar"),
     ("schemas", "2 valid, 2 invalid"),
+    ("services", "users: order-1 is paid"),
     ("spool", "arrived: order 3"),
     ("survive", "messages may be missing here"),
     ("work", "2 acknowledged, 1 dead"),

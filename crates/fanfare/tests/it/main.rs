@@ -6,6 +6,7 @@
 
 mod active;
 mod blocking;
+mod chat;
 mod cluster;
 mod commands;
 mod commands_cluster;
@@ -29,6 +30,8 @@ mod monitor;
 mod names;
 mod namespace;
 mod nonsense;
+#[cfg(feature = "embedded")]
+mod processes;
 mod publisher;
 mod pubsub;
 mod queue_conservation;
@@ -44,6 +47,7 @@ mod router;
 #[cfg(feature = "schema")]
 mod schemas;
 mod sentinel;
+mod service;
 mod spool;
 mod stall;
 mod streams;

@@ -197,7 +197,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Calls a `tower` service for each message. It is cloned for each and waited for until it is
-    /// ready; [`service`](crate::service) turns a handler into one, around which layers can be put.
+    /// ready; [`service`](crate::service()) turns a handler into one, around which layers can be put.
     /// It may be one of [`Message`]s or of [`Call`](crate::Call)s.
     pub fn service<T, M>(self, kind: Kind, name: impl AsRef<[u8]>, service: T) -> Self
     where

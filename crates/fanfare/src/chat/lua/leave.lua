@@ -1,0 +1,3 @@
+-- ARGV: member. Returns whether it was there.
+sweep()
+return go(ARGV[3], 'left')

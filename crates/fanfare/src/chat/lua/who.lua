@@ -1,0 +1,3 @@
+-- Returns who is there, and with how many connections.
+sweep()
+return redis.call('HGETALL', users)
