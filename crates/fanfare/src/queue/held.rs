@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanfare_client::{Error, ErrorKind, LiveKind, LiveState, Vital, Vitals};
+use fanfare_client::{Error, LiveKind, Vital, Vitals};
 use tokio::sync::broadcast;
 
 use super::{QueueWorkerEvent, QueueWorkerStats, Task, TaskCounts, TaskId};
@@ -245,16 +245,7 @@ impl Vital for Shared {
     fn vitals(&self) -> Vitals {
         let stats = self.stats();
         let mut vitals = Vitals::new(LiveKind::Worker, self.name.clone());
-        vitals.state = match stats.state {
-            WorkerState::Failing => LiveState::Down,
-            WorkerState::Stopped => LiveState::Ended(Error::new(
-                ErrorKind::Closed,
-                "the worker was stopped, or its connection was closed",
-            )),
-            WorkerState::Starting | WorkerState::Running | WorkerState::Draining => {
-                if stats.is_held_back { LiveState::HeldBack } else { LiveState::Up }
-            }
-        };
+        vitals.state = stats.state.live(stats.is_held_back);
         vitals.last_read_age = stats.last_take_age;
         vitals.queued = stats.held;
         let books = self.books();

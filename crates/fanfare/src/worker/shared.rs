@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::{Backoff, Error, ErrorKind, LiveKind, LiveState, Vital, Vitals};
+use fanfare_client::{Backoff, Error, ErrorKind, LiveKind, Vital, Vitals};
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
@@ -282,16 +282,7 @@ impl Vital for Shared {
     fn vitals(&self) -> Vitals {
         let stats = self.stats();
         let mut vitals = Vitals::new(LiveKind::Worker, self.name.clone());
-        vitals.state = match stats.state {
-            WorkerState::Failing => LiveState::Down,
-            WorkerState::Stopped => LiveState::Ended(Error::new(
-                ErrorKind::Closed,
-                "the worker was stopped, or its connection was closed",
-            )),
-            WorkerState::Starting | WorkerState::Running | WorkerState::Draining => {
-                if stats.is_held_back { LiveState::HeldBack } else { LiveState::Up }
-            }
-        };
+        vitals.state = stats.state.live(stats.is_held_back);
         vitals.last_read_age = stats.last_read_age;
         vitals.queued = stats.held;
         vitals.lag = stats.lag;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanfare_client::Error;
+use fanfare_client::{Error, ErrorKind, LiveState};
 
 use crate::stream::StreamId;
 
@@ -24,6 +24,21 @@ pub enum WorkerState {
     Draining,
     /// It has ended.
     Stopped,
+}
+
+impl WorkerState {
+    /// What health is told. Whoever has all its places taken does not read on purpose.
+    pub(crate) fn live(self, is_held_back: bool) -> LiveState {
+        match self {
+            Self::Failing => LiveState::Down,
+            Self::Stopped => LiveState::Ended(Error::new(
+                ErrorKind::Closed,
+                "the worker was stopped, or its connection was closed",
+            )),
+            Self::Starting | Self::Running | Self::Draining if is_held_back => LiveState::HeldBack,
+            Self::Starting | Self::Running | Self::Draining => LiveState::Up,
+        }
+    }
 }
 
 /// What a worker has done since it was started. Kept by the worker itself, and lost with it.

@@ -16,6 +16,7 @@ on_every_topology!(
     what_is_said_arrives_once_and_in_order,
     nobody_haunts_a_room,
     names_that_look_alike_have_inboxes_of_their_own,
+    a_room_that_was_left_is_not_heard,
 );
 on_embedded!(
     what_is_said_arrives_once_and_in_order,
@@ -25,7 +26,6 @@ on_embedded!(
 on_every_broker!(
     limits_hold_for_a_user_wherever_she_is,
     history_is_trimmed_and_paged,
-    a_room_that_was_left_is_not_heard,
     who_was_taken_for_dead_is_told,
 );
 

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fanfare::{
@@ -21,6 +21,7 @@ on_everything!(
     t6_a_channel_and_a_pattern_are_told_apart,
     t7_texts_stay_texts,
     t12_what_would_grow_stays_as_it_is,
+    t15_bursts_are_told_at_their_mean_rate,
     bombs_are_refused_and_the_next_message_is_handled,
     s2_an_empty_batch_is_nothing,
     s3_a_slow_handler_counts_what_it_loses;
@@ -188,6 +189,42 @@ async fn bombs_are_refused_and_the_next_message_is_handled(server: Target) -> Te
     let stats = router.wait_finished(6).await;
     assert_eq!(stats.routes.iter().map(|it| it.failed).sum::<u64>(), 3, "{stats:?}");
     assert_eq!([opened, refused].map(|it| it.load(Ordering::Relaxed)), [3, 3]);
+    Ok(())
+}
+
+/// T15: the mean of what neighbouring messages say is 32,589 a second where 40 are true.
+async fn t15_bursts_are_told_at_their_mean_rate(server: Target) -> TestResult {
+    const BURST: u32 = 10;
+    let fanfare = server.connect().await?;
+    let look = Duration::from_millis(50);
+    let monitor = fanfare.broker_monitor().every(look).window(Duration::from_secs(600));
+    let mut monitor = monitor.listen(["c*"]).start()?;
+    let mut until_heard = async |n: u32| loop {
+        let snapshot = monitor.next().await.ok_or("the monitor has ended")?;
+        let channel = snapshot.channels.iter().find(|it| it.name == "c");
+        if let Some(rate) = channel.filter(|it| it.messages == Some(n.into())) {
+            return Ok::<_, &str>(rate.messages_per_s);
+        }
+        if snapshot.nodes.iter().any(|it| 0 < it.patterns.unwrap_or(0)) && n == 0 {
+            return Ok(None);
+        }
+    };
+    until_heard(0).await?;
+    let mut first_seen = None;
+    for n in 1..=8 {
+        let last_sent = Instant::now();
+        for outcome in fanfare.publish_batch((0..BURST).map(|_| ("c", "x"))).await {
+            outcome?;
+        }
+        let rate = until_heard(n * BURST).await?;
+        let begin = *first_seen.get_or_insert_with(Instant::now);
+        if 1 < n {
+            // It has looked at least from when the first burst was seen until the last one was sent.
+            let most = f64::from(n * BURST) / last_sent.duration_since(begin).as_secs_f64();
+            let rate = rate.ok_or("no rate after two looks")?;
+            assert!(0.0 < rate && rate <= most, "{rate} a second, and at most {most} are true");
+        }
+    }
     Ok(())
 }
 
