@@ -52,7 +52,7 @@ fn tests(steps: &mut Steps) {
         steps.nextest("tests", run);
     } else {
         let mut run = suite.cargo_test();
-        // As many as the profile `ci` of nextest runs at once.
+        // Tests wait for servers and clocks most of the time; nextest tells which do not.
         run.env("FANFARE_SEED", seed).env("RUST_TEST_THREADS", "3");
         run.args(["--lib", "--bins", "--tests", "--benches", "--examples"]);
         steps.libtest("tests", run);
