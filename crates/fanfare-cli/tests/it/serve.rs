@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fanfare_testkit::TempDir;
 use rustix::process::Signal;
@@ -33,6 +35,11 @@ fn serve_answers_and_sigterm_stops_it() {
     let server = Server::start(&["--pidfile", pidfile.to_str().unwrap()]);
     let mut client = server.client();
     assert_eq!(client.call(&["PING"]), b"+PONG\r\n");
+    // It is there when the server says that it is ready; the first client may be quicker.
+    let start = Instant::now();
+    while !fs::read(&pidfile).is_ok_and(|it| it.ends_with(b"\n")) && start.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), format!("{}\n", server.child.id()));
     let addr = server.addr;
     server.signal(Signal::TERM);
