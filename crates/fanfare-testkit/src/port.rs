@@ -63,7 +63,7 @@ impl Port {
     }
 }
 
-/// A [`Port`] that is reserved until the process ends: one more of a server.
+/// A port that no other test gets, in this process or another one, until this process ends.
 ///
 /// # Panics
 /// If there is none.
