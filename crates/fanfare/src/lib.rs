@@ -108,6 +108,7 @@ mod handle;
 mod health;
 pub mod layers;
 pub mod monitor;
+mod once;
 mod pubsub;
 pub mod queue;
 pub mod request;

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::{
     disk::{Disk, failed},
     frame::{self, Part, Parts},
-    record::{Record, get, put},
+    record::Record,
 };
+use crate::once::words::{get, put};
 
 const MAGIC: &[u8; 8] = b"FFDEAD01";
 

@@ -12,15 +12,17 @@ use tokio::{
 
 use super::{
     dead::Letter,
-    destination::Destination,
     letter::DeadLetter,
     options::Settings,
-    record::{self, Place, PlaceKind},
+    record,
     run::Reply,
     shared::Shared,
     stats::{Recovery, SpoolEvents, SpoolStats},
 };
-use crate::{Envelope, Fanfare, Sealed};
+use crate::{
+    Envelope, Fanfare, Sealed,
+    once::{Destination, Parcel, PlaceKind},
+};
 
 /// Publishes to streams, and to channels if they are to be kept, and keeps messages in a directory while
 /// the broker is away.
@@ -38,7 +40,7 @@ use crate::{Envelope, Fanfare, Sealed};
 ///
 /// So that a message is not there twice when an answer or this process was lost between sending and
 /// noting that, the broker keeps a key beside the stream with the sequence of the last message from this
-/// spool (`{stream}:fanfare:spool:…`, for [`remember`](super::SpoolBuilder::remember)); a Lua script
+/// spool (`{stream}:fanfare:sent:…`, for [`remember`](super::SpoolBuilder::remember)); a Lua script
 /// looks at it and adds in one step. Should the broker lose that key (a failover to a replica that was
 /// behind, an eviction), one batch may be there twice.
 ///
@@ -103,9 +105,6 @@ pub(super) const INBOX_MAX: usize = 1_024;
 /// Most bytes of messages that are handed over and not yet decided.
 pub(super) const INBOX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most fields and values of an entry: a script hands them on in one call, and Lua's is bounded.
-const WORDS_MAX: usize = 4_000;
-
 /// What a handle asks of the task.
 pub(super) enum Ask {
     Publish(Draft, Reply),
@@ -118,9 +117,7 @@ pub(super) enum Ask {
 pub(super) struct Draft {
     pub(super) time: u64,
     pub(super) age_max_ms: u64,
-    pub(super) place: Place,
-    pub(super) id: Bytes,
-    pub(super) words: Vec<Bytes>,
+    pub(super) parcel: Parcel,
 }
 
 impl Spool {
@@ -157,19 +154,7 @@ impl Spool {
         to: impl Into<Destination>,
         envelope: &Sealed,
     ) -> Result<Accepted, Error> {
-        let to = to.into();
-        let id = Bytes::copy_from_slice(envelope.head().id().as_bytes());
-        match to.place.kind {
-            PlaceKind::Stream => {
-                let fields = envelope.to_fields()?;
-                let fields = fields.into_iter().map(|(field, value)| (field.into(), value));
-                self.submit(to, id, fields.collect()).await
-            }
-            PlaceKind::Channel => {
-                let payload = envelope.to_payload()?;
-                self.submit(to, id, vec![(Bytes::new(), payload)]).await
-            }
-        }
+        self.submit(Parcel::envelope(to.into(), envelope)?).await
     }
 
     /// Adds an entry of these fields to a stream. It has no id and no time but those that are among its
@@ -204,51 +189,28 @@ impl Spool {
         to: impl Into<Destination>,
         fields: impl IntoIterator<Item = (F, V)>,
     ) -> Result<Accepted, Error> {
-        let bytes = |it: &[u8]| Bytes::copy_from_slice(it);
-        let fields: Vec<(Bytes, Bytes)> = fields
-            .into_iter()
-            .map(|(field, value)| (bytes(field.as_ref()), bytes(value.as_ref())))
-            .collect();
-        let to = to.into();
-        if fields.is_empty() || to.place.kind == PlaceKind::Channel {
-            let message = "an entry has one field at least and is added to a stream: use `publish` for a channel";
-            return Err(Error::new(ErrorKind::InvalidRequest, message));
-        }
-        self.submit(to, Bytes::new(), fields).await
+        self.submit(Parcel::entry(to.into(), fields)?).await
     }
 
-    async fn submit(
-        &self,
-        to: Destination,
-        id: Bytes,
-        fields: Vec<(Bytes, Bytes)>,
-    ) -> Result<Accepted, Error> {
-        let (words, age_max) = match (to.place.kind, self.settings.channels) {
-            (PlaceKind::Stream, _) => {
-                let mut words = to.head_words();
-                words.extend(fields.into_iter().flat_map(|(field, value)| [field, value]));
-                (words, Duration::ZERO)
-            }
+    async fn submit(&self, parcel: Parcel) -> Result<Accepted, Error> {
+        let place = &parcel.place;
+        let age_max = match (place.kind, self.settings.channels) {
+            (PlaceKind::Stream, _) => Duration::ZERO,
             (PlaceKind::Channel, Some(age_max)) => {
-                self.fanfare.channel(&to.place.name)?;
-                (fields.into_iter().map(|it| it.1).collect(), age_max)
+                self.fanfare.channel(&place.name)?;
+                age_max
             }
             (PlaceKind::Channel, None) => {
-                for (_, payload) in fields {
-                    self.fanfare.publish(&to.place.name, payload).await?;
+                for payload in parcel.words {
+                    self.fanfare.publish(&place.name, payload).await?;
                 }
                 return Ok(Accepted::Sent);
             }
         };
-        to.place.check(self.fanfare.link().options().names())?;
-        if WORDS_MAX < words.len() {
-            let (n, n_max) = (words.len() / 2, WORDS_MAX / 2);
-            let message = format!("the entry has {n} fields; a spool takes about {n_max} at most");
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        }
+        place.check(self.fanfare.link().options().names())?;
         let age_max_ms = u64::try_from(age_max.as_millis()).unwrap_or(u64::MAX);
-        let draft = Draft { time: record::now(), age_max_ms, place: to.place, id, words };
-        let n_bytes: usize = draft.words.iter().map(Bytes::len).sum();
+        let n_bytes: usize = parcel.words.iter().map(Bytes::len).sum();
+        let draft = Draft { time: record::now(), age_max_ms, parcel };
         let n_permits = u32::try_from(n_bytes.clamp(1, INBOX_BYTES)).unwrap_or(u32::MAX);
         let _room = self.room.acquire_many(n_permits).await.map_err(|_| closed())?;
         self.ask(|reply| Ask::Publish(draft, reply)).await?

@@ -4,11 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::{
-    dead::Letter,
-    destination::Destination,
-    record::{PlaceKind, Record},
-};
+use super::{dead::Letter, record::Record};
+use crate::once::{Destination, fields_of};
 
 /// A message that the broker refused for good after it had waited.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,21 +28,7 @@ pub struct DeadLetter {
 impl From<Letter> for DeadLetter {
     fn from(Letter { error, record, .. }: Letter) -> Self {
         let Record { sequence, time, place, id, words, .. } = record;
-        let fields = match place.kind {
-            PlaceKind::Stream => {
-                // Behind what is trimmed and the `*`.
-                let begin = words.iter().position(|it| it == "*").map_or(0, |at| at + 1);
-                let pairs = words.get(begin..).unwrap_or_default().chunks_exact(2);
-                let pair = |pair: &[Bytes]| match pair {
-                    [field, value] => Some((field.clone(), value.clone())),
-                    _ => None,
-                };
-                pairs.filter_map(pair).collect()
-            }
-            PlaceKind::Channel => {
-                words.into_iter().map(|it| (Bytes::from_static(b"payload"), it)).collect()
-            }
-        };
+        let fields = fields_of(&place, words);
         Self {
             sequence,
             destination: Destination { place, trim: None },

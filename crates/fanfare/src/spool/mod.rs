@@ -35,7 +35,6 @@
 //! | a file is damaged | what is whole goes on; the file is kept aside |
 
 mod dead;
-mod destination;
 mod disk;
 mod frame;
 mod handle;
@@ -46,13 +45,12 @@ mod options;
 mod record;
 mod run;
 mod segment;
-mod send;
 mod shared;
 mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use destination::Destination;
+pub use crate::once::Destination;
 pub use handle::{Accepted, Spool};
 pub use letter::DeadLetter;
 pub use options::{Fsync, SpoolBuilder, WhenFull};

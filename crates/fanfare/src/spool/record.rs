@@ -4,6 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use crate::once::{
+    Place, PlaceKind,
+    words::{get, get_all, put},
+};
+
 /// A message that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
@@ -19,20 +24,6 @@ pub(super) struct Record {
     /// What the command has behind the name: for a stream what is trimmed, `*`, fields and values; for
     /// a channel the payload.
     pub(super) words: Vec<Bytes>,
-}
-
-/// Where a message goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) kind: PlaceKind,
-    /// Without the namespace.
-    pub(super) name: Bytes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum PlaceKind {
-    Stream,
-    Channel,
 }
 
 impl Record {
@@ -66,10 +57,7 @@ impl Record {
             _ => return None,
         };
         let (name, id) = (get(&mut body)?, get(&mut body)?);
-        let mut words = Vec::new();
-        while !body.is_empty() {
-            words.push(get(&mut body)?);
-        }
+        let words = get_all(body)?;
         Some(Self { sequence, time, age_max_ms, place: Place { kind, name }, id, words })
     }
 
@@ -94,20 +82,6 @@ impl Record {
 pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A text with its length in front. What is longer than 4 GiB makes the whole record too long for a
-/// frame, which is told there.
-pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
-    out.put_u32_le(u32::try_from(text.len()).unwrap_or(u32::MAX));
-    out.put_slice(text);
-}
-
-pub(super) fn get(body: &mut &[u8]) -> Option<Bytes> {
-    let len = usize::try_from(body.try_get_u32_le().ok()?).ok()?;
-    let (text, rest) = body.split_at_checked(len)?;
-    *body = rest;
-    Some(Bytes::copy_from_slice(text))
 }
 
 #[cfg(test)]

@@ -24,11 +24,14 @@ use super::{
     log::{Item, Log},
     options::Settings,
     record::{self, Record},
-    send::{BATCH_BYTES_MAX, BATCH_MAX, Fate, Sender},
     shared::Shared,
     stats::{Recovery, SpoolEvent},
 };
-use crate::{Fanfare, Pulse, blocking::apart};
+use crate::{
+    Fanfare, Pulse,
+    blocking::apart,
+    once::{BATCH_BYTES_MAX, BATCH_MAX, Fate, Parcel, Sender},
+};
 
 /// The pauses between attempts to send what waits. An `Up` of the link ends one.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), cap: Duration::from_secs(2) };
@@ -270,7 +273,7 @@ impl Desk {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             let generation = log.generation();
             let item = |draft: Draft, log: &mut Log| {
-                let Draft { time, age_max_ms, place, id, words } = draft;
+                let Draft { time, age_max_ms, parcel: Parcel { place, id, words } } = draft;
                 let sequence = log.number();
                 let record = Record { sequence, time, age_max_ms, place, id, words };
                 Item::direct(generation, record)

@@ -168,9 +168,9 @@ async fn what_is_remembered_is_within_the_namespace(server: Target) -> TestResul
         keys.as_array().ok_or("none")?.iter().filter_map(|it| it.as_str()).collect();
     keys.sort_unstable();
     let [channel, stream, memory] = keys[..] else { return Err(format!("{keys:?}").into()) };
-    assert!(channel.starts_with("eu:fanfare:channel:news:fanfare:spool:"), "{channel}");
+    assert!(channel.starts_with("eu:fanfare:channel:news:fanfare:sent:"), "{channel}");
     assert_eq!(stream, "eu:orders");
-    assert!(memory.starts_with("eu:{eu:orders}:fanfare:spool:"), "{memory}");
+    assert!(memory.starts_with("eu:{eu:orders}:fanfare:sent:"), "{memory}");
     Ok(())
 }
 
@@ -347,7 +347,7 @@ async fn what_was_sent_before_a_crash_is_not_sent_again(server: Target) -> TestR
     let keys = fanfare.command(["KEYS", "*spool*"]).await?;
     let Some([key]) = keys.as_array() else { return Err(format!("{keys:?}").into()) };
     let key = key.as_str().ok_or("no text")?;
-    assert!(key.starts_with("{orders}:fanfare:spool:"), "{key}");
+    assert!(key.starts_with("{orders}:fanfare:sent:"), "{key}");
     let ttl = fanfare.command(["PTTL", key]).await?.as_int().ok_or("no number")?;
     assert!(6 * 24 * 3_600_000 < ttl && ttl <= 7 * 24 * 3_600_000, "{ttl}");
     Ok(())

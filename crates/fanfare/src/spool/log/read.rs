@@ -5,6 +5,7 @@ use std::{
     io::{self, BufReader, Read, Seek, SeekFrom},
 };
 
+use bytes::Bytes;
 use fanfare_client::Error;
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use super::{
     },
     Hole, Log, Position, Record, Waiting,
 };
+use crate::once::{Numbered, Place};
 
 /// A message that was read and is to be sent.
 #[derive(Clone, Debug)]
@@ -30,6 +32,24 @@ impl Item {
     /// One that is not in the log.
     pub(in super::super) fn direct(generation: Uuid, record: Record) -> Self {
         Self { generation, record, n_bytes: 0, after: Position::default() }
+    }
+}
+
+impl Numbered for Item {
+    fn generation(&self) -> Uuid {
+        self.generation
+    }
+
+    fn number(&self) -> u64 {
+        self.record.sequence
+    }
+
+    fn place(&self) -> &Place {
+        &self.record.place
+    }
+
+    fn words(&self) -> &[Bytes] {
+        &self.record.words
     }
 }
 

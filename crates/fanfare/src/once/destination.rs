@@ -4,7 +4,6 @@ use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Namespace, slot};
 use uuid::Uuid;
 
-use super::record::{Place, PlaceKind};
 use crate::stream::Trim;
 
 /// Where a message goes: a stream or a channel.
@@ -12,8 +11,22 @@ use crate::stream::Trim;
 /// A text is the name of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    pub(super) place: Place,
-    pub(super) trim: Option<Trim>,
+    pub(crate) place: Place,
+    pub(crate) trim: Option<Trim>,
+}
+
+/// A stream or a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) kind: PlaceKind,
+    /// Without the namespace.
+    pub(crate) name: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum PlaceKind {
+    Stream,
+    Channel,
 }
 
 impl Destination {
@@ -22,7 +35,8 @@ impl Destination {
         Self::new(PlaceKind::Stream, key.as_ref())
     }
 
-    /// A channel. Messages to it wait only if the spool [keeps](super::SpoolBuilder::channels) them.
+    /// A channel. Who listens to it wants to know what is, so messages wait for it only as
+    /// long as whoever sends them was told to keep them.
     pub fn channel(name: impl AsRef<[u8]>) -> Self {
         Self::new(PlaceKind::Channel, name.as_ref())
     }
@@ -70,11 +84,11 @@ impl From<&Destination> for Destination {
 }
 
 impl Place {
-    /// The key in which the broker remembers up to where a generation of a spool was sent to this place,
+    /// The key in which the broker remembers up to where a generation was sent to this place,
     /// within the namespace. That of a stream is in the stream's slot: the stream's name, as it is on
     /// the server, is in braces, unless it has a part in braces already.
-    pub(super) fn memory(&self, names: &Namespace, generation: Uuid) -> Vec<u8> {
-        let tail = format!(":fanfare:spool:{}", generation.simple());
+    pub(crate) fn memory(&self, names: &Namespace, generation: Uuid) -> Vec<u8> {
+        let tail = format!(":fanfare:sent:{}", generation.simple());
         match self.kind {
             PlaceKind::Stream if self.name.contains(&b'}') => {
                 [&self.name, tail.as_bytes()].concat()
@@ -87,7 +101,7 @@ impl Place {
     }
 
     /// A stream and the memory of it would be in different slots of a cluster.
-    pub(super) fn check(&self, names: &Namespace) -> Result<(), Error> {
+    pub(crate) fn check(&self, names: &Namespace) -> Result<(), Error> {
         if self.kind == PlaceKind::Channel {
             return Ok(());
         }
@@ -112,11 +126,11 @@ mod tests {
     fn what_was_sent_is_remembered_in_the_slot_of_the_stream() {
         let names = Namespace::default();
         for (name, memory) in [
-            ("orders", "{orders}:fanfare:spool:"),
-            ("{eu}:orders", "{eu}:orders:fanfare:spool:"),
-            ("orders:{eu}", "orders:{eu}:fanfare:spool:"),
-            ("a{b", "{a{b}:fanfare:spool:"),
-            ("", "{}:fanfare:spool:"),
+            ("orders", "{orders}:fanfare:sent:"),
+            ("{eu}:orders", "{eu}:orders:fanfare:sent:"),
+            ("orders:{eu}", "orders:{eu}:fanfare:sent:"),
+            ("a{b", "{a{b}:fanfare:sent:"),
+            ("", "{}:fanfare:sent:"),
         ] {
             let place = Destination::stream(name).place;
             let key = place.memory(&names, Uuid::nil());

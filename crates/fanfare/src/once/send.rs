@@ -5,11 +5,9 @@ use std::{sync::LazyLock, time::Duration};
 use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Value};
 use futures_util::future::join_all;
+use uuid::Uuid;
 
-use super::{
-    log::Item,
-    record::{Place, PlaceKind},
-};
+use super::destination::{Place, PlaceKind};
 use crate::{
     Fanfare,
     client::{Client, Script},
@@ -21,12 +19,23 @@ use crate::{
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("remember.lua")));
 
 /// Most messages that go together, and most bytes of them unless one alone has more.
-pub(super) const BATCH_MAX: usize = 256;
-pub(super) const BATCH_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const BATCH_MAX: usize = 256;
+pub(crate) const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// A message with its number.
+pub(crate) trait Numbered {
+    /// Whose number it is.
+    fn generation(&self) -> Uuid;
+    /// Those of a generation that go to one place are sent in the order of their numbers.
+    fn number(&self) -> u64;
+    fn place(&self) -> &Place;
+    /// What the command has behind the name.
+    fn words(&self) -> &[Bytes];
+}
 
 /// What became of a message.
 #[derive(Clone, Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// The broker has it.
     Sent,
     /// The broker had it already.
@@ -40,31 +49,30 @@ pub(super) enum Fate {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Sender {
-    pub(super) fanfare: Fanfare,
-    pub(super) client: Client,
-    pub(super) remember: Duration,
+pub(crate) struct Sender {
+    pub(crate) fanfare: Fanfare,
+    pub(crate) client: Client,
+    pub(crate) remember: Duration,
 }
 
 impl Sender {
-    pub(super) fn new(fanfare: &Fanfare, try_for: Duration, remember: Duration) -> Self {
+    pub(crate) fn new(fanfare: &Fanfare, try_for: Duration, remember: Duration) -> Self {
         let client = fanfare.client().with_timeout(try_for);
         Self { fanfare: fanfare.clone(), client, remember }
     }
 
-    /// Sends messages of one generation: those of each place in their order, by one script. Returns what
-    /// became of each.
-    pub(super) async fn send(&self, items: &[Item]) -> Vec<Fate> {
+    /// Sends messages: those of each place in their order, by one script. Returns what became of each.
+    pub(crate) async fn send<M: Numbered>(&self, items: &[M]) -> Vec<Fate> {
         let mut places: Vec<(&Place, Vec<usize>)> = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let place = &item.record.place;
+            let place = item.place();
             match places.iter_mut().find(|it| it.0 == place) {
                 Some(group) => group.1.push(index),
                 None => places.push((place, vec![index])),
             }
         }
         let groups = places.into_iter().map(|(place, indices)| async move {
-            let group: Vec<&Item> = indices.iter().filter_map(|at| items.get(*at)).collect();
+            let group: Vec<&M> = indices.iter().filter_map(|at| items.get(*at)).collect();
             (self.send_to(place, &group).await, indices)
         });
         let mut fates = vec![Fate::Untried; items.len()];
@@ -79,10 +87,10 @@ impl Sender {
     }
 
     /// Asks the servers that messages are for whether they are there, and sends nothing.
-    pub(super) async fn probe(&self, items: &[Item]) -> Vec<Fate> {
+    pub(crate) async fn probe<M: Numbered>(&self, items: &[M]) -> Vec<Fate> {
         let names = self.fanfare.link().options().names();
         let asked = items.iter().map(|item| async move {
-            let memory = item.record.place.memory(names, item.generation);
+            let memory = item.place().memory(names, item.generation());
             match self.client.exists([memory]).await {
                 Err(error) if is_passing(&error) => Fate::NotYet(error),
                 _ => Fate::Untried,
@@ -92,7 +100,7 @@ impl Sender {
     }
 
     /// In chunks, one after the other, as long as the broker takes them.
-    async fn send_to(&self, place: &Place, group: &[&Item]) -> Vec<Fate> {
+    async fn send_to<M: Numbered>(&self, place: &Place, group: &[&M]) -> Vec<Fate> {
         let mut fates = Vec::with_capacity(group.len());
         let mut n_max = group.len();
         while let Some(rest) = group.get(fates.len()..).filter(|it| !it.is_empty()) {
@@ -122,14 +130,14 @@ impl Sender {
         fates
     }
 
-    async fn run(
+    async fn run<M: Numbered>(
         &self,
         place: &Place,
-        group: &[&Item],
+        group: &[&M],
     ) -> Result<(usize, usize, Option<Error>), Error> {
         let names = self.fanfare.link().options().names();
         let Some(first) = group.first() else { return Ok((0, 0, None)) };
-        let memory = Bytes::from(place.memory(names, first.generation));
+        let memory = Bytes::from(place.memory(names, first.generation()));
         let (keys, channel) = match place.kind {
             PlaceKind::Stream => (vec![place.name.clone(), memory], Bytes::new()),
             PlaceKind::Channel => {
@@ -139,14 +147,18 @@ impl Sender {
         };
         let mut args = vec![Bytes::from(self.remember.as_millis().to_string()), channel];
         for item in group {
-            let words = &item.record.words;
-            args.push(item.record.sequence.to_string().into());
+            let words = item.words();
+            args.push(item.number().to_string().into());
             args.push(words.len().to_string().into());
             args.extend(words.iter().cloned());
         }
         let answer: Vec<Value> = self.client.run_script(&SCRIPT, keys, args).await?;
-        let odd =
-            || Error::new(ErrorKind::Protocol, "the answer to a spool's script is not its own");
+        let odd = || {
+            Error::new(
+                ErrorKind::Protocol,
+                "the answer to the script `remember.lua` is not its own",
+            )
+        };
         let [settled, known, failed] = &answer[..] else { return Err(odd()) };
         let number = |it: &Value| it.as_int().and_then(|n| usize::try_from(n).ok());
         let (Some(settled), Some(known)) = (number(settled), number(known)) else {
@@ -156,12 +168,13 @@ impl Sender {
     }
 }
 
-/// How many messages go at once: as many as have 256 KiB together, and one at least.
-fn chunk_len(items: &[&Item]) -> usize {
+/// How many messages go at once: as many of one generation as have 256 KiB together, and one at least.
+fn chunk_len<M: Numbered>(items: &[&M]) -> usize {
+    let generation = items.first().map(|it| it.generation());
     let mut n_bytes = 0;
     let fitting = items.iter().take_while(|it| {
-        n_bytes += it.record.weight();
-        n_bytes <= BATCH_BYTES_MAX
+        n_bytes += it.words().iter().map(|it| it.len() + 16).sum::<usize>() + 64;
+        n_bytes <= BATCH_BYTES_MAX && Some(it.generation()) == generation
     });
     fitting.count().max(1)
 }
