@@ -9,7 +9,7 @@ use fanfare::{
 use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer};
 
 use super::{Directory, order, orders};
-use crate::support::{Target, TestResult, rng, run, run_for};
+use crate::support::{Target, TestResult, rng, run, run_for, until};
 
 const URL: &str = "FANFARE_SPOOL_URL";
 const DIRECTORY: &str = "FANFARE_SPOOL_DIRECTORY";
@@ -32,6 +32,12 @@ fn what_was_accepted_arrives_once_on_a_cluster() {
 #[test]
 fn what_was_accepted_arrives_once_with_sentinels() {
     run(killed_at_random(Target::Sentinel(super::patient_sentinels())));
+}
+
+/// The server is gone, not only slow: for a minute with FANFARE_FULL=1, for seconds otherwise.
+#[test]
+fn what_was_accepted_while_the_broker_was_gone_arrives_once() {
+    run_for(Duration::from_secs(300), killed_while_the_broker_is_gone());
 }
 
 /// Not a test by itself: a process that publishes one number after the other, and notes in files which it
@@ -57,7 +63,9 @@ async fn work(url: String, directory: std::path::PathBuf) -> TestResult {
         note(&directory, "tried", next)?;
         let accepted: Accepted = spool.publish("orders", &order(next)).await?;
         note(&directory, "accepted", next)?;
-        if accepted == Accepted::Sent || spool.stats().waiting % 50 == 0 {
+        let waiting = spool.stats().waiting;
+        // Far below what a spool may have, however long the broker is away.
+        if accepted == Accepted::Sent || waiting % 50 == 0 || 100_000 < waiting {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         next += 1;
@@ -121,6 +129,37 @@ async fn killed_at_random(server: Target) -> TestResult {
         server.sigcont();
         println!("round {round}: {} tried", numbers(directory.path(), "tried")?.len());
     }
+    check(&fanfare, &directory).await
+}
+
+async fn killed_while_the_broker_is_gone() -> TestResult {
+    let directory = Directory::new();
+    std::fs::create_dir_all(directory.path())?;
+    let args = ["--appendonly", "yes", "--appendfsync", "always"];
+    let mut server = RedisServer::start(&args);
+    let is_full = std::env::var_os("FANFARE_FULL").is_some();
+    let third = Duration::from_secs(if is_full { 20 } else { 1 });
+    let mut process = Process::start(&server.url(), directory.path())?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // What it has said yes to is in its file.
+    server.stop();
+    for _ in 0..2 {
+        tokio::time::sleep(third).await;
+        drop(process);
+        process = Process::start(&server.url(), directory.path())?;
+    }
+    tokio::time::sleep(third).await;
+    let n_before = numbers(directory.path(), "accepted")?.len();
+    server.restart();
+    let n = || numbers(directory.path(), "accepted").map_or(0, |it| it.len());
+    until("more is accepted", || n_before + 100 < n()).await?;
+    drop(process);
+    let fanfare = Fanfare::connect(&server.url()).await?;
+    check(&fanfare, &directory).await
+}
+
+/// Everything that was accepted arrives, once and in order.
+async fn check(fanfare: &Fanfare, directory: &Directory) -> TestResult {
     // What is left is sent by who comes next.
     let spool = fanfare.spool(directory.path().join("spool")).open().await?;
     println!("{:?}", spool.recovery());
@@ -128,7 +167,7 @@ async fn killed_at_random(server: Target) -> TestResult {
     super::drained(&spool).await?;
     let (tried, accepted) =
         (numbers(directory.path(), "tried")?, numbers(directory.path(), "accepted")?);
-    let arrived = orders(&fanfare).await?;
+    let arrived = orders(fanfare).await?;
     assert!(arrived.is_sorted_by(|a, b| a < b), "once and in order");
     for n in &accepted {
         assert!(arrived.binary_search(n).is_ok(), "{n} was accepted and is lost");
