@@ -56,6 +56,8 @@ pub enum ErrorKind {
     SpoolFull,
     /// A file could not be written, read or locked.
     Storage,
+    /// The database of an outbox failed.
+    Database,
 }
 
 impl ErrorKind {
@@ -86,6 +88,7 @@ impl ErrorKind {
         Self::Refused,
         Self::SpoolFull,
         Self::Storage,
+        Self::Database,
     ];
 
     /// The stable identifier: texts may change, codes do not.
@@ -116,6 +119,7 @@ impl ErrorKind {
             Self::Refused => "FF-6203",
             Self::SpoolFull => "FF-6401",
             Self::Storage => "FF-6402",
+            Self::Database => "FF-6403",
         }
     }
 
@@ -176,6 +180,9 @@ impl ErrorKind {
             }
             Self::Storage => {
                 "A file could not be written, read or locked: the message names it, the cause and the cure."
+            }
+            Self::Database => {
+                "The database of an outbox failed: roll the transaction back. The message has what it said."
             }
         }
     }
@@ -303,7 +310,8 @@ impl Error {
             | ErrorKind::NoResponders
             | ErrorKind::AnswerLost
             | ErrorKind::SpoolFull
-            | ErrorKind::Storage => true,
+            | ErrorKind::Storage
+            | ErrorKind::Database => true,
             ErrorKind::Server => matches!(
                 self.server_code(),
                 Some(

@@ -314,6 +314,14 @@ pub static CATALOGUE: &[Entry] = &[
         cause: "The disk is full or fails, the program may not write there, or another process has the directory.",
         cure: "Free space, correct the permissions, or give each process a directory of its own; the message names the file. A spool takes messages again as soon as the disk does.",
     },
+    Entry {
+        code: "FF-6403",
+        kind: "Database",
+        name: "database failed",
+        meaning: "The database of an outbox failed. What was to be written is not there.",
+        cause: "It can not be reached, is locked or full, or refuses the statement: the message has what it said.",
+        cure: "Roll the transaction back and try it again. A relay asks again by itself, and sends what waits.",
+    },
 ];
 
 #[cfg(test)]

@@ -51,6 +51,10 @@
 //!   [`Responder`](request::Responder) answers.
 //! - [`Spool`](spool::Spool) keeps messages in a directory while the broker is away, and sends each once
 //!   and in order when it is back.
+#![cfg_attr(
+    any(feature = "postgres", feature = "sqlite"),
+    doc = "- [`Outbox`](outbox::Outbox) writes messages in a database's transaction, and a\n  [`Relay`](outbox::Relay) sends what is committed. It has no blocking twin."
+)]
 //! - [`Service`](service::Service) handles events by type and version, shares them with its replicas, and
 //!   tells others what has happened.
 //! - [`Chat`](chat::Chat) has rooms, private messages, history, and who is there, over all processes. It
@@ -76,6 +80,7 @@
 //! - `msgpack`, `cbor`: these forms of payloads.
 //! - `zstd`, `lz4`, `gzip`: these ways of [`Compression`].
 //! - `metrics`: a [`Monitor`] sets gauges of the `metrics` crate.
+//! - `postgres`, `sqlite`: a transactional outbox (module `outbox`) in one of them.
 //! - `schema`: JSON Schemas of messages, and AsyncAPI documents (module `schema`).
 //! - `tls` (default): `rediss://`.
 //! - `webhook`: alerts of a [`BrokerMonitor`](monitor::BrokerMonitor) to a URL.
@@ -109,6 +114,8 @@ mod health;
 pub mod layers;
 pub mod monitor;
 mod once;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod outbox;
 mod pubsub;
 pub mod queue;
 pub mod request;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: [(&str, &str); 16] = [
     ("blocking", "billed 3"),
     ("chat", "ada is in hall"),
     ("connect", "arrived after"),
@@ -13,6 +13,7 @@ const EXAMPLES: [(&str, &str); 15] = [
     ("health", "there and back"),
     ("layers", "2 recorded, 2 duplicates"),
     ("monitor", "resolved: length/warning/monitored jobs"),
+    ("outbox", "arrived: order-3"),
     ("queue", "2 sent, 1 dead"),
     ("request", "the best of all: 2.9"),
     ("router", "order 3: sugar"),
@@ -53,7 +54,11 @@ fn on_redis_server() {
 
 /// Some need features.
 fn is_built((name, _): &(&str, &str)) -> bool {
-    *name != "schemas" || cfg!(all(feature = "schema", feature = "gzip"))
+    match *name {
+        "outbox" => cfg!(all(feature = "embedded", feature = "sqlite")),
+        "schemas" => cfg!(all(feature = "schema", feature = "gzip")),
+        _ => true,
+    }
 }
 
 fn run(name: &str, args: &[&str], printed: &str) {

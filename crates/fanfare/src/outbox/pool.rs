@@ -1,0 +1,115 @@
+//! The database that a relay reads, as a pool of connections.
+
+use super::execute::{Dialect, Execute};
+
+/// A pool of connections to the database of an outbox: made from an `sqlx::PgPool` or `sqlx::SqlitePool`.
+///
+/// A relay has one connection of it at a time, and none while it waits.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Pool {
+    /// Of PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
+    /// Of SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::SqlitePool),
+}
+
+#[cfg(feature = "postgres")]
+impl From<sqlx::PgPool> for Pool {
+    fn from(pool: sqlx::PgPool) -> Self {
+        Self::Postgres(pool)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl From<sqlx::SqlitePool> for Pool {
+    fn from(pool: sqlx::SqlitePool) -> Self {
+        Self::Sqlite(pool)
+    }
+}
+
+impl Pool {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Dialect::Postgres,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Begins a transaction that sees what was committed before each of its statements, and no other such
+    /// one beside it.
+    pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                Ok(Transaction::Postgres(pool.begin_with(begin).await?))
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => {
+                Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?))
+            }
+        }
+    }
+
+    /// A connection for statements that are transactions by themselves.
+    pub(super) async fn acquire(&self) -> Result<Lent, sqlx::Error> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => Ok(Lent::Postgres(pool.acquire().await?)),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => Ok(Lent::Sqlite(pool.acquire().await?)),
+        }
+    }
+}
+
+/// A transaction. It is rolled back if it is dropped.
+pub(super) enum Transaction {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+}
+
+impl Transaction {
+    pub(super) fn connection(&mut self) -> &mut dyn Execute {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(transaction) => &mut **transaction,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(transaction) => &mut **transaction,
+        }
+    }
+
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(transaction) => transaction.commit().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(transaction) => transaction.commit().await,
+        }
+    }
+}
+
+/// A connection of a pool.
+pub(super) enum Lent {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+}
+
+impl Lent {
+    pub(super) fn connection(&mut self) -> &mut dyn Execute {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lent) => &mut **lent,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(lent) => &mut **lent,
+        }
+    }
+}
