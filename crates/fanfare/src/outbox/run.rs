@@ -24,17 +24,15 @@ use super::{
     relay::{Relay, RelayBuilder, Settings},
     shared::Shared,
     stats::RelayEvent,
+    table::NUMBERED_MAX,
 };
 use crate::{
     Fanfare, Pulse,
-    once::{BATCH_MAX, Fate, PlaceKind, Sender},
+    once::{Fate, PlaceKind, Sender},
 };
 
 /// The pauses between attempts after a failure. An `Up` of the link ends one.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), cap: Duration::from_secs(2) };
-
-/// Bytes of messages that are read at once; a message that alone has more is read alone.
-const READ_BYTES_MAX: i64 = 4 * 1024 * 1024;
 
 /// Up to how many messages are counted for health and statistics, and how often.
 const COUNTED_MAX: i64 = 10_000;
@@ -113,10 +111,10 @@ impl Desk {
             };
             let deadline = *told.borrow_and_update();
             let is_empty = matches!(turn, Ok(Turn::Empty | Turn::Standby));
+            let pause = self.pause(turn);
             if !is_held || (deadline.is_some() && is_empty) {
                 break;
             }
-            let pause = self.pause(turn);
             if pause.is_zero() {
                 is_held = told.has_changed().is_ok();
                 continue;
@@ -151,7 +149,7 @@ impl Desk {
             return Ok(Turn::Standby);
         }
         let mut items = self.read().await?;
-        if items.len() < BATCH_MAX && self.number().await? {
+        if items.is_empty() && self.number().await? {
             items = self.read().await?;
         }
         if items.is_empty() {
@@ -192,10 +190,10 @@ impl Desk {
                 Duration::ZERO
             }
             Ok(Turn::Empty) => {
+                self.shared.change(|stats| (stats.waiting, stats.oldest_age) = (0, None));
                 let n = std::mem::take(&mut self.n_drained);
                 if 0 < n {
                     self.shared.announce(RelayEvent::Drained { n });
-                    self.count_at = Instant::now();
                 }
                 self.settings.poll
             }
@@ -269,7 +267,7 @@ impl Desk {
             self.retire();
             return Ok(false);
         };
-        let (position, limit) = (row.int(), i64::try_from(BATCH_MAX).unwrap_or(i64::MAX));
+        let position = row.int();
         if position < self.position {
             // The database was set back under a pool that hides lost connections. What gets these numbers
             // again must not have the same generation.
@@ -278,13 +276,14 @@ impl Desk {
             self.retire();
             return Ok(false);
         }
-        let args = vec![bytes(holder), Cell::Int(position), Cell::Int(limit)];
+        let args = vec![bytes(holder), Cell::Int(position)];
         let n = connection.run(&table.number(), args).await.map_err(failed)?;
         // Numbers may be left out: fewer rows than that are new, or somebody deletes one meanwhile.
-        let args = vec![Cell::Int(position.saturating_add(limit)), bytes(holder)];
+        let last = position.saturating_add(NUMBERED_MAX);
+        let args = vec![Cell::Int(last), bytes(holder)];
         connection.run(&table.advance(), args).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
-        self.position = position.saturating_add(limit);
+        self.position = last;
         Ok(0 < n)
     }
 
@@ -296,8 +295,7 @@ impl Desk {
     /// The oldest numbered rows.
     async fn read(&self) -> Result<Vec<Item>, Error> {
         let sql = self.outbox.table.read(self.pool.dialect());
-        let limit = Cell::Int(i64::try_from(BATCH_MAX).unwrap_or(i64::MAX));
-        let rows = self.rows("read", &sql, vec![limit, Cell::Int(READ_BYTES_MAX)]).await?;
+        let rows = self.rows("read", &sql, Vec::new()).await?;
         Ok(rows.into_iter().map(Item::from_row).collect())
     }
 

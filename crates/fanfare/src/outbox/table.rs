@@ -9,6 +9,13 @@ use fanfare_client::{Error, ErrorKind};
 
 use super::execute::Dialect;
 
+/// Most rows that get a position at once. Many, since a planner without statistics looks at all that are new.
+pub(super) const NUMBERED_MAX: i64 = 4_096;
+
+/// Most rows that are read at once, and most bytes of them; a message that alone has more is read alone.
+const READ_MAX: usize = crate::once::BATCH_MAX;
+const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Longest name of a table. With what is added to it, it is within the 63 bytes of PostgreSQL.
 const NAME_MAX: usize = 48;
 
@@ -145,27 +152,27 @@ INSERT INTO {table}_lease (one, until_ms, position) VALUES (1, 0, 0) ON CONFLICT
         format!("SELECT id FROM {} WHERE position IS NULL AND error IS NULL LIMIT 1", self.0)
     }
 
-    /// Gives positions to the oldest new rows: generation, position before the first, how many.
+    /// Gives positions to the oldest new rows: generation, position before the first.
     pub(super) fn number(&self) -> String {
         let table = &self.0;
         format!(
             "UPDATE {table} SET generation = $1, position = $2 + ranked.nth FROM \
              (SELECT id, row_number() OVER (ORDER BY id) AS nth FROM \
-             (SELECT id FROM {table} WHERE position IS NULL AND error IS NULL ORDER BY id LIMIT $3) AS oldest) AS ranked \
+             (SELECT id FROM {table} WHERE position IS NULL AND error IS NULL ORDER BY id LIMIT {NUMBERED_MAX}) AS oldest) AS ranked \
              WHERE {table}.id = ranked.id"
         )
     }
 
-    /// Numbered rows in order: most rows, and most bytes of words in front of one. Returns id, position,
-    /// age in microseconds, kind, generation, name, id of the message, words.
+    /// The first numbered rows. Returns id, position, age in microseconds, kind, generation, name, id of the
+    /// message, words.
     pub(super) fn read(&self, dialect: Dialect) -> String {
         let table = &self.0;
         format!(
             "SELECT id, position, {} - created_us, kind, generation, name, message, words FROM {table} \
              WHERE id IN (SELECT id FROM \
              (SELECT id, length(words) AS len, sum(length(words)) OVER (ORDER BY position) AS total FROM \
-             (SELECT id, position, words FROM {table} WHERE position IS NOT NULL AND error IS NULL ORDER BY position LIMIT $1) AS oldest) AS summed \
-             WHERE total - len <= $2) \
+             (SELECT id, position, words FROM {table} WHERE position IS NOT NULL AND error IS NULL ORDER BY position LIMIT {READ_MAX}) AS oldest) AS summed \
+             WHERE total - len <= {READ_BYTES_MAX}) \
              ORDER BY position",
             now_us(dialect)
         )
