@@ -47,7 +47,7 @@ pub trait Execute: Send {
 /// A value in a row, or of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// Nothing. Never an argument.
+    /// Nothing.
     Null,
     /// A number.
     Int(i64),
@@ -90,6 +90,18 @@ impl Row {
     }
 }
 
+/// Puts an argument into a query of whichever database.
+macro_rules! bind {
+    () => {
+        |query, arg| match arg {
+            Cell::Null => query.bind(None::<i64>),
+            Cell::Int(n) => query.bind(n),
+            Cell::Bytes(bytes) => query.bind(bytes),
+            Cell::Text(text) => query.bind(text),
+        }
+    };
+}
+
 /// How a connection of sqlx does it. Its own traits can not be bounds here without a page of them at each
 /// function.
 macro_rules! connection {
@@ -106,15 +118,8 @@ macro_rules! connection {
                 sql: &'a str,
                 args: Vec<Cell>,
             ) -> BoxFuture<'a, Result<u64, sqlx::Error>> {
-                let mut query = sqlx::query(sql).persistent(!args.is_empty());
-                for arg in args {
-                    query = match arg {
-                        Cell::Null => query,
-                        Cell::Int(n) => query.bind(n),
-                        Cell::Bytes(bytes) => query.bind(bytes),
-                        Cell::Text(text) => query.bind(text),
-                    };
-                }
+                let query = sqlx::query(sql).persistent(!args.is_empty());
+                let query = args.into_iter().fold(query, bind!());
                 Box::pin(async move { Ok(query.execute(self).await?.rows_affected()) })
             }
 
@@ -123,15 +128,7 @@ macro_rules! connection {
                 sql: &'a str,
                 args: Vec<Cell>,
             ) -> BoxFuture<'a, Result<Vec<Row>, sqlx::Error>> {
-                let mut query = sqlx::query(sql);
-                for arg in args {
-                    query = match arg {
-                        Cell::Null => query,
-                        Cell::Int(n) => query.bind(n),
-                        Cell::Bytes(bytes) => query.bind(bytes),
-                        Cell::Text(text) => query.bind(text),
-                    };
-                }
+                let query = args.into_iter().fold(sqlx::query(sql), bind!());
                 Box::pin(async move {
                     let rows = query.fetch_all(self).await?;
                     rows.iter()

@@ -50,6 +50,7 @@
 mod batch;
 mod execute;
 mod failure;
+mod ledger;
 #[expect(clippy::module_inception, reason = "the type is what the module is called after")]
 mod outbox;
 mod pool;

@@ -173,24 +173,24 @@ impl Outbox {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn contents<C: Connection>(&self, connection: &mut C) -> Result<Contents, Error> {
-        self.contents_to(connection, i64::MAX).await
+        let counted = self.count(connection, i64::MAX).await;
+        counted.map_err(|source| failed("count what is in", &self.table, source))
     }
 
-    /// The same, counted up to a limit.
-    pub(super) async fn contents_to<C: Execute + ?Sized>(
+    /// The same, each counted up to a limit.
+    pub(super) async fn count<C: Execute + ?Sized>(
         &self,
         connection: &mut C,
         limit: i64,
-    ) -> Result<Contents, Error> {
-        let failed = |source| failed("count what is in", &self.table, source);
+    ) -> Result<Contents, sqlx::Error> {
         let sql = self.table.waiting(connection.dialect());
-        let rows = connection.rows(&sql, vec![Cell::Int(limit)]).await.map_err(failed)?;
+        let rows = connection.rows(&sql, vec![Cell::Int(limit)]).await?;
         let (mut waiting, mut age) = (0, 0);
         if let Some(mut row) = rows.into_iter().next() {
             (waiting, age) = (row.count(), row.count());
         }
-        let rows = connection.rows(&self.table.dead(), vec![Cell::Int(limit)]).await;
-        let dead = rows.map_err(failed)?.into_iter().next().map_or(0, |mut row| row.count());
+        let rows = connection.rows(&self.table.dead(), vec![Cell::Int(limit)]).await?;
+        let dead = rows.into_iter().next().map_or(0, |mut row| row.count());
         let oldest_age = (0 < waiting).then(|| Duration::from_micros(age));
         Ok(Contents { waiting, oldest_age, dead })
     }

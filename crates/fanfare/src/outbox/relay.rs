@@ -29,6 +29,7 @@ pub(super) struct Settings {
     pub(super) poll: Duration,
     pub(super) lease: Duration,
     pub(super) try_for: Duration,
+    pub(super) database_timeout: Duration,
     pub(super) remember: Duration,
     pub(super) channels: Duration,
 }
@@ -41,6 +42,7 @@ impl Fanfare {
             poll: Duration::from_millis(100),
             lease: Duration::from_secs(10),
             try_for: Duration::from_secs(2),
+            database_timeout: Duration::from_secs(10),
             remember: Duration::from_secs(7 * 24 * 3600),
             channels: Duration::from_secs(60),
         };
@@ -68,6 +70,13 @@ impl RelayBuilder {
     /// How long an attempt to send may take. Default: 2 s.
     pub fn try_for(mut self, patience: Duration) -> Self {
         self.settings.try_for = patience;
+        self
+    }
+
+    /// How long the database may take to do one thing, from 1 ms to 1 h. One that hangs is a
+    /// [failure](RelayStats::database_errors), and is asked again. Default: 10 s.
+    pub fn database_timeout(mut self, patience: Duration) -> Self {
+        self.settings.database_timeout = patience;
         self
     }
 
@@ -109,6 +118,7 @@ impl Settings {
             ("poll", self.poll, Duration::from_millis(1), hour),
             ("lease", self.lease, Duration::from_millis(100), hour),
             ("try_for", self.try_for, Duration::from_millis(1), hour),
+            ("database_timeout", self.database_timeout, Duration::from_millis(1), hour),
             ("remember", self.remember, Duration::from_secs(1), year),
         ] {
             if value < min || max < value {

@@ -11,20 +11,16 @@ use std::{sync::Arc, time::Duration};
 use fanfare_client::{Backoff, Error, Event, Events, LiveState, Role};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until},
 };
 use uuid::Uuid;
 
 use super::{
     batch::Item,
-    execute::{Cell, Row},
-    failure::failed,
-    outbox::Outbox,
-    pool::Pool,
+    ledger::{Ledger, Numbered},
     relay::{Relay, RelayBuilder, Settings},
     shared::Shared,
     stats::RelayEvent,
-    table::NUMBERED_MAX,
 };
 use crate::{
     Fanfare, Pulse,
@@ -52,8 +48,7 @@ enum Turn {
 
 struct Desk {
     fanfare: Fanfare,
-    outbox: Outbox,
-    pool: Pool,
+    ledger: Ledger,
     settings: Settings,
     sender: Sender,
     shared: Arc<Shared>,
@@ -80,8 +75,7 @@ pub(super) async fn start(builder: RelayBuilder) -> Result<Relay, Error> {
         sender: Sender::new(&fanfare, settings.try_for, settings.remember),
         pulse: fanfare.pulse(format!("relay of {}", outbox.table.name())),
         fanfare,
-        outbox,
-        pool,
+        ledger: Ledger { outbox, pool, lease: settings.lease, timeout: settings.database_timeout },
         settings,
         shared: shared.clone(),
         holder: None,
@@ -148,9 +142,9 @@ impl Desk {
         if !self.hold().await? {
             return Ok(Turn::Standby);
         }
-        let mut items = self.read().await?;
+        let mut items = self.ledger.read().await?;
         if items.is_empty() && self.number().await? {
-            items = self.read().await?;
+            items = self.ledger.read().await?;
         }
         if items.is_empty() {
             return Ok(Turn::Empty);
@@ -213,25 +207,17 @@ impl Desk {
         if self.holder.is_some() && now < self.renew_at {
             return Ok(true);
         }
-        let table = &self.outbox.table;
-        let dialect = self.pool.dialect();
-        let ms = Cell::Int(i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX));
         let is_held = match self.holder {
-            Some(holder) => {
-                let args = vec![bytes(holder), ms];
-                !self.rows("renew the lease of", &table.renew(dialect), args).await?.is_empty()
-            }
+            Some(holder) => self.ledger.renew(holder).await?,
             None => {
                 let holder = Uuid::from_u128(rand::random());
-                let args = vec![bytes(holder), bytes(self.last_holder), ms];
-                let n = self.run_one("take the lease of", &table.acquire(dialect), args).await?;
-                if 0 < n {
-                    (self.holder, self.last_holder) = (Some(holder), holder);
-                    self.position = 0;
+                let is_held = self.ledger.acquire(holder, self.last_holder).await?;
+                if is_held {
+                    (self.holder, self.last_holder, self.position) = (Some(holder), holder, 0);
                     self.shared.change(|stats| stats.is_active = true);
                     self.shared.announce(RelayEvent::Active);
                 }
-                0 < n
+                is_held
             }
         };
         match is_held {
@@ -252,51 +238,18 @@ impl Desk {
     /// Gives numbers to new rows. Returns whether there were any.
     async fn number(&mut self) -> Result<bool, Error> {
         let Some(holder) = self.holder else { return Ok(false) };
-        let table = &self.outbox.table;
-        if !self.has_new().await? {
-            return Ok(false);
+        match self.ledger.number(holder, self.position).await? {
+            Numbered::None => return Ok(false),
+            Numbered::UpTo(position) => {
+                self.position = position;
+                return Ok(true);
+            }
+            Numbered::NotOurs => {}
+            // What gets the same numbers again must not have the same generation.
+            Numbered::SetBack => tracing::warn!(before = self.position, "an outbox was set back"),
         }
-        let failed = |source| failed("number messages of", table, source);
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
-        let connection = transaction.connection();
-        let ms = Cell::Int(i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX));
-        let renew = table.renew(self.pool.dialect());
-        let rows = connection.rows(&renew, vec![bytes(holder), ms]).await.map_err(failed)?;
-        let Some(mut row) = rows.into_iter().next() else {
-            drop(transaction);
-            self.retire();
-            return Ok(false);
-        };
-        let position = row.int();
-        if position < self.position {
-            // The database was set back under a pool that hides lost connections. What gets these numbers
-            // again must not have the same generation.
-            drop(transaction);
-            tracing::warn!(position, before = self.position, "an outbox was set back");
-            self.retire();
-            return Ok(false);
-        }
-        let args = vec![bytes(holder), Cell::Int(position)];
-        let n = connection.run(&table.number(), args).await.map_err(failed)?;
-        // Numbers may be left out: fewer rows than that are new, or somebody deletes one meanwhile.
-        let last = position.saturating_add(NUMBERED_MAX);
-        let args = vec![Cell::Int(last), bytes(holder)];
-        connection.run(&table.advance(), args).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        self.position = last;
-        Ok(0 < n)
-    }
-
-    async fn has_new(&self) -> Result<bool, Error> {
-        let rows = self.rows("look into", &self.outbox.table.has_new(), Vec::new()).await?;
-        Ok(!rows.is_empty())
-    }
-
-    /// The oldest numbered rows.
-    async fn read(&self) -> Result<Vec<Item>, Error> {
-        let sql = self.outbox.table.read(self.pool.dialect());
-        let rows = self.rows("read", &sql, Vec::new()).await?;
-        Ok(rows.into_iter().map(Item::from_row).collect())
+        self.retire();
+        Ok(false)
     }
 
     /// Sends messages, and settles what has become of them.
@@ -353,13 +306,9 @@ impl Desk {
         done: &[(i64, i64)],
         refused: Vec<(Item, Error)>,
     ) -> Result<(), Error> {
-        let bury = self.outbox.table.bury();
         for (item, error) in refused {
             let Some(holder) = self.holder else { break };
-            let error_text = Cell::Text(error.to_string());
-            let args =
-                vec![error_text, Cell::Int(item.id), Cell::Int(item.position), bytes(holder)];
-            if 0 < self.run_one("put a dead letter into", &bury, args).await? {
+            if self.ledger.bury(holder, &item, &error).await? {
                 self.shared.change(|stats| stats.buried += 1);
                 let name = item.place.name;
                 self.shared.announce(RelayEvent::Buried { id: item.id, name, error });
@@ -369,19 +318,13 @@ impl Desk {
                 self.retire();
             }
         }
-        if !done.is_empty() {
-            let delete = self.outbox.table.delete(done);
-            self.run_one("delete what was sent from", &delete, Vec::new()).await?;
-        }
-        Ok(())
+        self.ledger.delete(done).await
     }
 
     /// Looks how much there is.
     async fn count(&mut self) -> Result<(), Error> {
         self.count_at = Instant::now() + COUNT_EVERY;
-        let lent = self.pool.acquire().await;
-        let mut lent = lent.map_err(|source| failed("reach", &self.outbox.table, source))?;
-        let found = self.outbox.contents_to(lent.connection(), COUNTED_MAX).await?;
+        let found = self.ledger.count(COUNTED_MAX).await?;
         self.shared.change(|stats| {
             (stats.waiting, stats.oldest_age) = (found.waiting, found.oldest_age);
             stats.dead = found.dead;
@@ -395,26 +338,11 @@ impl Desk {
 
     /// Gives the lease back. Without that, it ends by itself.
     async fn release(&mut self) {
-        if let Some(holder) = self.holder.take() {
-            let sql = self.outbox.table.release();
-            let released = self.run_one("give back the lease of", &sql, vec![bytes(holder)]);
-            let until = Instant::now() + self.settings.try_for;
-            if let Ok(Err(error)) = timeout_at(until, released).await {
-                tracing::warn!(%error, "the relay's lease ends by itself");
-            }
+        if let Some(holder) = self.holder.take()
+            && let Err(error) = self.ledger.release(holder).await
+        {
+            tracing::warn!(%error, "the relay's lease ends by itself");
         }
-    }
-
-    async fn run_one(&self, doing: &str, sql: &str, args: Vec<Cell>) -> Result<u64, Error> {
-        let failed = |source| failed(doing, &self.outbox.table, source);
-        let mut lent = self.pool.acquire().await.map_err(failed)?;
-        lent.connection().run(sql, args).await.map_err(failed)
-    }
-
-    async fn rows(&self, doing: &str, sql: &str, args: Vec<Cell>) -> Result<Vec<Row>, Error> {
-        let failed = |source| failed(doing, &self.outbox.table, source);
-        let mut lent = self.pool.acquire().await.map_err(failed)?;
-        lent.connection().rows(sql, args).await.map_err(failed)
     }
 }
 
@@ -430,8 +358,4 @@ async fn is_over(mut told: watch::Receiver<Option<Instant>>) {
             std::future::pending::<()>().await;
         }
     }
-}
-
-fn bytes(id: Uuid) -> Cell {
-    Cell::Bytes(id.as_bytes().to_vec())
 }
