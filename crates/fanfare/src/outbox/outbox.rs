@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fanfare_client::Error;
+use fanfare_client::{Error, Namespace};
 use serde::Serialize;
 
 use super::{
@@ -97,8 +97,9 @@ impl Outbox {
     /// On a connection that is in no transaction, it is committed at once.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode), [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), and those of
-    /// the database.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode), [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if no stream can have this name in a cluster, and
+    /// those of the database.
     ///
     /// # Cancel safety
     /// As the connection's own: roll back a transaction in which it was dropped.
@@ -151,6 +152,8 @@ impl Outbox {
         connection: &mut C,
         Parcel { place, id, words }: Parcel,
     ) -> Result<i64, Error> {
+        // Whatever the relay's namespace is: it is put in front of all names.
+        place.check(&Namespace::default())?;
         let mut body = Vec::new();
         words.iter().for_each(|word| words::put(&mut body, word));
         let args = vec![
