@@ -5,11 +5,13 @@ use std::{path::PathBuf, process::Command};
 use fanfare_testkit::RedisServer;
 
 /// What each of them prints, among other things.
-const EXAMPLES: [(&str, &str); 16] = [
+const EXAMPLES: [(&str, &str); 18] = [
     ("blocking", "billed 3"),
     ("chat", "ada is in hall"),
     ("connect", "arrived after"),
     ("data", "published 2, 1 undecodable"),
+    ("doctor", " no-maxmemory: "),
+    ("envelopes", "made by auth_service, password ***"),
     ("health", "there and back"),
     ("layers", "2 recorded, 2 duplicates"),
     ("monitor", "resolved: length/warning/monitored jobs"),
@@ -55,6 +57,7 @@ fn on_redis_server() {
 /// Some need features.
 fn is_built((name, _): &(&str, &str)) -> bool {
     match *name {
+        "envelopes" => cfg!(feature = "gzip"),
         "outbox" => cfg!(all(feature = "embedded", feature = "sqlite")),
         "schemas" => cfg!(all(feature = "schema", feature = "gzip")),
         _ => true,
