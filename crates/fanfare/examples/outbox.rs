@@ -21,7 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sqlx::query("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)").execute(&pool).await?;
 
     for (id, item) in [(1, "tea"), (2, "coffee"), (2, "cocoa"), (3, "milk")] {
-        let mut transaction = pool.begin().await?;
+        // SQLite has one writer at a time: who says at once that it will write waits for its turn.
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
         let envelope = Envelope::new("order.created", item).id(format!("order-{id}"));
         outbox.publish(&mut *transaction, stream.as_str(), &envelope).await?;
         let order = sqlx::query("INSERT INTO orders VALUES ($1, $2)").bind(id).bind(item);

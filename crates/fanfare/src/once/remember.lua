@@ -1,6 +1,6 @@
 -- KEYS: the stream, and where up to which sequence it was sent is remembered; of a channel that key
 -- alone. ARGV: how long that is remembered (ms), the channel, then for each message its sequence, the
--- number of words, and the words.
+-- number of words, and the words. One without words is not sent, and is known from then on.
 local memory = KEYS[#KEYS]
 local last = tonumber(redis.call('GET', memory) or '0')
 local before, at, settled, known = last, 3, 0, 0
@@ -11,7 +11,9 @@ while at <= #ARGV do
     known = known + 1
   else
     local answer
-    if #KEYS == 2 then
+    if len == 0 then
+      answer = false
+    elseif #KEYS == 2 then
       answer = redis.pcall('XADD', KEYS[1], unpack(ARGV, at + 2, at + 1 + len))
     else
       answer = redis.pcall('PUBLISH', ARGV[2], ARGV[at + 2])

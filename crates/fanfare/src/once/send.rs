@@ -86,6 +86,13 @@ impl Sender {
         fates
     }
 
+    /// Notes that a message will not be sent, so that nobody else who has it sends it.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) async fn pass<M: Numbered>(&self, message: &M) -> Fate {
+        let fates = self.send_to(message.place(), &[&Passed(message)]).await;
+        fates.into_iter().next().unwrap_or(Fate::Untried)
+    }
+
     /// Asks the servers that messages are for whether they are there, and sends nothing.
     pub(crate) async fn probe<M: Numbered>(&self, items: &[M]) -> Vec<Fate> {
         let names = self.fanfare.link().options().names();
@@ -165,6 +172,29 @@ impl Sender {
             return Err(odd());
         };
         Ok((settled, known, failed.as_bytes().map(Error::server)))
+    }
+}
+
+/// A message without its words.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+struct Passed<'m, M>(&'m M);
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl<M: Numbered> Numbered for Passed<'_, M> {
+    fn generation(&self) -> Uuid {
+        self.0.generation()
+    }
+
+    fn number(&self) -> u64 {
+        self.0.number()
+    }
+
+    fn place(&self) -> &Place {
+        self.0.place()
+    }
+
+    fn words(&self) -> &[Bytes] {
+        &[]
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Item {
     pub(super) age: Duration,
     pub(super) place: Place,
     generation: Uuid,
+    /// As it is in the row, whatever that is.
+    stored_generation: Bytes,
     words: Vec<Bytes>,
     /// Why it is no message.
     pub(super) flaw: Option<&'static str>,
@@ -26,7 +28,8 @@ impl Item {
         let (id, position) = (row.int(), row.int());
         let age = Duration::from_micros(row.count());
         let kind = kind(row.int());
-        let generation = Uuid::from_slice(&row.bytes()).ok();
+        let stored_generation = row.bytes();
+        let generation = Uuid::from_slice(&stored_generation).ok();
         let name = row.bytes();
         let _message_id = row.bytes();
         let words = words::get_all(&row.bytes()).filter(|it| !it.is_empty());
@@ -43,9 +46,16 @@ impl Item {
             age,
             place: Place { kind: kind.unwrap_or(PlaceKind::Stream), name },
             generation: generation.unwrap_or_default(),
+            stored_generation,
             words: words.unwrap_or_default(),
             flaw,
         }
+    }
+}
+
+impl Item {
+    pub(super) fn generation_bytes(&self) -> Vec<u8> {
+        self.stored_generation.to_vec()
     }
 }
 

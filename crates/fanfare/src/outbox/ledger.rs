@@ -3,17 +3,18 @@
 use std::{io, time::Duration};
 
 use fanfare_client::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{
     batch::Item,
-    execute::{Cell, Row},
+    execute::{Cell, Dialect, Row},
     failure::failed,
-    outbox::{Contents, Outbox},
-    pool::Pool,
+    outbox::{Contents, Outbox, code},
+    pool::{Lent, Pool},
     table::NUMBERED_MAX,
 };
+use crate::once::Place;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -39,6 +40,11 @@ pub(super) enum Numbered {
 }
 
 impl Ledger {
+    /// Fails if the tables are not there.
+    pub(super) async fn look(&self) -> Result<(), Error> {
+        self.rows("look into", &self.outbox.table.look(), Vec::new()).await.map(drop)
+    }
+
     /// Takes the lease, unless somebody else has it. Returns whether it did.
     pub(super) async fn acquire(&self, holder: Uuid, before: Uuid) -> Result<bool, Error> {
         let sql = self.outbox.table.acquire(self.pool.dialect());
@@ -65,47 +71,35 @@ impl Ledger {
         if self.rows("look into", &sql, Vec::new()).await?.is_empty() {
             return Ok(Numbered::None);
         }
-        self.in_time("number messages of", self.number_new(holder, known)).await
-    }
-
-    async fn number_new(&self, holder: Uuid, known: i64) -> Result<Numbered, sqlx::Error> {
         let table = &self.outbox.table;
-        let mut transaction = self.pool.begin().await?;
-        let connection = transaction.connection();
-        let renew = table.renew(self.pool.dialect());
-        let rows = connection.rows(&renew, vec![bytes(holder), self.lease_ms()]).await?;
-        let Some(position) = rows.into_iter().next().map(|mut row| row.int()) else {
-            return Ok(Numbered::NotOurs);
-        };
+        let mut session = self.session("number messages of").await?;
+        let Some(position) = session.begin_as(holder).await? else { return Ok(Numbered::NotOurs) };
         if position < known {
             // A pool hides that connections were lost.
             return Ok(Numbered::SetBack);
         }
-        let n = connection.run(&table.number(), vec![bytes(holder), Cell::Int(position)]).await?;
-        if n == 0 {
-            return Ok(Numbered::None);
-        }
+        let n = session.run(&table.number(), vec![bytes(holder), Cell::Int(position)]).await?;
         // Numbers may be left out: fewer rows than that are new, or somebody deletes one meanwhile.
         let last = position.saturating_add(NUMBERED_MAX);
-        connection.run(&table.advance(), vec![Cell::Int(last), bytes(holder)]).await?;
-        transaction.commit().await?;
-        Ok(Numbered::UpTo(last))
+        session.run(&table.advance(), vec![Cell::Int(last), bytes(holder)]).await?;
+        session.commit().await?;
+        Ok(if n == 0 { Numbered::None } else { Numbered::UpTo(last) })
     }
 
-    /// The oldest numbered rows.
-    pub(super) async fn read(&self) -> Result<Vec<Item>, Error> {
-        let sql = self.outbox.table.read(self.pool.dialect());
-        let rows = self.rows("read", &sql, Vec::new()).await?;
+    /// The oldest numbered rows, but those to some places.
+    pub(super) async fn read(&self, besides: &[Place]) -> Result<Vec<Item>, Error> {
+        let sql = self.outbox.table.read(self.pool.dialect(), besides.len());
+        let args = besides
+            .iter()
+            .flat_map(|place| [Cell::Int(code(place.kind)), Cell::Bytes(place.name.to_vec())]);
+        let rows = self.rows("read", &sql, args.collect()).await?;
         Ok(rows.into_iter().map(Item::from_row).collect())
     }
 
-    /// Deletes rows that are done, by id and position.
-    pub(super) async fn delete(&self, done: &[(i64, i64)]) -> Result<(), Error> {
-        if done.is_empty() {
-            return Ok(());
-        }
+    /// Deletes rows that are done, of one generation, by id and position. Returns how many there were.
+    pub(super) async fn delete(&self, generation: Uuid, done: &[(i64, i64)]) -> Result<u64, Error> {
         let sql = self.outbox.table.delete(done);
-        self.run("delete what was sent from", &sql, Vec::new()).await.map(drop)
+        self.run("delete what was sent from", &sql, vec![bytes(generation)]).await
     }
 
     /// Makes a row a dead letter. Returns whether it did: not, if the lease is somebody else's.
@@ -116,40 +110,64 @@ impl Ledger {
         error: &Error,
     ) -> Result<bool, Error> {
         let sql = self.outbox.table.bury();
-        let (id, position) = (Cell::Int(item.id), Cell::Int(item.position));
-        let args = vec![Cell::Text(error.to_string()), id, position, bytes(holder)];
-        Ok(0 < self.run("put a dead letter into", &sql, args).await?)
+        let args = vec![
+            Cell::Text(plain(&error.to_string())),
+            Cell::Int(item.id),
+            Cell::Int(item.position),
+            Cell::Bytes(item.generation_bytes()),
+        ];
+        let mut session = self.session("put a dead letter into").await?;
+        if session.begin_as(holder).await?.is_none() {
+            return Ok(false);
+        }
+        let n = session.run(&sql, args).await?;
+        session.commit().await?;
+        Ok(0 < n)
     }
 
     /// How much there is, each counted up to a limit.
     pub(super) async fn count(&self, limit: i64) -> Result<Contents, Error> {
-        let count = async {
-            let mut lent = self.pool.acquire().await?;
-            self.outbox.count(lent.connection(), limit).await
-        };
-        self.in_time("count what is in", count).await
+        let table = &self.outbox.table;
+        let mut session = self.session("count what is in").await?;
+        let dialect = self.pool.dialect();
+        let mut rows = session.rows(&table.waiting(dialect), vec![Cell::Int(limit)]).await?;
+        rows.extend(session.rows(&table.dead(), vec![Cell::Int(limit)]).await?);
+        session.end();
+        Ok(Contents::from_rows(rows))
     }
 
-    async fn run(&self, doing: &str, sql: &str, args: Vec<Cell>) -> Result<u64, Error> {
-        let run = async { self.pool.acquire().await?.connection().run(sql, args).await };
-        self.in_time(doing, run).await
+    async fn run(&self, doing: &'static str, sql: &str, args: Vec<Cell>) -> Result<u64, Error> {
+        let mut session = self.session(doing).await?;
+        let n = session.run(sql, args).await?;
+        session.end();
+        Ok(n)
     }
 
-    async fn rows(&self, doing: &str, sql: &str, args: Vec<Cell>) -> Result<Vec<Row>, Error> {
-        let read = async { self.pool.acquire().await?.connection().rows(sql, args).await };
-        self.in_time(doing, read).await
-    }
-
-    async fn in_time<T>(
+    async fn rows(
         &self,
-        doing: &str,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, Error> {
-        let done = timeout(self.timeout, work).await.unwrap_or_else(|_| {
-            let message = format!("no answer within {:?}", self.timeout);
-            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message)))
-        });
-        done.map_err(|source| failed(doing, &self.outbox.table, source))
+        doing: &'static str,
+        sql: &str,
+        args: Vec<Cell>,
+    ) -> Result<Vec<Row>, Error> {
+        let mut session = self.session(doing).await?;
+        let rows = session.rows(sql, args).await?;
+        session.end();
+        Ok(rows)
+    }
+
+    async fn session(&self, doing: &'static str) -> Result<Session<'_>, Error> {
+        let until = Instant::now() + self.timeout;
+        let lent = match timeout_at(until, self.pool.acquire()).await {
+            Ok(lent) => lent.map_err(|source| failed(doing, &self.outbox.table, source))?,
+            Err(_) => return Err(self.late(doing)),
+        };
+        Ok(Session { ledger: self, doing, until, lent, is_whole: false })
+    }
+
+    fn late(&self, doing: &str) -> Error {
+        let message = format!("no answer within {:?}", self.timeout);
+        let source = sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message));
+        failed(doing, &self.outbox.table, source)
     }
 
     fn lease_ms(&self) -> Cell {
@@ -157,6 +175,81 @@ impl Ledger {
     }
 }
 
+/// A connection for one piece of work, which ends in time. If it does not come to its end, for whatever reason,
+/// the connection is closed: it is in the middle of something.
+struct Session<'l> {
+    ledger: &'l Ledger,
+    doing: &'static str,
+    until: Instant,
+    lent: Lent,
+    is_whole: bool,
+}
+
+impl Session<'_> {
+    /// Begins a transaction, if the lease is held. Returns the last position that was given; until the commit
+    /// nobody else takes the lease.
+    async fn begin_as(&mut self, holder: Uuid) -> Result<Option<i64>, Error> {
+        let dialect = self.ledger.pool.dialect();
+        let begin = match dialect {
+            // It sees what was committed before each of its statements.
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+        };
+        self.run(begin, Vec::new()).await?;
+        let renew = self.ledger.outbox.table.renew(dialect);
+        let rows = self.rows(&renew, vec![bytes(holder), self.ledger.lease_ms()]).await?;
+        Ok(rows.into_iter().next().map(|mut row| row.int()))
+    }
+
+    async fn commit(mut self) -> Result<(), Error> {
+        self.run("COMMIT", Vec::new()).await?;
+        self.end();
+        Ok(())
+    }
+
+    /// All is done. The connection goes back to the pool.
+    fn end(mut self) {
+        self.is_whole = true;
+    }
+
+    async fn run(&mut self, sql: &str, args: Vec<Cell>) -> Result<u64, Error> {
+        let done = timeout_at(self.until, self.lent.connection().run(sql, args)).await;
+        self.judge(done.ok())
+    }
+
+    async fn rows(&mut self, sql: &str, args: Vec<Cell>) -> Result<Vec<Row>, Error> {
+        let done = timeout_at(self.until, self.lent.connection().rows(sql, args)).await;
+        self.judge(done.ok())
+    }
+
+    fn judge<T>(&self, done: Option<Result<T, sqlx::Error>>) -> Result<T, Error> {
+        let Some(done) = done else { return Err(self.ledger.late(self.doing)) };
+        done.map_err(|source| failed(self.doing, &self.ledger.outbox.table, source))
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.lent.discard();
+        }
+    }
+}
+
 fn bytes(id: Uuid) -> Cell {
     Cell::Bytes(id.as_bytes().to_vec())
+}
+
+/// A text that databases of all encodings take.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for letter in text.chars().take(1_000) {
+        match letter {
+            '\n' | ' '..='~' => plain.push(letter),
+            _ => plain.extend(letter.escape_unicode()),
+        }
+    }
+    plain
 }

@@ -43,6 +43,7 @@
 //! | the relay is killed, at whatever moment | another one goes on after the [lease](RelayBuilder::lease), or this one when it is started again; the broker leaves out what it has |
 //! | two relays believe to be the one | both send the same, and the broker leaves out what it has |
 //! | the database is away, or locked | nothing is sent; the relay counts it and asks again |
+//! | the broker fails over to a replica that did not have everything | what it had said yes to and lost is lost: the row was deleted |
 //! | the broker refuses one for good | it is a dead letter in the table, and the rest goes on |
 //! | a message to a channel is too old | it is dropped and counted |
 //! | the database is set back to a backup | what was written since is gone, as everything else; what was sent since and is there again unsent is sent again |

@@ -7,7 +7,7 @@ use fanfare_client::{Error, Namespace};
 use serde::Serialize;
 
 use super::{
-    execute::{Cell, Connection, Dialect, Execute, Row},
+    execute::{Cell, Connection, Dialect, Row},
     failure::failed,
     table::Table,
 };
@@ -86,9 +86,13 @@ impl Outbox {
     /// # Errors
     /// The database's: no right to make tables, for example.
     pub async fn create<C: Connection>(&self, connection: &mut C) -> Result<(), Error> {
-        let sql = self.table.create(connection.dialect());
-        let created = connection.script(&sql).await;
-        created.map_err(|source| failed("make the tables of", &self.table, source))
+        let failed = |source| failed("make the tables of", &self.table, source);
+        let dialect = connection.dialect();
+        let there = connection.rows(&self.table.is_there(dialect), Vec::new()).await;
+        if !there.map_err(failed)?.is_empty() {
+            return Ok(());
+        }
+        connection.script(&self.table.create(dialect)).await.map_err(failed)
     }
 
     /// Writes an envelope into the outbox: it is sent if and when the transaction is committed, as the fields
@@ -176,26 +180,12 @@ impl Outbox {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn contents<C: Connection>(&self, connection: &mut C) -> Result<Contents, Error> {
-        let counted = self.count(connection, i64::MAX).await;
-        counted.map_err(|source| failed("count what is in", &self.table, source))
-    }
-
-    /// The same, each counted up to a limit.
-    pub(super) async fn count<C: Execute + ?Sized>(
-        &self,
-        connection: &mut C,
-        limit: i64,
-    ) -> Result<Contents, sqlx::Error> {
+        let failed = |source| failed("count what is in", &self.table, source);
+        let all = || vec![Cell::Int(i64::MAX)];
         let sql = self.table.waiting(connection.dialect());
-        let rows = connection.rows(&sql, vec![Cell::Int(limit)]).await?;
-        let (mut waiting, mut age) = (0, 0);
-        if let Some(mut row) = rows.into_iter().next() {
-            (waiting, age) = (row.count(), row.count());
-        }
-        let rows = connection.rows(&self.table.dead(), vec![Cell::Int(limit)]).await?;
-        let dead = rows.into_iter().next().map_or(0, |mut row| row.count());
-        let oldest_age = (0 < waiting).then(|| Duration::from_micros(age));
-        Ok(Contents { waiting, oldest_age, dead })
+        let mut rows = connection.rows(&sql, all()).await.map_err(failed)?;
+        rows.extend(connection.rows(&self.table.dead(), all()).await.map_err(failed)?);
+        Ok(Contents::from_rows(rows))
     }
 
     /// The oldest dead letters, so many at most. They stay in the table until somebody
@@ -296,6 +286,20 @@ impl Outbox {
     }
 }
 
+impl Contents {
+    /// Of the answers to both questions.
+    pub(super) fn from_rows(rows: Vec<Row>) -> Self {
+        let mut counts = rows.into_iter();
+        let (mut waiting, mut age) = (0, 0);
+        if let Some(mut row) = counts.next() {
+            (waiting, age) = (row.count(), row.count());
+        }
+        let dead = counts.next().map_or(0, |mut row| row.count());
+        let oldest_age = (0 < waiting).then(|| Duration::from_micros(age));
+        Self { waiting, oldest_age, dead }
+    }
+}
+
 impl DeadLetter {
     fn from_row(mut row: Row) -> Self {
         let (id, time) = (row.int(), Duration::from_micros(row.count()));
@@ -316,7 +320,7 @@ impl DeadLetter {
 }
 
 /// A kind of place as it is in a row.
-fn code(kind: PlaceKind) -> i64 {
+pub(super) fn code(kind: PlaceKind) -> i64 {
     match kind {
         PlaceKind::Stream => 0,
         PlaceKind::Channel => 1,

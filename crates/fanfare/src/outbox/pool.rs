@@ -40,57 +40,13 @@ impl Pool {
         }
     }
 
-    /// Begins a transaction that sees what was committed before each of its statements, and no other such
-    /// one beside it.
-    pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => {
-                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-                Ok(Transaction::Postgres(pool.begin_with(begin).await?))
-            }
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => {
-                Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?))
-            }
-        }
-    }
-
-    /// A connection for statements that are transactions by themselves.
+    /// One of its connections.
     pub(super) async fn acquire(&self) -> Result<Lent, sqlx::Error> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => Ok(Lent::Postgres(pool.acquire().await?)),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(pool) => Ok(Lent::Sqlite(pool.acquire().await?)),
-        }
-    }
-}
-
-/// A transaction. It is rolled back if it is dropped.
-pub(super) enum Transaction {
-    #[cfg(feature = "postgres")]
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
-    #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-}
-
-impl Transaction {
-    pub(super) fn connection(&mut self) -> &mut dyn Execute {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => &mut **transaction,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(transaction) => &mut **transaction,
-        }
-    }
-
-    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => transaction.commit().await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(transaction) => transaction.commit().await,
         }
     }
 }
@@ -110,6 +66,17 @@ impl Lent {
             Self::Postgres(lent) => &mut **lent,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(lent) => &mut **lent,
+        }
+    }
+
+    /// Does not give it back: it is closed instead. One that is in the middle of something would keep its
+    /// place in the pool until the database answers.
+    pub(super) fn discard(&mut self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lent) => lent.close_on_drop(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(lent) => lent.close_on_drop(),
         }
     }
 }

@@ -138,8 +138,8 @@ impl Settings {
 /// by the same script as the [spool](crate::spool)'s; the order is that in which transactions were committed, and
 /// within one that in which it wrote. (Of transactions that overlap, either may be first.)
 ///
-/// While the broker does not take messages, they wait in the table. What it refuses for good (`WRONGTYPE`,
-/// `NOPERM`, too large) becomes a [dead letter](Outbox::dead_letters), and the rest goes on. An outbox has no
+/// While the broker does not take messages, they wait in the table; those to other places (on other nodes of a
+/// cluster, for example) go on. What it refuses for good (`WRONGTYPE`, `NOPERM`) becomes a [dead letter](Outbox::dead_letters), and the rest goes on. An outbox has no
 /// bound of its own: it is the database's, and a transaction fails when that is full.
 ///
 /// Cheap to clone; it ends when the last clone is dropped, or by [`close`](Self::close).
@@ -168,8 +168,8 @@ impl Relay {
         self.shared.events()
     }
 
-    /// Sends what waits until the deadline, if it is active, gives the lease back, and ends. Returns the
-    /// final counts; what is left is sent by the next relay.
+    /// Sends what waits until the deadline, if it is active, gives the lease back (for which it takes two seconds
+    /// more at most), and ends. Returns the final counts; what is left is sent by the next relay.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop it.

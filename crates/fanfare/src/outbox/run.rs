@@ -6,12 +6,14 @@
 //! whoever sends it, so the broker knows what it has, even if two relays send the same or the database
 //! was set back to a backup.
 
+mod send;
+
 use std::{sync::Arc, time::Duration};
 
 use fanfare_client::{Backoff, Error, Event, Events, LiveState, Role};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use uuid::Uuid;
 
@@ -24,20 +26,28 @@ use super::{
 };
 use crate::{
     Fanfare, Pulse,
-    once::{Fate, PlaceKind, Sender},
+    once::{Place, Sender},
 };
 
 /// The pauses between attempts after a failure. An `Up` of the link ends one.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), cap: Duration::from_secs(2) };
 
+/// How long giving the lease back may take.
+const RELEASE_MAX: Duration = Duration::from_secs(2);
+
 /// Up to how many messages are counted for health and statistics, and how often.
 const COUNTED_MAX: i64 = 10_000;
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
+/// Most places that are left out since they take nothing, and most turns in a row in which nothing was taken
+/// before all is left for a while.
+const STUCK_MAX: usize = 64;
+const VAIN_MAX: u32 = 4;
+
 /// What a turn has found.
 enum Turn {
-    /// Something was sent, and there may be more.
-    Sent,
+    /// There may be more to send at once.
+    More,
     /// Nothing waits.
     Empty,
     /// Another relay has the lease.
@@ -57,6 +67,8 @@ struct Desk {
     holder: Option<Uuid>,
     /// The one before, which may still be in the lease.
     last_holder: Uuid,
+    /// Under which name it tries to get the lease; that it has it may be the answer that was lost.
+    candidate: Uuid,
     renew_at: Instant,
     /// The last position that was given under this name.
     position: i64,
@@ -65,6 +77,11 @@ struct Desk {
     n_failed: u32,
     /// Messages that were sent since nothing waited.
     n_drained: u64,
+    /// Places that take nothing at present, and why.
+    stuck: Vec<Place>,
+    stuck_error: Option<Error>,
+    /// Turns in a row in which nothing was taken.
+    n_vain: u32,
 }
 
 /// Starts the task.
@@ -80,12 +97,17 @@ pub(super) async fn start(builder: RelayBuilder) -> Result<Relay, Error> {
         shared: shared.clone(),
         holder: None,
         last_holder: Uuid::nil(),
+        candidate: Uuid::from_u128(rand::random()),
         renew_at: Instant::now(),
         position: 0,
         count_at: Instant::now(),
         n_failed: 0,
         n_drained: 0,
+        stuck: Vec::new(),
+        stuck_error: None,
+        n_vain: 0,
     };
+    desk.ledger.look().await?;
     desk.count().await?;
     let (closing, told) = watch::channel(None);
     let events = desk.fanfare.events();
@@ -104,9 +126,10 @@ impl Desk {
                 () = is_over(told.clone()) => break,
             };
             let deadline = *told.borrow_and_update();
-            let is_empty = matches!(turn, Ok(Turn::Empty | Turn::Standby));
+            let is_idle = matches!(turn, Ok(Turn::Empty));
+            let is_done = is_idle || matches!(turn, Ok(Turn::Standby));
             let pause = self.pause(turn);
-            if !is_held || (deadline.is_some() && is_empty) {
+            if !is_held || (deadline.is_some() && is_done) {
                 break;
             }
             if pause.is_zero() {
@@ -117,7 +140,9 @@ impl Desk {
             while is_held {
                 tokio::select! {
                     () = sleep_until(until) => break,
-                    () = self.shared.wake.notified() => break,
+                    // Who waits because something failed, or stands by, is not hurried.
+                    () = self.shared.wake.notified(), if is_idle => break,
+                    () = is_over(told.clone()) => break,
                     changed = told.changed() => {
                         is_held = changed.is_ok();
                         break;
@@ -136,20 +161,43 @@ impl Desk {
 
     /// Looks once, sends once.
     async fn turn(&mut self) -> Result<Turn, Error> {
-        if self.count_at <= Instant::now() {
-            self.count().await?;
+        if self.count_at <= Instant::now()
+            && let Err(error) = self.count().await
+        {
+            // Messages can be sent all the same.
+            tracing::warn!(%error, "what is in an outbox is not counted");
+            self.shared.change(|stats| stats.database_errors += 1);
         }
         if !self.hold().await? {
             return Ok(Turn::Standby);
         }
-        let mut items = self.ledger.read().await?;
-        if items.is_empty() && self.number().await? {
-            items = self.ledger.read().await?;
+        let mut items = self.ledger.read(&self.stuck).await?;
+        if items.is_empty()
+            && let Some(holder) = self.holder
+        {
+            match self.ledger.number(holder, self.position).await? {
+                Numbered::None => {}
+                Numbered::UpTo(position) => {
+                    self.position = position;
+                    items = self.ledger.read(&self.stuck).await?;
+                }
+                Numbered::NotOurs => {
+                    self.retire();
+                    return Ok(Turn::Standby);
+                }
+                Numbered::SetBack => {
+                    // What gets the same numbers again must not have the same generation.
+                    tracing::warn!(before = self.position, "an outbox was set back");
+                    self.retire();
+                    return Ok(Turn::More);
+                }
+            }
         }
-        if items.is_empty() {
-            return Ok(Turn::Empty);
+        match (items.is_empty(), self.stuck_error.clone()) {
+            (false, _) => self.send(items).await,
+            (true, Some(error)) => Ok(Turn::BrokerFailed(error)),
+            (true, None) => Ok(Turn::Empty),
         }
-        self.send(items).await
     }
 
     /// What comes of a turn: how long to wait for the next one.
@@ -179,8 +227,10 @@ impl Desk {
             }
         }
         let pause = match turn {
-            Ok(Turn::Sent) => {
-                self.shared.change(|stats| stats.last_error = None);
+            Ok(Turn::More) => {
+                if self.stuck.is_empty() {
+                    self.shared.change(|stats| stats.last_error = None);
+                }
                 Duration::ZERO
             }
             Ok(Turn::Empty) => {
@@ -193,11 +243,16 @@ impl Desk {
             }
             Ok(Turn::Standby) => self.settings.lease / 4,
             Ok(Turn::BrokerFailed(_)) | Err(_) => {
+                // All places are tried again after it.
+                self.stuck.clear();
+                (self.stuck_error, self.n_vain) = (None, 0);
                 self.n_failed = self.n_failed.saturating_add(1);
                 return PAUSES.delay(self.n_failed, rand::random());
             }
         };
-        self.n_failed = 0;
+        if self.stuck.is_empty() {
+            self.n_failed = 0;
+        }
         pause
     }
 
@@ -210,10 +265,11 @@ impl Desk {
         let is_held = match self.holder {
             Some(holder) => self.ledger.renew(holder).await?,
             None => {
-                let holder = Uuid::from_u128(rand::random());
+                let holder = self.candidate;
                 let is_held = self.ledger.acquire(holder, self.last_holder).await?;
                 if is_held {
                     (self.holder, self.last_holder, self.position) = (Some(holder), holder, 0);
+                    self.candidate = Uuid::from_u128(rand::random());
                     self.shared.change(|stats| stats.is_active = true);
                     self.shared.announce(RelayEvent::Active);
                 }
@@ -235,92 +291,6 @@ impl Desk {
         }
     }
 
-    /// Gives numbers to new rows. Returns whether there were any.
-    async fn number(&mut self) -> Result<bool, Error> {
-        let Some(holder) = self.holder else { return Ok(false) };
-        match self.ledger.number(holder, self.position).await? {
-            Numbered::None => return Ok(false),
-            Numbered::UpTo(position) => {
-                self.position = position;
-                return Ok(true);
-            }
-            Numbered::NotOurs => {}
-            // What gets the same numbers again must not have the same generation.
-            Numbered::SetBack => tracing::warn!(before = self.position, "an outbox was set back"),
-        }
-        self.retire();
-        Ok(false)
-    }
-
-    /// Sends messages, and settles what has become of them.
-    async fn send(&mut self, items: Vec<Item>) -> Result<Turn, Error> {
-        let names = self.fanfare.link().options().names();
-        let (mut done, mut refused, mut open) = (Vec::new(), Vec::new(), Vec::new());
-        let mut n_expired = 0;
-        for item in items {
-            if let Some(flaw) = item.flaw {
-                let error = Error::new(fanfare_client::ErrorKind::Decode, flaw);
-                refused.push((item, error));
-            } else if let Err(error) = item.place.check(names) {
-                refused.push((item, error));
-            } else if item.place.kind == PlaceKind::Channel && self.settings.channels < item.age {
-                n_expired += 1;
-                done.push((item.id, item.position));
-            } else {
-                open.push(item);
-            }
-        }
-        let (mut n_sent, mut n_known, mut failure) = (0, 0, None);
-        let fates = self.sender.send(&open).await;
-        for (item, fate) in open.into_iter().zip(fates) {
-            match fate {
-                Fate::Sent | Fate::Known => {
-                    if matches!(fate, Fate::Sent) {
-                        n_sent += 1
-                    } else {
-                        n_known += 1
-                    }
-                    done.push((item.id, item.position));
-                }
-                Fate::Refused(error) => refused.push((item, error)),
-                Fate::NotYet(error) => failure = failure.or(Some(error)),
-                Fate::Untried => {}
-            }
-        }
-        self.shared.change(|stats| {
-            stats.sent += n_sent;
-            stats.duplicates += n_known;
-        });
-        self.settle(&done, refused).await?;
-        self.n_drained += n_sent + n_known;
-        if 0 < n_expired {
-            self.shared.change(|stats| stats.expired += n_expired);
-            self.shared.announce(RelayEvent::Expired { n: n_expired });
-        }
-        Ok(failure.map_or(Turn::Sent, Turn::BrokerFailed))
-    }
-
-    /// Deletes what is done, and makes dead letters of what is refused.
-    async fn settle(
-        &mut self,
-        done: &[(i64, i64)],
-        refused: Vec<(Item, Error)>,
-    ) -> Result<(), Error> {
-        for (item, error) in refused {
-            let Some(holder) = self.holder else { break };
-            if self.ledger.bury(holder, &item, &error).await? {
-                self.shared.change(|stats| stats.buried += 1);
-                let name = item.place.name;
-                self.shared.announce(RelayEvent::Buried { id: item.id, name, error });
-                self.count_at = Instant::now();
-            } else {
-                // Somebody else has the lease, and settles it.
-                self.retire();
-            }
-        }
-        self.ledger.delete(done).await
-    }
-
     /// Looks how much there is.
     async fn count(&mut self) -> Result<(), Error> {
         self.count_at = Instant::now() + COUNT_EVERY;
@@ -339,7 +309,7 @@ impl Desk {
     /// Gives the lease back. Without that, it ends by itself.
     async fn release(&mut self) {
         if let Some(holder) = self.holder.take()
-            && let Err(error) = self.ledger.release(holder).await
+            && let Ok(Err(error)) = timeout(RELEASE_MAX, self.ledger.release(holder)).await
         {
             tracing::warn!(%error, "the relay's lease ends by itself");
         }

@@ -25,7 +25,7 @@ pub struct RelayStats {
     pub buried: u64,
     /// Dead letters that there are, by the last look, counted up to 10,000.
     pub dead: u64,
-    /// Times that the broker did not take what was sent.
+    /// Times that the broker, or a node of it, did not take what was sent, and all was left for a while.
     pub broker_errors: u64,
     /// Times that the database failed.
     pub database_errors: u64,
@@ -41,7 +41,7 @@ pub struct RelayStats {
 pub enum RelayEvent {
     /// It has the lease: from now on it sends.
     Active,
-    /// Another relay has the lease: this one stands by.
+    /// Another relay has the lease, or the database failed and it is not known who has it: this one sends nothing.
     Standby,
     /// The broker can not be reached, or does not take messages: they wait.
     BrokerFailed {
