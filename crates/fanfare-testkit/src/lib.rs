@@ -4,6 +4,7 @@
 //! * [`RedisServer`] and [`FanfareServer`] start a server process in a directory of its own and
 //!   end both on drop; [`SentinelGroup`] starts a master with its replicas and sentinels,
 //!   [`ClusterGroup`] a cluster; both speak TLS too, with [`TlsFiles`].
+//! * [`Postgres`] is a PostgreSQL server likewise.
 //! * [`RawClient`] sends and receives bytes, and notices a closed connection.
 //! * [`transcript`] parses and runs the scripts under `transcripts/`.
 //! * [`seed`] gives randomised tests a seed that is printed and can be set.
@@ -21,6 +22,7 @@ mod client;
 mod cluster;
 mod frame;
 mod port;
+mod postgres;
 mod process;
 // The same as in `fanfare::testing`, on which this crate does not depend: it tests what that is made of.
 #[path = "../../fanfare/src/testing/seed.rs"]
@@ -35,6 +37,7 @@ pub use client::RawClient;
 pub use cluster::ClusterGroup;
 pub use frame::{frame_len, split_frames};
 pub use port::free_port;
+pub use postgres::Postgres;
 pub use process::{ServerProcess, TempDir};
 pub use seed::{Rng, seed};
 pub use sentinel::SentinelGroup;
