@@ -11,5 +11,7 @@ pub(crate) mod words;
 
 pub use destination::Destination;
 pub(crate) use destination::{Place, PlaceKind};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use parcel::WORDS_MAX;
 pub(crate) use parcel::{Parcel, fields_of};
 pub(crate) use send::{BATCH_BYTES_MAX, BATCH_MAX, Fate, Numbered, Sender};

@@ -7,7 +7,7 @@ use super::destination::{Destination, Place, PlaceKind};
 use crate::Sealed;
 
 /// Most fields and values of an entry: a script hands them on in one call, and Lua's is bounded.
-const WORDS_MAX: usize = 4_000;
+pub(crate) const WORDS_MAX: usize = 4_000;
 
 /// A message, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

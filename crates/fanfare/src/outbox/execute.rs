@@ -1,5 +1,7 @@
 //! The few things that an outbox does with a database, the same on each.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sqlx::{Column, Row as _, TypeInfo, ValueRef};
@@ -64,15 +66,26 @@ pub struct Row(std::vec::IntoIter<Cell>);
 impl Row {
     /// The next number; 0 if there is none.
     pub(super) fn int(&mut self) -> i64 {
+        self.int_if_any().unwrap_or_default()
+    }
+
+    /// The next number.
+    pub(super) fn int_if_any(&mut self) -> Option<i64> {
         match self.0.next() {
-            Some(Cell::Int(n)) => n,
-            _ => 0,
+            Some(Cell::Int(n)) => Some(n),
+            _ => None,
         }
     }
 
     /// The next number that is not below 0.
     pub(super) fn count(&mut self) -> u64 {
         u64::try_from(self.int()).unwrap_or_default()
+    }
+
+    /// How long it is from the next but one number to the next, in microseconds, which may be far apart.
+    pub(super) fn age(&mut self) -> Duration {
+        let (now, then) = (self.int(), self.int());
+        Duration::from_micros(u64::try_from(now.saturating_sub(then)).unwrap_or_default())
     }
 
     /// The next bytes; none if there are none.
@@ -141,8 +154,10 @@ macro_rules! connection {
                                 cells.push(match (raw.is_null(), name.as_str()) {
                                     (true, _) => Cell::Null,
                                     (_, "BYTEA" | "BLOB") => Cell::Bytes(row.try_get(at)?),
-                                    (_, "TEXT") => Cell::Text(row.try_get(at)?),
-                                    _ => Cell::Int(row.try_get(at)?),
+                                    (_, "INT8" | "INTEGER") => Cell::Int(row.try_get(at)?),
+                                    (_, "TEXT") => row.try_get(at).map_or(Cell::Null, Cell::Text),
+                                    // SQLite keeps what it is given, whatever the column's type.
+                                    _ => Cell::Null,
                                 });
                             }
                             Ok(Row(cells.into_iter()))

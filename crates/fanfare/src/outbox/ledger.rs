@@ -14,9 +14,9 @@ use super::{
     pool::{Lent, Pool},
     table::NUMBERED_MAX,
 };
-use crate::once::Place;
+use crate::once::{Numbered as _, Place};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ledger {
     pub(super) outbox: Outbox,
     pub(super) pool: Pool,
@@ -109,13 +109,16 @@ impl Ledger {
         item: &Item,
         error: &Error,
     ) -> Result<bool, Error> {
-        let sql = self.outbox.table.bury();
-        let args = vec![
-            Cell::Text(plain(&error.to_string())),
-            Cell::Int(item.id),
-            Cell::Int(item.position),
-            Cell::Bytes(item.generation_bytes()),
-        ];
+        let table = &self.outbox.table;
+        let mut args = vec![Cell::Text(plain(&error.to_string())), Cell::Int(item.id)];
+        let sql = match item.flaw {
+            // Its position and generation may be anything.
+            Some(_) => table.bury_flawed(),
+            None => {
+                args.extend([Cell::Int(item.position), bytes(item.generation())]);
+                table.bury()
+            }
+        };
         let mut session = self.session("put a dead letter into").await?;
         if session.begin_as(holder).await?.is_none() {
             return Ok(false);
@@ -191,13 +194,20 @@ impl Session<'_> {
     async fn begin_as(&mut self, holder: Uuid) -> Result<Option<i64>, Error> {
         let dialect = self.ledger.pool.dialect();
         let begin = match dialect {
-            // It sees what was committed before each of its statements.
+            // It sees what was committed before each of its statements. A process that is suspended in it for
+            // longer than its lease loses it, and what it has locked.
             #[cfg(feature = "postgres")]
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Dialect::Postgres => format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; \
+                 SET LOCAL idle_in_transaction_session_timeout = {}",
+                self.ledger.lease.as_millis()
+            ),
+            // SQLite has nothing like that.
             #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Sqlite => "BEGIN IMMEDIATE".to_owned(),
         };
-        self.run(begin, Vec::new()).await?;
+        let begun = timeout_at(self.until, self.lent.connection().script(&begin)).await;
+        self.judge(begun.ok())?;
         let renew = self.ledger.outbox.table.renew(dialect);
         let rows = self.rows(&renew, vec![bytes(holder), self.ledger.lease_ms()]).await?;
         Ok(rows.into_iter().next().map(|mut row| row.int()))

@@ -290,12 +290,12 @@ impl Contents {
     /// Of the answers to both questions.
     pub(super) fn from_rows(rows: Vec<Row>) -> Self {
         let mut counts = rows.into_iter();
-        let (mut waiting, mut age) = (0, 0);
+        let (mut waiting, mut age) = (0, Duration::ZERO);
         if let Some(mut row) = counts.next() {
-            (waiting, age) = (row.count(), row.count());
+            (waiting, age) = (row.count(), row.age());
         }
         let dead = counts.next().map_or(0, |mut row| row.count());
-        let oldest_age = (0 < waiting).then(|| Duration::from_micros(age));
+        let oldest_age = (0 < waiting).then_some(age);
         Self { waiting, oldest_age, dead }
     }
 }
@@ -303,7 +303,7 @@ impl Contents {
 impl DeadLetter {
     fn from_row(mut row: Row) -> Self {
         let (id, time) = (row.int(), Duration::from_micros(row.count()));
-        let (kind, error) = (kind(row.int()), row.text());
+        let (kind, error) = (kind(row.int_if_any()), row.text());
         let place = Place { kind: kind.unwrap_or(PlaceKind::Stream), name: row.bytes() };
         let (message_id, body) = (row.text(), row.bytes());
         let words = words::get_all(&body).unwrap_or_else(|| vec![body]);
@@ -328,8 +328,8 @@ pub(super) fn code(kind: PlaceKind) -> i64 {
 }
 
 /// And back.
-pub(super) fn kind(code: i64) -> Option<PlaceKind> {
-    match code {
+pub(super) fn kind(code: Option<i64>) -> Option<PlaceKind> {
+    match code? {
         0 => Some(PlaceKind::Stream),
         1 => Some(PlaceKind::Channel),
         _ => None,

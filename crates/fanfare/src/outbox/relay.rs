@@ -168,7 +168,7 @@ impl Relay {
         self.shared.events()
     }
 
-    /// Sends what waits until the deadline, if it is active, gives the lease back (for which it takes two seconds
+    /// Sends what waits until the deadline, if it is active, gives the lease back (for which it takes four seconds
     /// more at most), and ends. Returns the final counts; what is left is sent by the next relay.
     ///
     /// # Cancel safety

@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use fanfare_client::{Backoff, Error, Event, Events, LiveState, Role};
 use tokio::{
     sync::watch,
+    task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
 use uuid::Uuid;
@@ -67,8 +68,11 @@ struct Desk {
     holder: Option<Uuid>,
     /// The one before, which may still be in the lease.
     last_holder: Uuid,
-    /// Under which name it tries to get the lease; that it has it may be the answer that was lost.
+    /// Under which name it asks for the lease: the same until there is an answer, since one that was lost may
+    /// have been yes.
     candidate: Uuid,
+    /// The answer to that, while it is waited for.
+    asking: Option<JoinHandle<Result<bool, Error>>>,
     renew_at: Instant,
     /// The last position that was given under this name.
     position: i64,
@@ -98,6 +102,7 @@ pub(super) async fn start(builder: RelayBuilder) -> Result<Relay, Error> {
         holder: None,
         last_holder: Uuid::nil(),
         candidate: Uuid::from_u128(rand::random()),
+        asking: None,
         renew_at: Instant::now(),
         position: 0,
         count_at: Instant::now(),
@@ -266,7 +271,12 @@ impl Desk {
             Some(holder) => self.ledger.renew(holder).await?,
             None => {
                 let holder = self.candidate;
-                let is_held = self.ledger.acquire(holder, self.last_holder).await?;
+                let (ledger, before) = (self.ledger.clone(), self.last_holder);
+                let ask = async move { ledger.acquire(holder, before).await };
+                // Nobody would know whether it has the lease if that were dropped with the turn.
+                let answer = self.asking.insert(tokio::spawn(ask)).await;
+                self.asking = None;
+                let is_held = answer.unwrap_or(Ok(false))?;
                 if is_held {
                     (self.holder, self.last_holder, self.position) = (Some(holder), holder, 0);
                     self.candidate = Uuid::from_u128(rand::random());
@@ -308,6 +318,11 @@ impl Desk {
 
     /// Gives the lease back. Without that, it ends by itself.
     async fn release(&mut self) {
+        if let Some(mut asking) = self.asking.take()
+            && let Ok(Ok(Ok(true))) = timeout(RELEASE_MAX, &mut asking).await
+        {
+            self.holder = Some(self.candidate);
+        }
         if let Some(holder) = self.holder.take()
             && let Ok(Err(error)) = timeout(RELEASE_MAX, self.ledger.release(holder)).await
         {

@@ -218,7 +218,7 @@ CREATE TABLE IF NOT EXISTS {lease} (
     }
 
     /// The first numbered rows that do not go to so many places: kind and name of each. Returns id,
-    /// position, age in microseconds, kind, generation, name, id of the message, words.
+    /// position, now, time, kind, generation, name, id of the message, words.
     pub(super) fn read(&self, dialect: Dialect, n_stuck: usize) -> String {
         let table = &self.table;
         let bytes = match dialect {
@@ -237,7 +237,7 @@ CREATE TABLE IF NOT EXISTS {lease} (
             );
         }
         format!(
-            "SELECT id, position, {} - created_us, kind, generation, name, message, words FROM {table} \
+            "SELECT id, position, {}, created_us, kind, generation, name, message, words FROM {table} \
              WHERE id IN (SELECT id FROM \
              (SELECT id, length(words) AS len, sum(length(words)) OVER (ORDER BY position) AS total FROM \
              (SELECT id, position, words FROM {table} \
@@ -265,6 +265,11 @@ CREATE TABLE IF NOT EXISTS {lease} (
         sql
     }
 
+    /// Makes a row a dead letter that is no message: error, id.
+    pub(super) fn bury_flawed(&self) -> String {
+        format!("UPDATE {} SET error = $1 WHERE id = $2 AND error IS NULL", self.table)
+    }
+
     /// Makes a row a dead letter: error, id, position, generation.
     pub(super) fn bury(&self) -> String {
         format!(
@@ -273,11 +278,11 @@ CREATE TABLE IF NOT EXISTS {lease} (
         )
     }
 
-    /// How many rows wait, how many of them are counted at most, age of the oldest one in microseconds.
+    /// How many rows wait, how many of them are counted at most. Returns the number, now, time of the oldest.
     pub(super) fn waiting(&self, dialect: Dialect) -> String {
         let table = &self.table;
         format!(
-            "SELECT count(*), CAST(coalesce({} - min(created_us), 0) AS BIGINT) FROM \
+            "SELECT count(*), {}, min(created_us) FROM \
              (SELECT created_us FROM (SELECT created_us FROM {table} \
              WHERE position IS NOT NULL AND error IS NULL ORDER BY position LIMIT $1) AS numbered \
              UNION ALL SELECT created_us FROM (SELECT created_us FROM {table} \
