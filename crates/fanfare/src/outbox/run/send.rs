@@ -89,8 +89,10 @@ impl Desk {
                 self.retire();
                 break;
             }
-            // So that nobody who still has it in hand can send it. Without this it is refused there, too.
-            if let Fate::NotYet(error) = self.sender.pass(&item).await {
+            // So that no other relay that has it in hand sends it. All before it is settled, if the broker has
+            // refused it; what is no message is sent by nobody.
+            let is_answer = error.kind() == ErrorKind::Server;
+            if is_answer && let Fate::NotYet(error) = self.sender.pass(&item).await {
                 tracing::debug!(%error, "the broker does not know of a dead letter");
             }
             self.shared.change(|stats| stats.buried += 1);
