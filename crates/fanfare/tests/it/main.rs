@@ -30,6 +30,8 @@ mod monitor;
 mod names;
 mod namespace;
 mod nonsense;
+#[cfg(all(feature = "embedded", feature = "postgres", feature = "sqlite"))]
+mod outbox;
 #[cfg(feature = "embedded")]
 mod processes;
 mod publisher;
