@@ -35,7 +35,7 @@ pub(super) const FRAGMENTED: Ailment = Ailment::new(
     "memory-fragmented",
     Warning,
     "The process has far more memory than its data needs.",
-    "Let the server defragment itself, or restart it.",
+    "Let the server defragment itself (a Redis with its own jemalloc can), or restart it.",
 );
 
 /// Below this, fragmentation is a large share of nothing.

@@ -17,6 +17,7 @@ use crate::{
     monitor::{
         Severity::{Critical, Info, Warning},
         Snapshot,
+        look::with_causes,
     },
 };
 
@@ -90,13 +91,11 @@ pub(super) async fn round_trip(fanfare: &Fanfare, at: &str, diagnosis: &mut Diag
         return;
     }
     if let Err(error) = fanfare.self_test().await {
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        if cause.contains("NOPERM") {
-            diagnosis.hidden("a round trip", cause);
+        let said = with_causes(&error);
+        if said.contains("NOPERM") {
+            diagnosis.hidden("a round trip", said);
         } else {
-            diagnosis.add(
-                ROUND_TRIP.found(at, format!("{error}: {cause}")).command("fanfare ping -c 5"),
-            );
+            diagnosis.add(ROUND_TRIP.found(at, said).command("fanfare ping -c 5"));
         }
     }
 }

@@ -71,7 +71,10 @@ pub(super) fn finding(at: &str, error: &Error) -> Finding {
     }
     let is_silent = ["timed out", "not answer", "no answer", "in time"];
     let start = "redis-server --port 6379   # or: fanfare serve --port 6379";
+    // Somebody listens there: it is of no use to start a server.
+    let hangs_up = lower.contains("closed the connection during the handshake");
     match error.kind() {
+        _ if hangs_up => NOT_REDIS.found(at, said),
         ErrorKind::Tls => TLS.found(at, said),
         ErrorKind::Protocol => NOT_REDIS.found(at, said),
         ErrorKind::Server => REFUSED.found(at, said),

@@ -17,11 +17,16 @@ use socket2::SockRef;
 use crate::support::{next, run};
 
 /// A folder with `ca.pem`, and `server.pem`, `node.pem` and `client.pem` signed by it, with their
-/// keys. The server's certificate is for `localhost`, the node's for 127.0.0.1. Beside them is
-/// `other-ca.pem`, and `stranger.pem`, a client signed by that.
+/// keys. The server's certificate is for `localhost`, the node's for 127.0.0.1; `expired.pem` was
+/// for `localhost`. Beside them is `other-ca.pem`, and `stranger.pem`, a client signed by that.
 pub(crate) fn certificates() -> Result<TempDir, Box<dyn Error>> {
     let dir = TempDir::new()?;
-    let names = [("server", "localhost"), ("node", "127.0.0.1"), ("client", "client")];
+    let names = [
+        ("server", "localhost"),
+        ("node", "127.0.0.1"),
+        ("client", "client"),
+        ("expired", "localhost"),
+    ];
     sign(dir.path(), "ca", &names)?;
     sign(dir.path(), "other-ca", &[("stranger", "stranger")])?;
     Ok(dir)
@@ -37,7 +42,11 @@ fn sign(dir: &Path, authority: &str, names: &[(&str, &str)]) -> Result<(), Box<d
     fs::write(dir.join(authority).with_extension("pem"), ca.pem())?;
     for &(who, name) in names {
         let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &ca)?;
+        let mut params = CertificateParams::new([name.to_owned()])?;
+        if who == "expired" {
+            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        }
+        let certificate = params.signed_by(&key, &ca)?;
         fs::write(dir.join(who).with_extension("pem"), certificate.pem())?;
         fs::write(dir.join(who).with_extension("key"), key.serialize_pem())?;
     }
@@ -45,7 +54,7 @@ fn sign(dir: &Path, authority: &str, names: &[(&str, &str)]) -> Result<(), Box<d
 }
 
 /// A server that speaks TLS on the returned port, and asks clients for a certificate or not.
-fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn Error>> {
+pub(crate) fn start(dir: &Path, auth_clients: &str) -> Result<(RedisServer, u16), Box<dyn Error>> {
     let file = |name: &str| dir.join(name).display().to_string();
     let server = RedisServer::start(&[
         "--tls-cert-file",
