@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -32,7 +29,7 @@ pub(super) enum Route {
     Channel(Bytes),
     /// A URL.
     #[cfg(feature = "webhook")]
-    Webhook(String),
+    Webhook(super::Webhook),
 }
 
 /// Why a notice was not delivered.
@@ -46,14 +43,33 @@ pub(super) struct Undelivered {
 enum Carrier {
     Channel(Fanfare, Bytes),
     #[cfg(feature = "webhook")]
-    Webhook(super::webhook::Webhook),
+    Webhook(super::webhook::Poster),
 }
 
 /// Brings notices to one place, in their order, until it is dropped.
 pub(super) struct Courier {
     queue: mpsc::Sender<Bytes>,
-    n_lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     task: JoinHandle<()>,
+}
+
+/// How many notices all couriers of a monitor have lost, and why the last one.
+#[derive(Default)]
+pub(super) struct Losses(Mutex<(u64, Option<String>)>);
+
+impl Losses {
+    pub(super) fn so_far(&self) -> (u64, Option<String>) {
+        self.lock().clone()
+    }
+
+    fn add(&self, reason: String) {
+        let mut lost = self.lock();
+        *lost = (lost.0 + 1, Some(reason));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, Option<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Route {
@@ -61,22 +77,25 @@ impl Route {
         match self {
             Self::Channel(_) => Ok(()),
             #[cfg(feature = "webhook")]
-            Self::Webhook(url) => super::webhook::Webhook::new(url).map(drop),
+            Self::Webhook(webhook) => webhook.open().map(drop),
         }
     }
 }
 
 impl Courier {
-    pub(super) fn start(route: Route, fanfare: &Fanfare) -> Result<Self, Error> {
+    pub(super) fn start(
+        route: Route,
+        fanfare: &Fanfare,
+        losses: Arc<Losses>,
+    ) -> Result<Self, Error> {
         let carrier = match route {
             Route::Channel(channel) => Carrier::Channel(fanfare.clone(), channel),
             #[cfg(feature = "webhook")]
-            Route::Webhook(url) => Carrier::Webhook(super::webhook::Webhook::new(&url)?),
+            Route::Webhook(webhook) => Carrier::Webhook(webhook.open()?),
         };
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let n_lost = Arc::new(AtomicU64::new(0));
-        let task = tokio::spawn(carry(carrier, waiting, n_lost.clone()));
-        Ok(Self { queue, n_lost, task })
+        let task = tokio::spawn(carry(carrier, waiting, losses.clone()));
+        Ok(Self { queue, losses, task })
     }
 
     /// Queues a notice. What does not fit is lost, and counted.
@@ -84,13 +103,10 @@ impl Courier {
         let sent =
             serde_json::to_vec(notice).is_ok_and(|it| self.queue.try_send(it.into()).is_ok());
         if !sent {
-            self.n_lost.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("an alert was lost: {QUEUE_MAX} wait to be delivered already");
+            let reason = format!("{QUEUE_MAX} wait to be delivered already");
+            tracing::warn!(reason, "an alert was lost");
+            self.losses.add(reason);
         }
-    }
-
-    pub(super) fn n_lost(&self) -> u64 {
-        self.n_lost.load(Ordering::Relaxed)
     }
 }
 
@@ -100,11 +116,11 @@ impl Drop for Courier {
     }
 }
 
-async fn carry(carrier: Carrier, mut waiting: mpsc::Receiver<Bytes>, n_lost: Arc<AtomicU64>) {
+async fn carry(carrier: Carrier, mut waiting: mpsc::Receiver<Bytes>, losses: Arc<Losses>) {
     while let Some(notice) = waiting.recv().await {
         if let Err(undelivered) = persist(|| carrier.deliver(notice.clone())).await {
-            n_lost.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(reason = undelivered.reason, "an alert could not be delivered");
+            losses.add(undelivered.reason);
         }
     }
 }

@@ -196,9 +196,9 @@ fn is_unknown(error: &Error) -> bool {
 }
 
 /// The message and those of its causes that say something new.
-pub(crate) fn with_causes(error: &Error) -> String {
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(it) = cause {
         let text = it.to_string();
         if !said.contains(&text) {

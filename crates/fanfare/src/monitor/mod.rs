@@ -72,3 +72,5 @@ pub use self::snapshot::{
     Blind, ChannelLook, Counters, GroupLook, Node, OtherChannels, Persistence, Replication,
     Snapshot, StreamLook,
 };
+#[cfg(feature = "webhook")]
+pub use self::webhook::Webhook;

@@ -187,10 +187,11 @@ impl BrokerMonitor {
 
     /// Sends each [`Notice`](super::Notice) as JSON by `POST` to this URL (`http` or `https`), with
     /// the same bounds as [`alerts_to_channel`](Self::alerts_to_channel). A status of 4xx, but for
-    /// 408 and 429, is not tried again.
+    /// 408 and 429, is not tried again, nor is a server whose certificate is not trusted: see
+    /// [`Webhook`](super::Webhook).
     #[cfg(feature = "webhook")]
-    pub fn alerts_to_webhook(mut self, url: impl Into<String>) -> Self {
-        self.routes.push(Route::Webhook(url.into()));
+    pub fn alerts_to_webhook(mut self, webhook: impl Into<super::Webhook>) -> Self {
+        self.routes.push(Route::Webhook(webhook.into()));
         self
     }
 
@@ -201,7 +202,8 @@ impl BrokerMonitor {
     /// [`notices`](RunningMonitor::notices), and sent where they were asked for.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidOption`] if a rule or a bound can not work, or a webhook's URL.
+    /// [`ErrorKind::InvalidOption`] if a rule or a bound can not work, or a webhook's URL;
+    /// [`ErrorKind::Tls`] if the certificates that a webhook trusts can not be read.
     ///
     /// # Panics
     /// Outside a tokio runtime with time.

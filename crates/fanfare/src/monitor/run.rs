@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     Notice, Rule, Severity, Snapshot,
-    courier::{Courier, Route},
+    courier::{Courier, Losses, Route},
     judge::Judge,
     look::Looker,
     options::Scope,
@@ -67,7 +67,8 @@ pub(super) fn start(
     rules: Vec<Rule>,
     routes: Vec<Route>,
 ) -> Result<RunningMonitor, Error> {
-    let couriers = routes.into_iter().map(|it| Courier::start(it, &fanfare));
+    let losses = Arc::new(Losses::default());
+    let couriers = routes.into_iter().map(|it| Courier::start(it, &fanfare, losses.clone()));
     let couriers = couriers.collect::<Result<Vec<_>, _>>()?;
     let (publish, snapshot) = watch::channel(None);
     let notices = broadcast::channel(NOTICES_MAX).0;
@@ -76,6 +77,7 @@ pub(super) fn start(
         looker,
         judge: Judge::new(rules),
         couriers,
+        losses,
         notices: notices.clone(),
         #[cfg(feature = "metrics")]
         gauges: super::samples::Gauges::default(),
@@ -88,6 +90,7 @@ struct Running {
     looker: Looker,
     judge: Judge,
     couriers: Vec<Courier>,
+    losses: Arc<Losses>,
     notices: broadcast::Sender<Notice>,
     #[cfg(feature = "metrics")]
     gauges: super::samples::Gauges,
@@ -107,7 +110,7 @@ impl Running {
                     courier.send(notice);
                 }
             }
-            snapshot.alerts_lost = self.couriers.iter().map(Courier::n_lost).sum();
+            (snapshot.alerts_lost, snapshot.alerts_lost_reason) = self.losses.so_far();
             #[cfg(feature = "metrics")]
             self.gauges.set(&snapshot);
             publish.send_replace(Some(Arc::new(snapshot)));

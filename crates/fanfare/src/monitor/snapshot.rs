@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// Alerts that could not be delivered to a webhook or channel, since the monitor began.
     pub alerts_lost: u64,
+    /// Why the last of them could not be.
+    pub alerts_lost_reason: Option<String>,
 }
 
 /// Something that could not be seen.

@@ -63,6 +63,8 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls_groups;
 mod transport;
+#[cfg(all(feature = "tls", feature = "webhook"))]
+mod webhook;
 mod worker_conservation;
 mod worker_handlers;
 mod worker_housekeeping;
