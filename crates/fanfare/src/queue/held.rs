@@ -257,3 +257,35 @@ impl Vital for Shared {
         vitals
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{Refused, RefusedReason, fixture};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_told_once_however_many_are_refused_in_it() {
+        let shared = Shared::new("q".to_owned());
+        let mut events = shared.listen();
+        let (_, task) = fixture::task("x", "[]");
+        let mut refuse = async |reason, seconds| {
+            let refused = Refused::new(reason, &"partner".into(), Duration::from_secs(seconds));
+            let ending = Ending::of(async { Err::<(), _>(refused) }, None).await;
+            shared.handle_ended(&task, &ending);
+            let told = std::iter::from_fn(|| events.try_recv().ok()).map(|event| match event {
+                QueueWorkerEvent::Paused { wait, .. } => wait.as_secs(),
+                other => panic!("{other:?}"),
+            });
+            told.collect::<Vec<u64>>()
+        };
+        let (open, in_flight) = (RefusedReason::CircuitOpen, RefusedReason::InFlight);
+        assert!(refuse(in_flight, 1).await.is_empty(), "others are not refused");
+        assert_eq!(refuse(open, 2).await, [2]);
+        assert!(refuse(open, 4).await.is_empty() && refuse(open, 1).await.is_empty());
+        // The longest counts.
+        tokio::time::advance(Duration::from_millis(3_999)).await;
+        assert!(refuse(open, 1).await.is_empty());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(refuse(open, 3_600).await, [5], "after some seconds a few are tried");
+    }
+}

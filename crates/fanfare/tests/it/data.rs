@@ -11,6 +11,7 @@ use crate::support::Target;
 
 mod channels;
 mod keys;
+mod pipelines;
 mod refusals;
 mod restarts;
 mod streams;

@@ -39,6 +39,7 @@ mod pubsub;
 mod queue_conservation;
 #[cfg(feature = "cron")]
 mod queue_cron;
+mod queue_events;
 mod queue_kinds;
 mod queue_support;
 mod queue_workers;

@@ -35,6 +35,7 @@ on_every_broker!(
     answers_outlive_their_requester,
     requests_with_one_id_have_an_answer_each,
     a_flood_of_answers_ends_at_the_deadline,
+    answers_that_nobody_takes_are_dropped_and_counted,
     the_older_protocol_will_do,
 );
 on_embedded!(a_request_has_an_answer_or_the_handlers_error, answers_of_several_are_gathered);
@@ -493,6 +494,45 @@ async fn a_flood_of_answers_ends_at_the_deadline(server: Server) -> TestResult {
     drop(answers);
     until("they still come", || 1_000 < requester.stats().unknown).await?;
     flood.abort();
+    responder.stop().await;
+    Ok(())
+}
+
+/// Whoever gathers has room for so many, and what comes to nobody is counted apart.
+async fn answers_that_nobody_takes_are_dropped_and_counted(server: Server) -> TestResult {
+    const N: usize = 100;
+    let (here, there) = (server.connect().await?, server.connect().await?);
+    let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+    let handler = async |State(sender): State<tokio::sync::mpsc::Sender<String>>, call: Call| {
+        let id = call.head().map(|head| head.id().to_owned()).unwrap_or_default();
+        let _ = sender.send(id).await;
+    };
+    let responder = there.respond_with("flood", handler, sender).start().await?;
+    let requester = patient(&here).await?;
+    let gather = Gather::new().queue_max(4);
+    let mut answers = requester.request_many("flood", &(), gather).await?;
+    let id = asked.recv().await.ok_or("it was asked")?;
+    until("its own answer is there", || requester.stats().answers == 1).await?;
+    let answer = Envelope::new("reply", ()).with("causation_id", id.as_str()).to_payload()?;
+    let flood = async |n: usize| {
+        let flood = there.publish_batch((0..n).map(|_| (requester.inbox(), &answer))).await;
+        assert!(flood.iter().all(Result::is_ok), "{flood:?}");
+    };
+    flood(N).await;
+    until("all have come", || requester.stats().answers + requester.stats().dropped == 101).await?;
+    assert_eq!((requester.stats().answers, requester.stats().dropped), (4, 97));
+    for _ in 0..4 {
+        answers.next().await.ok_or("it was there")??;
+    }
+    // There is room again.
+    flood(2).await;
+    until("two more have come", || requester.stats().answers == 6).await?;
+    // What was not taken is nobody's then, and what comes later neither.
+    drop(answers);
+    flood(1).await;
+    until("one came for nobody", || requester.stats().unknown == 1).await?;
+    let stats = requester.stats();
+    assert_eq!((stats.answers, stats.dropped, stats.waiting), (4, 99, 0));
     responder.stop().await;
     Ok(())
 }
