@@ -187,7 +187,9 @@ impl Site<'_> {
             Row::PublishBatch => runtime.block_on(publish::batches(self, contender)),
             Row::Subscribe => runtime.block_on(subscribe::measure(self, contender)),
             Row::Work => runtime.block_on(work::measure(self, contender)),
-            Row::Layers => runtime.block_on(layers::measure(self, contender)),
+            Row::Layers { is_enveloped } => {
+                runtime.block_on(layers::measure(self, contender, is_enveloped))
+            }
             Row::Payload(work) => payload::measure(work, self.duration),
             Row::Stalled => runtime.block_on(stalled::measure(self)),
             Row::Delayed => runtime.block_on(delayed::measure(self)),

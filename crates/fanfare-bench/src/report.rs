@@ -72,8 +72,9 @@ ratios of rates. Client and server share the processors, so rates depend on the 
   at the length, and acknowledged. The crate's `Worker` has a concurrency of 100. *100 at a time*:
   `XREADGROUP COUNT 100`, then one `XACK`. *One at a time*: `XREADGROUP COUNT 1`, then `XACK`, as many
   frameworks do it. Connecting is included.
-* **layers**: the default stack of layers (trace, retry, circuit breaker, time limit) around a handler that looks at the
-  length, called directly; no server takes part. The target is what the stack adds.
+* **layers**: the default stack of layers (metrics with a recorder of atoms, trace, retry, circuit
+  breaker, time limit) around a handler that looks at the length, called directly with bytes, or with an
+  envelope that has a `traceparent`; no server takes part. The target is what the stack adds.
 * **payload**: the data of an envelope, some 4 KiB of JSON with 80 lines of an order, is compressed at the
   algorithm's usual level, expanded, or checked against the schema of its type; no server takes part.
 * **handlers hang**: what a worker of a concurrency of 100 holds of 20,000 entries while no handler
@@ -126,14 +127,14 @@ impl Cells {
             | Row::PublishBatch
             | Row::Subscribe
             | Row::Work
-            | Row::Layers
+            | Row::Layers { .. }
             | Row::Payload(_) => n.to_string(),
         };
         let (rate, cpu, target) = match line.worst.zip(line.row.most()) {
             Some((worst, most)) => {
                 (measured(worst), String::new(), format!("≤ {}", measured(most)))
             }
-            None if line.row == Row::Layers => {
+            None if matches!(line.row, Row::Layers { .. }) => {
                 let target = format!("≤ {LAYERS_US_MAX} µs more");
                 (show(Some(line.rate), 0), show(line.cpu_us, 2), target)
             }

@@ -20,8 +20,9 @@ pub(crate) enum Row {
     Stalled,
     /// How late tasks are run that wait for their time.
     Delayed,
-    /// The default stack of layers around a handler. No server takes part.
-    Layers,
+    /// The default stack of layers around a handler, of bytes or of an envelope with a trace. No server
+    /// takes part.
+    Layers { is_enveloped: bool },
     /// What is done with the data of a message. No server takes part.
     Payload(Work),
 }
@@ -53,7 +54,7 @@ pub(crate) const LAYERS_US_MAX: f64 = 1.5;
 pub(crate) const PAYLOAD: [u8; 64] = [b'x'; 64];
 
 impl Row {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Publish { n_tasks: 1 },
         Self::Publish { n_tasks: 50 },
         Self::PublishBatch,
@@ -61,7 +62,8 @@ impl Row {
         Self::Work,
         Self::Stalled,
         Self::Delayed,
-        Self::Layers,
+        Self::Layers { is_enveloped: false },
+        Self::Layers { is_enveloped: true },
         Self::Payload(Work::Compress(Algorithm::Zstd)),
         Self::Payload(Work::Expand(Algorithm::Zstd)),
         Self::Payload(Work::Compress(Algorithm::Lz4)),
@@ -80,7 +82,8 @@ impl Row {
             Self::Work => "work, 100 in flight",
             Self::Stalled => "work, handlers hang",
             Self::Delayed => "queue, delayed tasks",
-            Self::Layers => "layers",
+            Self::Layers { is_enveloped: false } => "layers",
+            Self::Layers { is_enveloped: true } => "layers, with an envelope",
             Self::Payload(Work::Compress(Algorithm::Zstd)) => "payload, compress zstd",
             Self::Payload(Work::Expand(Algorithm::Zstd)) => "payload, expand zstd",
             Self::Payload(Work::Compress(Algorithm::Lz4)) => "payload, compress lz4",
@@ -97,7 +100,7 @@ impl Row {
             Self::PublishBatch => &[Contender::Fanfare, Contender::RedisRs, Contender::RedisPy],
             Self::Work => &[Contender::Fanfare, Contender::Loop, Contender::OneByOne],
             Self::Stalled | Self::Delayed | Self::Payload(_) => &[Contender::Fanfare],
-            Self::Layers => &[Contender::Fanfare, Contender::Bare],
+            Self::Layers { .. } => &[Contender::Fanfare, Contender::Bare],
         }
     }
 
@@ -123,7 +126,7 @@ impl Row {
             | Self::PublishBatch
             | Self::Subscribe
             | Self::Work
-            | Self::Layers
+            | Self::Layers { .. }
             | Self::Payload(_) => None,
         }
     }
@@ -230,7 +233,7 @@ impl Results {
         let worst = most.and_then(|_| ours.iter().map(|it| it.n).max());
         let is_met = match most {
             Some(most) => worst.map(|worst| worst <= most),
-            None if row == Row::Layers => {
+            None if matches!(row, Row::Layers { .. }) => {
                 cpu_us(&ours).zip(peer_cpu_us).map(|(ours, bare)| ours - bare <= LAYERS_US_MAX)
             }
             None => target.zip(ratio).map(|(target, ratio)| target <= ratio),
