@@ -6,13 +6,14 @@ use fanfare::{
     Fanfare,
     outbox::{RelayEvent, RelayEvents, sqlx},
 };
+use fanfare_testkit::ClusterGroup;
 
 use super::{
     LONG, check,
     database::{Database, Outcome},
     on, orders,
 };
-use crate::support::{Target, TestResult, rng, until};
+use crate::support::{Target, TestResult, rng, run, until};
 
 /// One test of each on every kind of broker and deployment. With sentinels no replica takes over: what
 /// that would lose of what the master had is not the outbox's.
@@ -129,6 +130,41 @@ async fn a_broker_that_was_away_gets_everything(
     assert_eq!(orders(&lazy).await?, (0..90).collect::<Vec<_>>());
     let stats = relay.close(LONG).await;
     assert_eq!((stats.sent, stats.duplicates, stats.buried), (90, 0, 0));
+    Ok(())
+}
+
+#[test]
+fn a_node_that_takes_nothing_holds_up_only_its_own() {
+    let group = ClusterGroup::start();
+    run(async { paused_node(Database::sqlite().await?, group).await });
+}
+
+async fn paused_node(database: Database, group: ClusterGroup) -> TestResult {
+    let fanfare = Fanfare::connect(&group.url()).await?;
+    let held = "orders";
+    let names = (0..100).map(|n| format!("free {n}"));
+    let free = names.into_iter().find(|it| group.owner(it).port() != group.owner(held).port());
+    let free = free.ok_or("all streams are on one node")?;
+    let node = group.owner(held);
+    assert_eq!(node.client().call(&["CLIENT", "PAUSE", "100000", "WRITE"]), b"+OK\r\n");
+    let mut transaction = database.begin().await?;
+    // More than are read at once stand before those to the other node.
+    for n in 0..400 {
+        transaction.publish(held, n).await?;
+    }
+    for n in 400..700 {
+        transaction.publish(free.as_str(), n).await?;
+    }
+    transaction.commit().await?;
+    let relay = database.relay(&fanfare).start().await?;
+    until("the other node has its own", || relay.stats().sent == 300).await?;
+    until("the first one's failure is told", || relay.stats().last_error.is_some()).await?;
+    database.publish(700..710).await?;
+    assert_eq!(node.client().call(&["CLIENT", "UNPAUSE"]), b"+OK\r\n");
+    database.drained().await;
+    assert_eq!(orders(&fanfare).await?, (0..400).chain(700..710).collect::<Vec<_>>());
+    let stats = relay.close(LONG).await;
+    assert_eq!((stats.sent + stats.duplicates, stats.buried, stats.expired), (710, 0, 0));
     Ok(())
 }
 
