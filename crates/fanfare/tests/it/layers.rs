@@ -2,6 +2,8 @@
 
 mod dead_letter;
 mod full;
+#[cfg(feature = "embedded")]
+mod handlers;
 mod idempotency;
 mod queues;
 mod shared;
