@@ -289,6 +289,9 @@ pub(super) fn in_a_second(per_second: f64) -> u32 {
 }
 
 #[cfg(test)]
+mod models;
+
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
 

@@ -148,11 +148,17 @@ impl SharedRateLimit {
         self.counts.read()
     }
 
-    async fn leave(&self, call: &Call) -> Result<(), BoxError> {
-        let Common { client, name, wait_max, when_away } = &self.common;
+    /// What the script is told: the time of one turn, by how much one may be ahead, and the longest wait.
+    fn turn(&self) -> [String; 3] {
         let interval = 1_000_000.0 / self.per_second;
         let ahead = interval * f64::from(self.burst - 1);
-        let args = [interval.to_string(), ahead.to_string(), wait_max.as_micros().to_string()];
+        let wait_max = self.common.wait_max.as_micros();
+        [interval.to_string(), ahead.to_string(), wait_max.to_string()]
+    }
+
+    async fn leave(&self, call: &Call) -> Result<(), BoxError> {
+        let Common { client, name, when_away, .. } = &self.common;
+        let args = self.turn();
         let key = format!("fanfare:rate:{name}");
         let ask = || client.run_script::<i64>(&TURN, [&key], &args);
         let asked = when_away.ask(name, call, &self.counts.away, ask).await?;
@@ -363,3 +369,7 @@ impl Around for SharedConcurrencyLimit {
 }
 
 layer!(SharedConcurrencyLimit);
+
+#[cfg(test)]
+#[cfg(feature = "embedded")]
+mod tests;

@@ -1,5 +1,6 @@
 //! Attempts, pauses, the budget, and when there is no sense in it.
 
+use proptest::{collection, prelude::*};
 use tokio::time::Instant;
 use tower_layer::Layer;
 
@@ -129,4 +130,151 @@ async fn check_lost(call: Call, lose: impl Fn()) {
     assert_eq!((attempts.swap(0, Ordering::Relaxed), begun.elapsed()), (1, 3 * SECOND));
     run(&service, call).await.unwrap_err();
     assert_eq!(attempts.load(Ordering::Relaxed), 1);
+}
+
+/// What an attempt of the model's handler ends with.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    Well,
+    Fails,
+    ForGood,
+    /// It names a wait, in milliseconds.
+    Later(u64),
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    prop_oneof![
+        2 => Just(Ends::Well),
+        6 => Just(Ends::Fails),
+        1 => Just(Ends::ForGood),
+        2 => (0_u64..4_000).prop_map(Ends::Later),
+    ]
+}
+
+/// The rules of a retry, in milliseconds. Of the budget: what a call gives in thousandths of a retry, and what a
+/// second gives in whole ones.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    attempts: u32,
+    first: u64,
+    cap: u64,
+    wait_max: u64,
+    per_call: u64,
+    per_second: u64,
+}
+
+/// The budget in thousandths of a retry: full at first, and filled by calls and by time.
+struct Naive {
+    given: Given,
+    level: u64,
+    at: u64,
+}
+
+impl Naive {
+    fn capacity(&self) -> u64 {
+        (self.given.per_second * 10_000).max(self.given.per_call * 100)
+    }
+
+    /// Lets the time pass, and adds something. A thousandth comes in each millisecond, for each retry per second.
+    fn add(&mut self, now: u64, thousandths: u64) {
+        self.level = (self.level + (now - self.at) * self.given.per_second).min(self.capacity());
+        self.level = (self.level + thousandths).min(self.capacity());
+        self.at = now;
+    }
+
+    /// The shortest and the longest pause after so many failures, if there may be another attempt; whether that
+    /// is sure.
+    fn pause(&self, n_failed: u32, ended: Ends) -> Option<(u64, u64, bool)> {
+        let Given { attempts, first, cap, wait_max, .. } = self.given;
+        let named = match ended {
+            Ends::Well | Ends::ForGood => return None,
+            Ends::Fails => 0,
+            Ends::Later(wait) => wait,
+        };
+        let doubled = (first << (n_failed - 1)).min(cap);
+        let (least, most) = ((doubled / 2).max(named), doubled.max(named));
+        // Rounding to a nanosecond must not matter.
+        let is_sure = most <= wait_max && self.level != 1_000;
+        let may_be = n_failed < attempts && least <= wait_max && 1_000 <= self.level;
+        may_be.then_some((least, most, is_sure))
+    }
+}
+
+proptest! {
+    #[test]
+    fn attempts_and_pauses_are_those_of_a_naive_model(
+        attempts in 1_u32..6,
+        first in 0_u64..1_000,
+        cap in 0_u64..3_000,
+        wait_max in prop_oneof![1 => 0_u64..3_000, 3 => Just(100_000)],
+        per_call in prop_oneof![Just(0_u64), Just(20), Just(250), Just(1_000)],
+        per_second in 0_u64..3,
+        calls in collection::vec((0_u64..2_000, collection::vec(ends(), 6)), 1..40),
+    ) {
+        let given = Given { attempts, first, cap, wait_max, per_call, per_second };
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(compare(given, calls));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "they are small")]
+async fn compare(given: Given, calls: Vec<(u64, Vec<Ends>)>) {
+    let ms = Duration::from_millis;
+    let budget = RetryBudget::new(given.per_call as f64 / 1_000.0, given.per_second as f64);
+    let retry = Retry::new()
+        .attempts(given.attempts)
+        .backoff(Backoff { first: ms(given.first), cap: ms(given.cap) })
+        .wait_max(ms(given.wait_max))
+        .budget(budget);
+    let begun = Instant::now();
+    let elapsed = move || u64::try_from(begun.elapsed().as_millis()).unwrap();
+    // What is to come of the attempts, and when they were made.
+    let script: Arc<Mutex<(Vec<Ends>, Vec<u64>)>> = Arc::default();
+    let handler = {
+        let script = script.clone();
+        move || {
+            let (ends, at) = &mut *script.lock().unwrap();
+            let result: Result<(), BoxError> = match ends[at.len()] {
+                Ends::Well => Ok(()),
+                Ends::Fails => Err("reset".into()),
+                Ends::ForGood => Err(Permanent::new("never").into()),
+                Ends::Later(wait) => Err(RetryAfter::new(ms(wait), "busy").into()),
+            };
+            at.push(elapsed());
+            async move { result }
+        }
+    };
+    let service = retry.layer(crate::service::<_, _, _, Call>(handler, ()));
+    let mut naive = Naive { given, level: u64::MAX / 2, at: 0 };
+    let (n_calls, mut n_retries, mut n_recovered) = (calls.len() as u64, 0, 0);
+    for (gap, ends) in calls {
+        tokio::time::sleep(ms(gap)).await;
+        *script.lock().unwrap() = (ends.clone(), Vec::new());
+        let result = run(&service, call("x")).await;
+        let at = script.lock().unwrap().1.clone();
+        let what = format!("{given:?}: {ends:?} at {at:?}");
+        naive.add(at[0], given.per_call);
+        for (n, now) in at.iter().enumerate() {
+            naive.add(*now, 0);
+            let pause = naive.pause(u32::try_from(n + 1).unwrap(), ends[n]);
+            match (pause, at.get(n + 1)) {
+                (Some((least, most, _)), Some(next)) => {
+                    // The clock goes by whole milliseconds.
+                    let took = next - now;
+                    assert!(least <= took && took <= most + 1, "{took} after {n}: {what}");
+                    naive.level -= 1_000;
+                    n_retries += 1;
+                }
+                (Some((.., is_sure)), None) => assert!(!is_sure, "none after {n}: {what}"),
+                (None, Some(_)) => panic!("one too many after {n}: {what}"),
+                (None, None) => {}
+            }
+        }
+        let is_well = matches!(ends[at.len() - 1], Ends::Well);
+        assert_eq!(result.is_ok(), is_well, "{what}");
+        n_recovered += u64::from(is_well && 1 < at.len());
+    }
+    let stats = retry.stats();
+    assert_eq!((stats.calls, stats.retries, stats.recovered), (n_calls, n_retries, n_recovered));
 }
