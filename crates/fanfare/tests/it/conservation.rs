@@ -62,11 +62,11 @@ pub(crate) async fn handle_number(
 }
 
 /// A worker process that is killed when this is dropped.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     /// Runs this "test" with the URL of the server.
-    fn start(test: &str, url: &str) -> std::io::Result<Self> {
+    pub(crate) fn start(test: &str, url: &str) -> std::io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
             .args(["--exact", test, "--nocapture"])
             .env(URL, url)
