@@ -135,7 +135,7 @@ proptest! {
             if let Some(start) = *start {
                 // What is seen is cut to whole milliseconds.
                 let late = start as f64 - turn;
-                prop_assert!(-1.001 <= late && late <= NEARLY_MS, "{} for {}", start, turn);
+                prop_assert!((-1.001..=NEARLY_MS).contains(&late), "{} for {}", start, turn);
                 before.push(start);
             }
         }
