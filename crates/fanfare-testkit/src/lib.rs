@@ -21,6 +21,7 @@ macro_rules! here {
 mod client;
 mod cluster;
 mod frame;
+mod installed;
 mod port;
 mod postgres;
 mod process;
@@ -36,6 +37,7 @@ pub mod transcript;
 pub use client::RawClient;
 pub use cluster::ClusterGroup;
 pub use frame::{frame_len, split_frames};
+pub use installed::{install, install_node, installed_once};
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use process::{ServerProcess, TempDir};

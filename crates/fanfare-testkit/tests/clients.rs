@@ -4,12 +4,11 @@
 
 #![expect(clippy::expect_used, reason = "a test may end with a message")]
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess};
+use fanfare_testkit::{FanfareServer, RedisServer, ServerProcess, install, installed_once};
 
 /// Makes two tests of each script: one for each server.
 macro_rules! scripts {
@@ -62,7 +61,7 @@ fn python(script: &str, server: &ServerProcess) -> String {
 }
 
 fn node(script: &str, server: &ServerProcess) -> String {
-    let installed = install_node(&scripts_dir("node"));
+    let installed = install_node_clients(&scripts_dir("node"));
     run(Command::new("node").arg(installed.join(script)), server)
 }
 
@@ -87,7 +86,7 @@ fn scripts_dir(language: &str) -> PathBuf {
 fn install_python(scripts: &Path) -> PathBuf {
     let requirements = scripts.join("requirements.txt");
     let wanted = fs::read(&requirements).expect("requirements.txt can be read");
-    let folder = installed_once("python-clients", &wanted, |folder| {
+    let folder = installed_once(tmpdir(), "python-clients", &wanted, |folder| {
         let hint = "python3 not found: run apt-get install -y python3 python3-venv";
         install(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder), hint);
         let mut pip = Command::new(folder.join("bin/python"));
@@ -99,7 +98,7 @@ fn install_python(scripts: &Path) -> PathBuf {
 
 /// Installs the pinned versions and returns the folder with them and with the scripts: Node looks
 /// for packages beside the script.
-fn install_node(scripts: &Path) -> PathBuf {
+fn install_node_clients(scripts: &Path) -> PathBuf {
     let mut sources = Vec::new();
     for entry in fs::read_dir(scripts).expect("the scripts can be listed") {
         let path = entry.expect("the scripts can be listed").path();
@@ -108,46 +107,9 @@ fn install_node(scripts: &Path) -> PathBuf {
         }
     }
     sources.sort();
-    let read = |path: &PathBuf| fs::read(path).expect("a script can be read");
-    let wanted: Vec<u8> = sources.iter().flat_map(read).collect();
-    installed_once("node-clients", &wanted, |folder| {
-        for source in &sources {
-            let name = source.file_name().expect("a listed file has a name");
-            fs::copy(source, folder.join(name)).expect("a script can be copied");
-        }
-        let hint = "npm not found: install Node.js 20 or newer";
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--loglevel", "error", "--no-audit", "--no-fund"]).current_dir(folder);
-        install(&mut npm, hint);
-    })
+    fanfare_testkit::install_node(tmpdir(), "node-clients", &sources)
 }
 
-/// The folder in which `make` has installed what `wanted` describes. Installs again only when that
-/// has changed, and only in one process at a time.
-fn installed_once(name: &str, wanted: &[u8], make: impl FnOnce(&Path)) -> PathBuf {
-    let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(base).expect("cargo's temporary directory can be made");
-    let lock = File::create(base.join(format!("{name}.lock"))).expect("a lock can be made");
-    lock.lock().expect("the lock can be taken");
-    let (folder, stamp) = (base.join(name), base.join(format!("{name}.stamp")));
-    if fs::read(&stamp).ok().as_deref() != Some(wanted) {
-        // What is not there need not go.
-        let _ = fs::remove_file(&stamp);
-        fs::create_dir_all(&folder).expect("the folder can be made");
-        make(&folder);
-        fs::write(&stamp, wanted).expect("the stamp can be written");
-    }
-    folder
-}
-
-fn install(command: &mut Command, hint: &str) {
-    match command.output() {
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            assert!(output.status.success(), "{command:?} failed:\n{said}");
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{hint}"),
-        Err(error) => panic!("{command:?}: {error}"),
-    }
+fn tmpdir() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
 }

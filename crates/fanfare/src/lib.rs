@@ -57,8 +57,7 @@
 )]
 //! - [`Service`](service::Service) handles events by type and version, shares them with its replicas, and
 //!   tells others what has happened.
-//! - [`Chat`](chat::Chat) has rooms, private messages, history, and who is there, over all processes. It
-//!   has no blocking twin.
+//! - [`Chat`](chat::Chat) has rooms, private messages, history, and who is there, over all processes.
 //! - [`TaskQueue`](queue::TaskQueue) has tasks with a time, a priority, a key and a result of their own,
 //!   each run at least once.
 //! - [`blocking`] is the twin of all that for programs without a runtime.
@@ -93,6 +92,7 @@
     doc = "- `testing`: a module for the tests of programs that use this crate."
 )]
 
+mod agreed;
 mod batch;
 pub mod blocking;
 mod bucket;

@@ -39,6 +39,7 @@
 //! its type behind `=>`. A type that [`Run`](crate::client::Run)s commands gets all of them by
 //! implementing that. What starts tasks, or is polled, goes through `runtime::wait`.
 
+mod chat;
 mod client;
 mod data;
 mod fanfare;
@@ -55,6 +56,7 @@ mod spool;
 mod stream;
 mod worker;
 
+pub use chat::{Chat, Member};
 pub use client::{Client, Pipeline, Transaction, Watch};
 pub use data::{DataPublisher, DataSubscriber};
 pub use fanfare::{Builder, Fanfare};

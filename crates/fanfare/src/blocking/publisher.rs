@@ -48,6 +48,12 @@ impl<C: Codec> Publisher<C> {
         Self { inner: self.inner.chunks(messages_max, bytes_max) }
     }
 
+    /// Refuses to publish what does not fit, and sends nothing then.
+    #[cfg(feature = "schema")]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { inner: self.inner.contract(contract) }
+    }
+
     /// Publishes a value and returns how many subscriptions the server handed it to.
     ///
     /// # Errors

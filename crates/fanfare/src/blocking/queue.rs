@@ -83,6 +83,13 @@ impl TaskQueue {
         Self { inner: self.inner.boost(boost) }
     }
 
+    /// Refuses to enqueue what does not fit, and sends nothing then.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { inner: self.inner.contract(contract) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &[u8] {
         self.inner.name()

@@ -139,6 +139,13 @@ impl Requester {
         Self { inner: self.inner.deadline(deadline) }
     }
 
+    /// Refuses to send what does not fit, and sends nothing then.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { inner: self.inner.contract(contract) }
+    }
+
     /// Sends a value as JSON, and returns the first answer.
     ///
     /// # Errors

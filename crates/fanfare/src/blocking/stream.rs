@@ -46,6 +46,13 @@ impl Stream {
         Self { inner: self.inner.keep(trim) }
     }
 
+    /// Refuses to add what does not fit, and sends nothing then.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { inner: self.inner.contract(contract) }
+    }
+
     /// Bounds the queue of the tails that are made from now on, in entries and bytes.
     #[must_use]
     pub fn queue(self, entries_max: usize, bytes_max: usize) -> Self {

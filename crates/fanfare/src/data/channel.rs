@@ -8,7 +8,7 @@ use super::{
     desk::{Desk, Home},
     publisher::publisher,
 };
-use crate::{Fanfare, batch::Batch, pubsub::receivers};
+use crate::{Fanfare, agreed::Agreed, batch::Batch, pubsub::receivers};
 
 /// Publishes records as JSON to a channel or a sharded channel.
 ///
@@ -36,6 +36,7 @@ use crate::{Fanfare, batch::Batch, pubsub::receivers};
 #[derive(Debug)]
 pub struct ChannelPublisher {
     desk: Desk,
+    agreed: Agreed,
 }
 
 impl ChannelPublisher {
@@ -64,7 +65,8 @@ impl ChannelPublisher {
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         fanfare.link().check_channels()?;
-        Ok(Self { desk: Desk::new(name, destination, home, fanfare) })
+        let agreed = options.agreed.clone();
+        Ok(Self { desk: Desk::new(name, destination, home, fanfare), agreed })
     }
 
     fn verb(&self) -> &'static [u8] {
@@ -84,6 +86,7 @@ impl ChannelPublisher {
         record: Record,
     ) -> Result<Published, Error> {
         no_key(key, self.desk.destination())?;
+        self.agreed.check_json(record.payload())?;
         let channel = self.desk.destination().name().as_bytes();
         fanfare.publish_by(self.verb(), channel, record.payload()).await.map(published)
     }
@@ -96,7 +99,8 @@ impl ChannelPublisher {
         let mut batch = Batch::new(fanfare, |reply| receivers(reply).map(published));
         for record in records {
             let channel = fanfare.channel(self.desk.destination().name().as_bytes());
-            match channel {
+            let checked = self.agreed.check_json(record.payload());
+            match checked.and(channel) {
                 Ok(channel) => batch.push([self.verb(), &channel, record.payload()]).await,
                 Err(error) => batch.refuse(error).await,
             }
@@ -105,7 +109,7 @@ impl ChannelPublisher {
     }
 }
 
-publisher!(ChannelPublisher);
+publisher!(ChannelPublisher, agreed);
 
 fn published(receivers: u64) -> Published {
     Published { receivers: Some(receivers), ..Published::default() }

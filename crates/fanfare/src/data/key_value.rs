@@ -12,7 +12,7 @@ use super::{
     publisher::{KeyOf, publisher},
     value::version_key,
 };
-use crate::{Fanfare, batch::Batch, client::Script, codec::json};
+use crate::{Fanfare, agreed::Agreed, batch::Batch, client::Script, codec::json};
 
 /// The member that has a record's key, unless another is named.
 pub(super) const KEY_MEMBER: &str = "__dagserver_key";
@@ -118,6 +118,7 @@ struct Terms {
     announce: Announce,
     key_of: KeyOf,
     keep_key_member: bool,
+    agreed: Agreed,
 }
 
 impl std::fmt::Debug for Terms {
@@ -167,6 +168,7 @@ impl KeyValuePublisher {
             announce,
             key_of: options.key_of.unwrap_or_else(|| KeyOf::Member(KEY_MEMBER.to_owned())),
             keep_key_member: options.keep_key_member,
+            agreed: options.agreed,
         };
         Ok(Self { desk: Desk::new(name, destination, home, fanfare), terms })
     }
@@ -252,7 +254,7 @@ impl KeyValuePublisher {
     }
 }
 
-publisher!(KeyValuePublisher);
+publisher!(KeyValuePublisher, terms.agreed);
 
 /// How the script is run.
 const BY_TEXT: [&[u8]; 2] = [b"EVAL", include_bytes!("key_value.lua")];
@@ -293,6 +295,7 @@ impl Terms {
         if key.is_empty() {
             return Err(Error::new(ErrorKind::InvalidRecord, "the record's key is empty"));
         }
+        self.agreed.check_json(record.payload())?;
         let names = fanfare.link().options().names();
         let mut keys = vec![key.clone().into_bytes(), version_key(names, key.as_bytes())];
         let (how, to, maxlen) = match &self.announce {

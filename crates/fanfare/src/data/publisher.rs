@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Announce, Destination, Record};
 use crate::{
     BoxError,
+    agreed::Agreed,
     stream::{StreamId, Trim},
 };
 
@@ -49,6 +50,12 @@ pub trait DataPublisher: Send + Sync + fmt::Debug {
 
     /// Where it publishes to.
     fn destination(&self) -> &Destination;
+
+    /// What records must be like: see [`PublisherOptions::contract`]. `None`: whatever they are.
+    #[cfg(feature = "schema")]
+    fn contract(&self) -> Option<&crate::schema::Contract> {
+        None
+    }
 
     /// Publishes a record, and returns what the broker said. A key/value publisher takes the key from
     /// the record.
@@ -152,7 +159,7 @@ pub(super) fn of_value<'a, T: Serialize + ?Sized>(
 /// Methods that a publisher has of its own, so that its trait need not be imported for them, and the
 /// trait by them.
 macro_rules! publisher {
-    ($type:ty) => {
+    ($type:ty, $($agreed:ident).+) => {
         impl $type {
             /// Publishes a value as a record.
             ///
@@ -177,6 +184,11 @@ macro_rules! publisher {
 
             fn destination(&self) -> &super::Destination {
                 self.desk.destination()
+            }
+
+            #[cfg(feature = "schema")]
+            fn contract(&self) -> Option<&crate::schema::Contract> {
+                self.$($agreed).+.contract()
             }
 
             fn publish_record(&self, record: Record) -> BoxFuture<'_, Result<Published, Error>> {
@@ -311,6 +323,7 @@ pub struct PublisherOptions {
     pub(super) key_of: Option<KeyOf>,
     pub(super) keep_key_member: bool,
     pub(super) keep: Option<Trim>,
+    pub(super) agreed: Agreed,
 }
 
 impl PublisherOptions {
@@ -364,6 +377,15 @@ impl PublisherOptions {
     /// What every entry that is added trims away. Default: nothing. For `stream:` only.
     pub fn keep(mut self, trim: Trim) -> Self {
         self.keep = Some(trim);
+        self
+    }
+
+    /// Refuses to publish what does not fit, as [`ErrorKind::InvalidRecord`] with the place and the rule; nothing is
+    /// written then. It is about what is written: the member that has a key is taken out before, unless it is
+    /// [kept](Self::keep_key_member).
+    #[cfg(feature = "schema")]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
         self
     }
 

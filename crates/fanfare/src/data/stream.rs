@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Fanfare,
+    agreed::Agreed,
     stream::{Stream, StreamId, Trim},
 };
 
@@ -45,6 +46,7 @@ pub(super) const FIELD: &str = "data";
 pub struct StreamPublisher {
     desk: Desk,
     keep: Option<Trim>,
+    agreed: Agreed,
 }
 
 impl StreamPublisher {
@@ -71,12 +73,21 @@ impl StreamPublisher {
             let message = format!("`{destination}` is no stream");
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
-        Ok(Self { desk: Desk::new(name, destination, home, fanfare), keep: options.keep })
+        Ok(Self {
+            desk: Desk::new(name, destination, home, fanfare),
+            keep: options.keep,
+            agreed: options.agreed.clone(),
+        })
     }
 
     fn stream(&self, fanfare: &Fanfare) -> Stream {
         let stream = fanfare.stream(self.desk.destination().name());
-        Stream { fanfare: fanfare.in_same_lane(), keep: self.keep, ..stream }
+        Stream {
+            fanfare: fanfare.in_same_lane(),
+            keep: self.keep,
+            agreed: self.agreed.clone(),
+            ..stream
+        }
     }
 
     async fn write(
@@ -100,7 +111,7 @@ impl StreamPublisher {
     }
 }
 
-publisher!(StreamPublisher);
+publisher!(StreamPublisher, agreed);
 
 fn published(id: StreamId) -> Published {
     Published { id: Some(id), ..Published::default() }

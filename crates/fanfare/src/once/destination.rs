@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, Namespace, slot};
 use uuid::Uuid;
 
-use crate::stream::Trim;
+use crate::{agreed::Agreed, stream::Trim};
 
 /// Where a message goes: a stream or a channel.
 ///
@@ -13,6 +13,7 @@ use crate::stream::Trim;
 pub struct Destination {
     pub(crate) place: Place,
     pub(crate) trim: Option<Trim>,
+    pub(crate) agreed: Agreed,
 }
 
 /// A stream or a channel.
@@ -42,7 +43,11 @@ impl Destination {
     }
 
     fn new(kind: PlaceKind, name: &[u8]) -> Self {
-        Self { place: Place { kind, name: Bytes::copy_from_slice(name) }, trim: None }
+        Self {
+            place: Place { kind, name: Bytes::copy_from_slice(name) },
+            trim: None,
+            agreed: Agreed::default(),
+        }
     }
 
     /// What of the stream is kept: the rest is trimmed away with each message. By age, as seen when
@@ -50,6 +55,16 @@ impl Destination {
     #[must_use]
     pub fn keep(mut self, trim: Trim) -> Self {
         self.trim = Some(trim);
+        self
+    }
+
+    /// Refuses to publish what does not fit to here, as [`ErrorKind::InvalidRecord`] with the place and the rule: it is
+    /// neither sent nor kept on disk. What is [added](crate::spool::Spool::add) is an [`Envelope`](crate::Envelope), or has
+    /// one field, whose value is the data.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
         self
     }
 

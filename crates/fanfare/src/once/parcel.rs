@@ -23,6 +23,7 @@ pub(crate) struct Parcel {
 impl Parcel {
     /// An envelope: the fields of an entry to a stream, one payload to a channel.
     pub(crate) fn envelope(to: Destination, envelope: &Sealed) -> Result<Self, Error> {
+        to.agreed.check(envelope)?;
         let id = Bytes::copy_from_slice(envelope.head().id().as_bytes());
         if to.place.kind == PlaceKind::Channel {
             return Ok(Self { place: to.place, id, words: vec![envelope.to_payload()?] });
@@ -36,15 +37,16 @@ impl Parcel {
         to: Destination,
         fields: impl IntoIterator<Item = (F, V)>,
     ) -> Result<Self, Error> {
-        let mut words = fields.into_iter().flat_map(|(field, value)| {
+        let words = fields.into_iter().flat_map(|(field, value)| {
             [Bytes::copy_from_slice(field.as_ref()), Bytes::copy_from_slice(value.as_ref())]
         });
-        let first = words.next();
-        if first.is_none() || to.place.kind == PlaceKind::Channel {
+        let words: Vec<Bytes> = words.collect();
+        if words.is_empty() || to.place.kind == PlaceKind::Channel {
             let message = "an entry has one field at least and is added to a stream: use `publish` for a channel";
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
-        Self::new(to, Bytes::new(), first.into_iter().chain(words))
+        to.agreed.check_fields(&words)?;
+        Self::new(to, Bytes::new(), words.into_iter())
     }
 
     fn new(to: Destination, id: Bytes, fields: impl Iterator<Item = Bytes>) -> Result<Self, Error> {

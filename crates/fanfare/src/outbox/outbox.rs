@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Envelope, Sealed,
+    agreed::Agreed,
     once::{Destination, Parcel, Place, PlaceKind, fields_of, words},
 };
 
@@ -310,7 +311,7 @@ impl DeadLetter {
         let fields = fields_of(&place, words);
         Self {
             id,
-            destination: Destination { place, trim: None },
+            destination: Destination { place, trim: None, agreed: Agreed::default() },
             message_id: (!message_id.is_empty()).then_some(message_id),
             time: UNIX_EPOCH + time,
             error,

@@ -11,6 +11,7 @@ use fanfare_client::Error;
 
 use crate::{
     Codec, Fanfare,
+    agreed::Agreed,
     batch::{Batch, Chunks},
     pubsub::{
         linger::{Linger, Lingering},
@@ -52,8 +53,7 @@ pub struct Publisher<C> {
     pub(super) channel: Bytes,
     is_sharded: bool,
     chunks: Chunks,
-    #[cfg(feature = "schema")]
-    contract: Option<crate::schema::Contract>,
+    agreed: Agreed,
     codec: PhantomData<fn() -> C>,
 }
 
@@ -76,8 +76,7 @@ impl Fanfare {
             channel: Bytes::copy_from_slice(channel.as_ref()),
             is_sharded: false,
             chunks: Chunks::default(),
-            #[cfg(feature = "schema")]
-            contract: None,
+            agreed: Agreed::default(),
             codec: PhantomData,
         }
     }
@@ -101,16 +100,13 @@ impl<C: Codec> Publisher<C> {
     /// place and the rule; nothing is sent then. Also when it [lingers](Self::linger).
     #[cfg(feature = "schema")]
     pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
-        Self { contract: Some(contract.into()), ..self }
+        Self { agreed: Agreed::on(contract), ..self }
     }
 
     /// What of a value is sent, if it may be.
     pub(super) fn payload<'a>(&self, value: &'a C::Value) -> Result<Cow<'a, [u8]>, Error> {
         let payload = C::encode(value)?;
-        #[cfg(feature = "schema")]
-        if let Some(contract) = &self.contract {
-            contract.check_payload(C::CONTENT_TYPE, &payload)?;
-        }
+        self.agreed.check_payload(C::CONTENT_TYPE, &payload)?;
         Ok(payload)
     }
 
@@ -199,7 +195,7 @@ impl<C> Publisher<C> {
     }
 
     pub(crate) fn checks(&self) -> Option<&crate::schema::Contract> {
-        self.contract.as_ref()
+        self.agreed.contract()
     }
 }
 
@@ -210,8 +206,7 @@ impl<C> Clone for Publisher<C> {
             channel: self.channel.clone(),
             is_sharded: self.is_sharded,
             chunks: self.chunks,
-            #[cfg(feature = "schema")]
-            contract: self.contract.clone(),
+            agreed: self.agreed.clone(),
             codec: PhantomData,
         }
     }

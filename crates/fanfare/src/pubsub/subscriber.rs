@@ -150,6 +150,12 @@ impl Subscriber {
         self.with(Kind::Shard, names)
     }
 
+    /// What it is for, in the order in which it was described.
+    #[cfg(feature = "schema")]
+    pub(crate) fn described(&self) -> impl Iterator<Item = (Kind, &[u8])> {
+        self.names.iter().map(|(kind, name)| (*kind, &name[..]))
+    }
+
     /// Bounds the queue, in messages and bytes, and says what happens when it is full. The default
     /// is that of the connection's options: dropping the oldest beyond 131,072 messages or 64 MiB.
     ///

@@ -200,6 +200,7 @@ impl Schedules {
     /// # Cancel safety
     /// If the future is dropped, it may or may not have been set.
     pub async fn set(&self, name: &str, schedule: &Schedule) -> Result<SystemTime, Error> {
+        self.queue.agreed.check_json(&schedule.job.payload)?;
         let now = self.look(0).await?.now;
         let next = schedule.times.after(now)?.ok_or_else(|| {
             let message = format!("{:?} is at no time from now on", schedule.times.pattern());

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Fanfare,
+    agreed::Agreed,
     client::{Client, FromValue},
     commands::{Hashes, SortedSets},
 };
@@ -68,6 +69,7 @@ pub struct TaskQueue {
     pub(crate) client: Client,
     pub(crate) place: Place,
     pub(crate) rules: Rules,
+    pub(crate) agreed: Agreed,
 }
 
 /// How tasks are taken, and what becomes of them.
@@ -113,6 +115,7 @@ impl Fanfare {
                 deliveries_max: 5,
                 defaults: Defaults { boost: 60 * second, result_ttl: 60 * second },
             },
+            agreed: Agreed::default(),
         }
     }
 }
@@ -157,6 +160,32 @@ impl TaskQueue {
     #[must_use]
     pub fn boost(mut self, boost: Duration) -> Self {
         self.rules.defaults.boost = boost;
+        self
+    }
+
+    /// Refuses to enqueue, and to [schedule](Self::schedules), a task whose payload does not fit, as
+    /// [`ErrorKind::InvalidRecord`] with the place and the rule. A payload is JSON, or an
+    /// [`Envelope`](crate::Envelope). Of [many](Self::enqueue_many) none of the same hundred is put in then.
+    ///
+    /// # Example: orders only
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use fanfare::{ErrorKind, Fanfare, schema::Schema};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = Fanfare::connect("embedded:").await?;
+    /// let sums = fanfare.task_queue("sums of numbers").contract(Schema::of::<Vec<u32>>()?);
+    /// sums.enqueue_json(&[1, 2]).await?;
+    /// let error = sums.enqueue_json(&[1, -2]).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidRecord);
+    /// assert_eq!(sums.stats().await?.ready, 1);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
         self
     }
 
@@ -214,6 +243,7 @@ impl TaskQueue {
                 && n_bytes < BATCH_BYTES_MAX
                 && let Some(job) = jobs.next()
             {
+                self.agreed.check_json(&job.payload)?;
                 n_bytes += job.payload.len();
                 n_jobs += 1;
                 job.write(&self.rules.defaults, &mut args)?;

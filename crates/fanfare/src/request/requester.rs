@@ -11,7 +11,7 @@ use super::{
     inbox::{Inbox, Place},
     wire,
 };
-use crate::{Envelope, Fanfare, Sealed};
+use crate::{Envelope, Fanfare, Sealed, agreed::Agreed};
 
 /// The longest deadline: an instant must not overflow.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -69,6 +69,7 @@ pub struct Requester {
     fanfare: Fanfare,
     inbox: Arc<Inbox>,
     deadline: Duration,
+    agreed: Agreed,
 }
 
 impl Fanfare {
@@ -82,7 +83,7 @@ impl Fanfare {
     pub async fn requester(&self) -> Result<Requester, Error> {
         let inbox = Arc::new(Inbox::open(self).await?);
         let deadline = self.link().options().timeout();
-        Ok(Requester { fanfare: self.in_same_lane(), inbox, deadline })
+        Ok(Requester { fanfare: self.in_same_lane(), inbox, deadline, agreed: Agreed::default() })
     }
 }
 
@@ -92,6 +93,15 @@ impl Requester {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline.min(DEADLINE_MAX);
+        self
+    }
+
+    /// The same, and refuses to send what does not fit, as [`ErrorKind::InvalidRecord`] with the place and the rule.
+    /// Clones that were made before go on without. Values are sent as envelopes of the type `request` and version 1.0.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
         self
     }
 
@@ -208,6 +218,7 @@ impl Requester {
         end: Instant,
         answers_max: usize,
     ) -> Result<(Place, Asked), Error> {
+        self.agreed.check(&request)?;
         let request = wire::request(request, self.inbox.channel());
         // An answer to an inbox that is away would be lost without a word.
         let place = self.inbox.place(request.head().id(), answers_max);
@@ -253,6 +264,14 @@ impl Requester {
         };
         let message = format!("no answer from {to} within {:?}{who}", self.deadline);
         Error::new(ErrorKind::Timeout, message).after_sending()
+    }
+}
+
+/// What a document of the program tells of it.
+#[cfg(feature = "schema")]
+impl Requester {
+    pub(crate) fn checks(&self) -> Option<&crate::schema::Contract> {
+        self.agreed.contract()
     }
 }
 

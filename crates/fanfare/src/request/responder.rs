@@ -132,6 +132,14 @@ impl Responder {
     }
 }
 
+#[cfg(feature = "schema")]
+impl Responder {
+    /// What it answers on.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (fanfare_client::Kind, &[u8])> {
+        self.subscriber.described()
+    }
+}
+
 impl Responding {
     /// The counts so far.
     pub fn stats(&self) -> AnsweringStats {

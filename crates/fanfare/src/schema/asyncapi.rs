@@ -1,21 +1,32 @@
 //! A program's channels, messages and handlers as an AsyncAPI document.
 
+mod components;
+
 use std::collections::BTreeMap;
 
 use fanfare_client::Kind;
 use serde_json::{Map, Value, json};
 
-use super::{Contract, Schema, contract::Terms};
-use crate::{Publisher, Router, stream::Stream, worker::Worker};
+use self::components::{Components, free, id};
+use super::Contract;
+use crate::{
+    Publisher, Router,
+    data::DataPublisher,
+    queue::{QueueWorker, TaskQueue},
+    request::{Requester, Responder, Target},
+    service::Service,
+    stream::Stream,
+    worker::Worker,
+};
 
 /// What a program sends and receives, as an [AsyncAPI 3.0](https://www.asyncapi.com/docs/reference/specification/v3.0.0)
 /// document: for people, and for generators of documents and code.
 ///
-/// Routers, workers, publishers and streams are shown to it as they are described; it needs no connection. A channel has
+/// Whatever sends or handles is shown to it as it is described; it needs no connection. A channel has
 /// the messages of the [`Contract`]s of those that were shown, and of [`messages`](Self::messages): those of
 /// [`Schemas`](super::Schemas) as envelopes of each type and version. What is no channel of AsyncAPI's says so in
-/// `x-fanfare-kind` (`channel`, `pattern`, `shard`, `stream`), with the name in `x-fanfare-name`, and the group of a worker in
-/// `x-fanfare-group`. Names are without the namespace. Nothing is in it that was not shown: no password, no URL.
+/// `x-fanfare-kind` (`channel`, `pattern`, `shard`, `stream`, `queue`, `key`, `inbox`), with the name in `x-fanfare-name`, the group
+/// of a worker in `x-fanfare-group`, and the types of events that a service handles in `x-fanfare-events`. Names are without the namespace. Nothing is in it that was not shown: no password, no URL.
 ///
 /// # Example: what a shop does
 #[cfg_attr(feature = "embedded", doc = "```")]
@@ -45,7 +56,7 @@ use crate::{Publisher, Router, stream::Stream, worker::Worker};
 pub struct AsyncApi {
     info: Map<String, Value>,
     servers: Map<String, Value>,
-    channels: BTreeMap<(&'static str, String), Vec<Contract>>,
+    channels: BTreeMap<Place, Vec<Contract>>,
     operations: Vec<Operation>,
     /// Messages of channels by their names.
     named: Vec<(String, Contract)>,
@@ -55,8 +66,39 @@ pub struct AsyncApi {
 struct Operation {
     id: Option<String>,
     action: &'static str,
-    channel: (&'static str, String),
+    channel: Place,
+    contract: Option<Contract>,
     group: Option<String>,
+    /// The types of what is handled, if it is not all.
+    events: Option<Vec<String>>,
+    reply: Option<Place>,
+}
+
+/// A kind and a name.
+type Place = (&'static str, String);
+
+impl Operation {
+    fn receive(channel: Place, contract: Option<&Contract>) -> Self {
+        let contract = contract.cloned();
+        Self {
+            id: None,
+            action: "receive",
+            channel,
+            contract,
+            group: None,
+            events: None,
+            reply: None,
+        }
+    }
+
+    fn send(name: &str, channel: Place, contract: Option<&Contract>) -> Self {
+        Self { id: Some(id(name)), action: "send", ..Self::receive(channel, contract) }
+    }
+
+    /// What is answered goes to the inbox of whoever asked.
+    fn with_reply(self) -> Self {
+        Self { reply: Some(("inbox", format!("{}:reply", self.channel.1))), ..self }
+    }
 }
 
 impl AsyncApi {
@@ -87,12 +129,7 @@ impl AsyncApi {
     /// Receives from all channels, patterns and sharded channels of a router.
     pub fn router<S>(mut self, router: &Router<S>) -> Self {
         for (kind, name) in router.names() {
-            let kind = match kind {
-                Kind::Channel => "channel",
-                Kind::Pattern => "pattern",
-                Kind::Shard => "shard",
-            };
-            self.operation(None, "receive", (kind, text(name)), None, None);
+            self.operation(Operation::receive((kind_name(kind), text(name)), None));
         }
         self
     }
@@ -100,8 +137,8 @@ impl AsyncApi {
     /// Receives from the stream of a worker, as a member of its group.
     pub fn worker(mut self, worker: &Worker) -> Self {
         let (stream, group) = (worker.group.stream(), text(worker.group.name()));
-        let channel = ("stream", text(stream.key()));
-        self.operation(None, "receive", channel, Some(group), stream.contract.as_ref());
+        let received = Operation::receive(of_stream(stream), stream.agreed.contract());
+        self.operation(Operation { group: Some(group), ..received });
         self
     }
 
@@ -109,34 +146,87 @@ impl AsyncApi {
     pub fn publisher<C>(mut self, name: &str, publisher: &Publisher<C>) -> Self {
         let kind = if publisher.is_sharded() { "shard" } else { "channel" };
         let channel = (kind, text(publisher.channel()));
-        self.operation(Some(id(name)), "send", channel, None, publisher.checks());
+        self.operation(Operation::send(name, channel, publisher.checks()));
         self
     }
 
     /// Adds to a stream, by the name of what it does.
     pub fn stream(mut self, name: &str, stream: &Stream) -> Self {
-        let channel = ("stream", text(stream.key()));
-        self.operation(Some(id(name)), "send", channel, None, stream.contract.as_ref());
+        self.operation(Operation::send(name, of_stream(stream), stream.agreed.contract()));
         self
     }
 
-    /// What all channels, patterns, sharded channels and streams of this name carry that are shown, before or after.
+    /// Publishes data to where a publisher does, by the name of what it does. That of keys has the channel's name.
+    pub fn data_publisher(mut self, name: &str, publisher: &dyn DataPublisher) -> Self {
+        let to = publisher.destination();
+        let channel = (to.kind(), to.name().to_owned());
+        self.operation(Operation::send(name, channel, publisher.contract()));
+        self
+    }
+
+    /// Enqueues to a queue, by the name of what it does.
+    pub fn queue(mut self, name: &str, queue: &TaskQueue) -> Self {
+        self.operation(Operation::send(name, of_queue(queue), queue.agreed.contract()));
+        self
+    }
+
+    /// Takes from the queue of a worker.
+    pub fn queue_worker(mut self, worker: &QueueWorker) -> Self {
+        let queue = &worker.queue;
+        self.operation(Operation::receive(of_queue(queue), queue.agreed.contract()));
+        self
+    }
+
+    /// Answers the requests of all channels, patterns and sharded channels of a responder. What it answers goes to a
+    /// channel of the kind `inbox` and the name of its own with `:reply` behind, by which
+    /// [`messages`](Self::messages) finds it; its address is what the request says.
+    pub fn responder(mut self, responder: &Responder) -> Self {
+        for (kind, name) in responder.names() {
+            let channel = (kind_name(kind), text(name));
+            self.operation(Operation::receive(channel, None).with_reply());
+        }
+        self
+    }
+
+    /// Asks on a channel or stream, by the name of what it does, and gets answers: see [`responder`](Self::responder).
+    pub fn requester(mut self, name: &str, requester: &Requester, to: impl Into<Target>) -> Self {
+        let channel = match to.into() {
+            Target::Channel(name) => ("channel", name),
+            Target::Shard(name) => ("shard", name),
+            Target::Stream(name) => ("stream", name),
+        };
+        self.operation(Operation::send(name, channel, requester.checks()).with_reply());
+        self
+    }
+
+    /// Receives events and hints, those for all services and those for this one, and sends those of its contract, if it
+    /// has one, to all services. To which others it sends is not in its description.
+    pub fn service<S>(mut self, service: &Service<S>) -> Self {
+        for (kind, place, events) in service.heard() {
+            let group = (kind == "stream").then(|| service.name.clone());
+            let received = Operation::receive((kind, place), None);
+            self.operation(Operation { group, events: Some(events), ..received });
+        }
+        if let (Some(contract), Some(place)) = (service.agreed.contract(), service.emits_to()) {
+            let name = format!("emit.{}", service.name);
+            self.operation(Operation::send(&name, ("stream", place), Some(contract)));
+        }
+        self
+    }
+
+    /// What all channels, streams, queues and the like of this name carry that are shown, before or after.
     pub fn messages(mut self, name: impl Into<String>, contract: impl Into<Contract>) -> Self {
         self.named.push((name.into(), contract.into()));
         self
     }
 
-    fn operation(
-        &mut self,
-        id: Option<String>,
-        action: &'static str,
-        channel: (&'static str, String),
-        group: Option<String>,
-        contract: Option<&Contract>,
-    ) {
-        let contracts = self.channels.entry(channel.clone()).or_default();
-        contracts.extend(contract.cloned());
-        self.operations.push(Operation { id, action, channel, group });
+    fn operation(&mut self, operation: Operation) {
+        let contracts = self.channels.entry(operation.channel.clone()).or_default();
+        contracts.extend(operation.contract.clone());
+        if let Some(inbox) = &operation.reply {
+            self.channels.entry(inbox.clone()).or_default();
+        }
+        self.operations.push(operation);
     }
 
     /// The document.
@@ -153,8 +243,9 @@ impl AsyncApi {
                     messages.insert(message, reference);
                 }
             }
-            // Braces would be parameters.
-            let address = (!name.contains(['{', '}'])).then_some(name);
+            // Braces would be parameters, and whose inbox it is the request says.
+            let has_address = !name.contains(['{', '}']) && *kind != "inbox";
+            let address = has_address.then_some(name);
             let channel = json!({
                 "address": address, "messages": messages,
                 "x-fanfare-kind": kind, "x-fanfare-name": name,
@@ -173,8 +264,18 @@ impl AsyncApi {
                 "action": operation.action,
                 "channel": {"$ref": format!("#/channels/{channel}")},
             });
-            if let (Some(group), Some(described)) = (&operation.group, described.as_object_mut()) {
-                described.insert("x-fanfare-group".to_owned(), group.as_str().into());
+            let reply = operation.reply.as_ref().and_then(|it| ids.get(it)).map(|inbox| {
+                let address = json!({"location": "$message.payload#/metadata/reply_to"});
+                json!({"address": address, "channel": {"$ref": format!("#/channels/{inbox}")}})
+            });
+            let extra = [
+                ("x-fanfare-group", operation.group.as_deref().map(Value::from)),
+                ("x-fanfare-events", operation.events.clone().map(Value::from)),
+                ("reply", reply),
+            ];
+            if let Some(described) = described.as_object_mut() {
+                let known = extra.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?)));
+                described.extend(known);
             }
             operations.insert(operation_id, described);
         }
@@ -190,134 +291,22 @@ impl AsyncApi {
     }
 }
 
-#[derive(Default)]
-struct Components {
-    messages: Map<String, Value>,
-    schemas: Map<String, Value>,
-    /// What has been described, with the names of its messages.
-    done: Vec<(Contract, Vec<String>)>,
-}
-
-impl Components {
-    /// The ids of a contract's messages.
-    fn messages(&mut self, channel: &str, contract: &Contract) -> Vec<String> {
-        if let Some((_, ids)) = self.done.iter().find(|(it, _)| it == contract) {
-            return ids.clone();
-        }
-        let ids = match contract.terms() {
-            Terms::One(schema) => {
-                let title = schema.json().get("title").and_then(Value::as_str);
-                let name = title.unwrap_or(channel).to_owned();
-                vec![self.message(&name, schema, |data| data)]
-            }
-            Terms::Typed(schemas) => schemas
-                .iter()
-                .map(|(kind, version, schema)| {
-                    let name = format!("{kind}-{version}");
-                    self.message(&name, schema, |data| envelope(kind, data))
-                })
-                .collect(),
-        };
-        self.done.push((contract.clone(), ids.clone()));
-        ids
-    }
-
-    fn message(
-        &mut self,
-        name: &str,
-        schema: &Schema,
-        form: impl FnOnce(Value) -> Value,
-    ) -> String {
-        let schema_id = free(&self.schemas, &id(name));
-        let mut root = schema.json().clone();
-        if let Some(root) = root.as_object_mut() {
-            root.remove("$schema");
-            for key in ["$defs", "definitions"] {
-                let Some(Value::Object(definitions)) = root.remove(key) else { continue };
-                for (name, mut definition) in definitions {
-                    rename(&mut definition, &schema_id);
-                    self.schemas.insert(format!("{schema_id}.{}", id(&name)), definition);
-                }
-            }
-        }
-        rename(&mut root, &schema_id);
-        self.schemas.insert(schema_id.clone(), root);
-        let payload = form(json!({"$ref": format!("#/components/schemas/{schema_id}")}));
-        let message_id = free(&self.messages, &id(name));
-        let message = json!({"name": name, "contentType": "application/json", "payload": payload});
-        self.messages.insert(message_id.clone(), message);
-        message_id
-    }
-}
-
-/// The schema of an envelope on the wire.
-fn envelope(kind: &str, data: Value) -> Value {
-    json!({
-        "type": "object",
-        "required": ["event_id", "event_type", "timestamp", "data"],
-        "properties": {
-            "event_id": {"type": "string"},
-            "event_type": {"type": "string", "const": kind},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "version": {"type": "string"},
-            "source": {"type": "string"},
-            "metadata": {"type": "object"},
-            "data": data,
-        },
-    })
-}
-
-/// References within a schema, as references within the document.
-fn rename(schema: &mut Value, id_of_root: &str) {
-    match schema {
-        Value::Object(keys) => {
-            for (key, value) in keys {
-                match (key.as_str(), &*value) {
-                    ("$ref", Value::String(reference)) => {
-                        *value = renamed(reference, id_of_root).into();
-                    }
-                    // Data, and no schemas.
-                    ("const" | "enum" | "default" | "examples", _) => {}
-                    _ => rename(value, id_of_root),
-                }
-            }
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(|it| rename(it, id_of_root)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn renamed(reference: &str, id_of_root: &str) -> String {
-    let Some(pointer) = reference.strip_prefix('#') else { return reference.to_owned() };
-    let defined = pointer.strip_prefix("/$defs/").or_else(|| pointer.strip_prefix("/definitions/"));
-    match defined {
-        Some(defined) => {
-            let (name, rest) = defined.split_once('/').unwrap_or((defined, ""));
-            let rest = if rest.is_empty() { String::new() } else { format!("/{rest}") };
-            format!("#/components/schemas/{id_of_root}.{}{rest}", id(&unescaped(name)))
-        }
-        None => format!("#/components/schemas/{id_of_root}{pointer}"),
-    }
-}
-
-fn unescaped(name: &str) -> String {
-    name.replace("~1", "/").replace("~0", "~")
-}
-
-/// A name as an identifier of a document.
-fn id(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let id: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    if id.is_empty() { "_".to_owned() } else { id }
-}
-
-/// This identifier, or the first with a number behind it, that is not taken.
-fn free(taken: &Map<String, Value>, id: &str) -> String {
-    let numbered = (2..).map(|n: u64| format!("{id}-{n}"));
-    let mut names = std::iter::once(id.to_owned()).chain(numbered);
-    names.find(|it| !taken.contains_key(it)).unwrap_or_default()
-}
-
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Channel => "channel",
+        Kind::Pattern => "pattern",
+        Kind::Shard => "shard",
+    }
+}
+
+fn of_stream(stream: &Stream) -> Place {
+    ("stream", text(stream.key()))
+}
+
+fn of_queue(queue: &TaskQueue) -> Place {
+    ("queue", text(queue.name()))
 }

@@ -15,6 +15,14 @@ use crate::{
 
 /// What messages must be like, for those who send and for those who receive them. Cheap to clone.
 ///
+/// Whatever publishes takes one, by `contract`, and refuses what does not fit before anything is sent:
+/// [`Publisher`](crate::Publisher::contract), [`Stream`](crate::stream::Stream::contract),
+/// [`PublisherOptions`](crate::data::PublisherOptions::contract) of data,
+/// [`TaskQueue`](crate::queue::TaskQueue::contract), [`Requester`](crate::request::Requester::contract),
+/// [`Service`](crate::service::Service::contract), and a spool's
+/// [`Destination`](crate::spool::Destination::contract). Those who receive put a
+/// [`Validate`](crate::layers::Validate) around their handlers.
+///
 /// Made of a [`Schema`], it is about the data: that of envelopes, and payloads that are none. Made of [`Schemas`], it
 /// demands envelopes, and goes by their type and version. Data in JSON is checked, and in MessagePack and CBOR with
 /// these features; what is compressed must be checked before, or expanded first.
@@ -28,10 +36,10 @@ use crate::{
 /// assert!(contract.check(&Envelope::new("counted", -7).seal()?).is_err());
 /// # Ok::<_, fanfare::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract(Arc<Terms>);
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Terms {
     One(Schema),
     Typed(Schemas),
@@ -72,11 +80,11 @@ impl Contract {
     }
 
     /// Whether the fields of a new entry fit: names and values in turn.
-    pub(crate) fn check_fields(&self, words: &[Vec<u8>]) -> Result<(), Error> {
+    pub(crate) fn check_fields<W: AsRef<[u8]>>(&self, words: &[W]) -> Result<(), Error> {
         if let [_, value] = words {
-            return self.check_payload(JSON, value);
+            return self.check_payload(JSON, value.as_ref());
         }
-        let copy = |word: &Vec<u8>| Bytes::copy_from_slice(word);
+        let copy = |word: &W| Bytes::copy_from_slice(word.as_ref());
         let fields = words.chunks_exact(2).filter_map(|pair| match pair {
             [name, value] => Some((copy(name), copy(value))),
             _ => None,

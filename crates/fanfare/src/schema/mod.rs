@@ -140,6 +140,8 @@ impl PartialEq for Schema {
     }
 }
 
+impl Eq for Schema {}
+
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Schema({})", self.0.json)

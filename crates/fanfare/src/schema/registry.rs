@@ -28,7 +28,7 @@ use crate::Head;
 /// assert!(check("2.0", 7.into()).is_err() && check("3.0", 7.into()).is_err());
 /// # Ok::<_, fanfare::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schemas {
     by_kind: BTreeMap<Arc<str>, BTreeMap<Version, Schema>>,
 }

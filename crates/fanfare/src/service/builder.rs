@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use fanfare_client::Error;
 use tower_service::Service as TowerService;
 
+#[cfg(feature = "schema")]
+use super::Target;
 use super::{
     ControlKeys, Retention, RunningService, Unknown,
     handlers::Handlers,
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     BoxError, Call, Fanfare, Handle, Tolerance,
+    agreed::Agreed,
     handle::{Endpoint, endpoint, endpoint_of_service},
     layers::{Layer, Stack},
     stream::Position,
@@ -35,6 +38,7 @@ pub(super) type Tuning = Arc<dyn Fn(Worker) -> Worker + Send + Sync>;
 /// | [`unknown_kind`](Self::unknown_kind) | [`Unknown::Ignore`] |
 /// | [`unknown_version`](Self::unknown_version) | [`Unknown::Retry`] |
 /// | [`retention`](Self::retention) | a million events, then refusal |
+/// | `contract`, with the feature `schema` | none |
 /// | [`control`](Self::control) | no orders are obeyed |
 /// | [`tolerance`](Self::tolerance) | that of [`Tolerance`] |
 ///
@@ -79,7 +83,7 @@ pub(super) type Tuning = Arc<dyn Fn(Worker) -> Worker + Send + Sync>;
 #[must_use = "nothing happens before `start`"]
 pub struct Service<S = ()> {
     pub(super) fanfare: Fanfare,
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(super) names: Names,
     state: S,
     pub(super) events: Vec<Registered>,
@@ -91,6 +95,7 @@ pub struct Service<S = ()> {
     pub(super) unknown_kind: Unknown,
     pub(super) unknown_version: Unknown,
     pub(super) retention: Retention,
+    pub(crate) agreed: Agreed,
     pub(super) keys: ControlKeys,
     pub(super) tolerance: Tolerance,
     pub(super) checks: Vec<Check>,
@@ -122,6 +127,7 @@ impl Service {
             unknown_kind: Unknown::Ignore,
             unknown_version: Unknown::Retry,
             retention: Retention::default(),
+            agreed: Agreed::default(),
             keys: ControlKeys::default(),
             tolerance: Tolerance::default(),
             checks: Vec::new(),
@@ -148,6 +154,7 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
             unknown_kind: self.unknown_kind,
             unknown_version: self.unknown_version,
             retention: self.retention,
+            agreed: self.agreed,
             keys: self.keys,
             tolerance: self.tolerance,
             checks: self.checks,
@@ -275,6 +282,16 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
         self
     }
 
+    /// Refuses to emit events and hints that do not fit, as
+    /// [`ErrorKind::InvalidRecord`](crate::ErrorKind::InvalidRecord) with the place and the rule; nothing is sent then.
+    /// That the service has started and stopped is told all the same. What comes is checked by a
+    /// [`Validate`](crate::layers::Validate) among the [layers](Self::layers).
+    #[cfg(feature = "schema")]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
+        self
+    }
+
     /// Who may order this service about, and by which keys.
     pub fn control(mut self, keys: ControlKeys) -> Self {
         self.keys = keys;
@@ -326,6 +343,35 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
             handlers.add(&kind, version.as_deref(), endpoint)?;
         }
         Ok(handlers)
+    }
+}
+
+/// What a document of the program tells of it. Nothing, if its name can be none: then it does not start either.
+#[cfg(feature = "schema")]
+impl<S> Service<S> {
+    /// What it reads: the kind and name of each place, and the types that it handles.
+    pub(crate) fn heard(&self) -> Vec<(&'static str, String, Vec<String>)> {
+        let events = self.events.iter().map(|it| match &it.version {
+            Some(version) => format!("{}-{version}", it.kind),
+            None => it.kind.clone(),
+        });
+        let mut heard = Vec::new();
+        for (place, kind, types) in [
+            ("stream", "events", events.collect::<Vec<_>>()),
+            ("channel", "hints", self.hints.kinds()),
+        ] {
+            for target in [Target::All, Target::Service(self.name.clone())] {
+                if let (Ok(name), false) = (self.names.of(kind, &target), types.is_empty()) {
+                    heard.push((place, name.name().into_owned(), types.clone()));
+                }
+            }
+        }
+        heard
+    }
+
+    /// The stream of the events for all services.
+    pub(crate) fn emits_to(&self) -> Option<String> {
+        Some(self.names.of("events", &Target::All).ok()?.name().into_owned())
     }
 }
 

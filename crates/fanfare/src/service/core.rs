@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Retention, ServiceCounts, ServiceEvent, ServiceState, Shutdown, names::Names, report::Check,
 };
-use crate::{Tolerance, client::Client, worker::WorkerStats};
+use crate::{Tolerance, agreed::Agreed, client::Client, worker::WorkerStats};
 
 /// Tells how a worker is doing.
 pub(super) type Look = Box<dyn Fn() -> WorkerStats + Send + Sync>;
@@ -27,6 +27,7 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) instance: String,
     pub(super) retention: Retention,
+    pub(super) agreed: Agreed,
     pub(super) tolerance: Tolerance,
     pub(super) checks: Vec<Check>,
     pub(super) state: watch::Sender<ServiceState>,
@@ -47,7 +48,7 @@ impl Core {
         names: Names,
         name: String,
         instance: String,
-        retention: Retention,
+        (retention, agreed): (Retention, Agreed),
         (tolerance, checks): (Tolerance, Vec<Check>),
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -56,6 +57,7 @@ impl Core {
             name,
             instance,
             retention,
+            agreed,
             tolerance,
             checks,
             state: watch::Sender::new(ServiceState::Starting),

@@ -94,7 +94,8 @@ impl Emitter {
     /// succeeds; handlers that an [`Idempotency`](crate::layers::Idempotency) is around take it once.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`] if the value has no JSON, [`ErrorKind::InvalidRequest`] if the type or the
+    /// [`ErrorKind::Encode`] if the value has no JSON, [`ErrorKind::InvalidRecord`] if it does not fit the service's
+    /// contract, [`ErrorKind::InvalidRequest`] if the type or the
     /// service's name is empty, [`ErrorKind::Overloaded`] if the stream is full
     /// ([`Retention`](super::Retention)), [`ErrorKind::Closed`] if the service has stopped; otherwise
     /// as [`Stream::add`](crate::stream::Stream::add).
@@ -133,7 +134,24 @@ impl Emitter {
     /// # Cancel safety
     /// As [`emit`](Self::emit).
     pub async fn emit_sealed(&self, scope: Scope, event: Sealed) -> Result<Receipt, Error> {
-        let emitted = self.add(&scope, event).await;
+        let emitted = match self.core.agreed.check(&event) {
+            Ok(()) => self.add(&scope, event).await,
+            Err(error) => Err(error),
+        };
+        self.counted(emitted)
+    }
+
+    /// Emits what every service says of itself, whatever contract there is.
+    pub(super) async fn announce<T: Serialize>(
+        &self,
+        kind: &str,
+        data: &T,
+    ) -> Result<Receipt, Error> {
+        let event = Envelope::new(kind, data).seal()?;
+        self.counted(self.add(&Scope::Other, event).await)
+    }
+
+    fn counted(&self, emitted: Result<Receipt, Error>) -> Result<Receipt, Error> {
         let mut counts = self.core.counts();
         match &emitted {
             Ok(receipt) => {
@@ -162,7 +180,9 @@ impl Emitter {
     ) -> Result<u64, Error> {
         self.check(kind)?;
         let channel = self.core.names.of("hints", &scope.target())?;
-        let hint = self.prepared(&scope, Envelope::new(kind, data).seal()?);
+        let hint = Envelope::new(kind, data).seal()?;
+        self.core.agreed.check(&hint)?;
+        let hint = self.prepared(&scope, hint);
         self.core.client.fanfare().publish(channel, hint.to_payload()?).await
     }
 

@@ -67,6 +67,14 @@ impl Handlers {
         Ok(())
     }
 
+    /// The types, sorted.
+    #[cfg(feature = "schema")]
+    pub(super) fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = self.by_kind.keys().cloned().collect();
+        kinds.sort();
+        kinds
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_kind.is_empty()
     }

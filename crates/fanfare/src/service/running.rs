@@ -8,8 +8,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Emitter, Receipt, Scope, Service, ServiceEvent, ServiceEvents, ServiceState, ServiceStats,
-    Shutdown, builder::Tuning, control, core::Core, handlers::Dispatch, names::Target, report,
+    Emitter, Receipt, Service, ServiceEvent, ServiceEvents, ServiceState, ServiceStats, Shutdown,
+    builder::Tuning, control, core::Core, handlers::Dispatch, names::Target, report,
 };
 use crate::{
     Call, Handler, HandlerService, Message,
@@ -79,7 +79,7 @@ impl RunningService {
             service.names,
             service.name,
             Uuid::now_v7().to_string(),
-            service.retention,
+            (service.retention, service.agreed),
             (service.tolerance, service.checks),
         );
         let workers = describe(&core, service.begin, &service.tuning)?;
@@ -98,8 +98,7 @@ impl RunningService {
         let hints = if has_hints { Some(hear_hints(&dispatch).await?) } else { None };
         let health = report::answer(&core).await?;
         let control = control::obey(&core, service.keys, service.on_config).await?;
-        let emitter = Emitter::new(core.clone());
-        emitter.emit(Scope::Other, STARTED, &about(&core)).await?;
+        Emitter::new(core.clone()).announce(STARTED, &about(&core)).await?;
         let workers = workers.into_iter().map(|(worker, _)| read(worker, &dispatch));
         let workers: Vec<Reading> = workers.collect::<Result<_, _>>()?;
         let looks = workers.iter().map(|it| {
@@ -201,7 +200,7 @@ impl RunningService {
             workers.into_iter().map(|it| async { (it.stream, it.worker.drain(deadline).await) }),
         );
         let (drained, (), _) = tokio::join!(drained, hints, control);
-        let announced = Emitter::new(core.clone()).emit(Scope::Other, STOPPED, &about(&core)).await;
+        let announced = Emitter::new(core.clone()).announce(STOPPED, &about(&core)).await;
         if let Err(error) = &announced {
             tracing::warn!(%error, service = core.name, "nobody is told that it has stopped");
         }

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::{dead::Letter, record::Record};
-use crate::once::{Destination, fields_of};
+use crate::{
+    agreed::Agreed,
+    once::{Destination, fields_of},
+};
 
 /// A message that the broker refused for good after it had waited.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl From<Letter> for DeadLetter {
         let fields = fields_of(&place, words);
         Self {
             sequence,
-            destination: Destination { place, trim: None },
+            destination: Destination { place, trim: None, agreed: Agreed::default() },
             id: (!id.is_empty()).then(|| String::from_utf8_lossy(&id).into_owned()),
             time: UNIX_EPOCH + Duration::from_micros(time),
             error,

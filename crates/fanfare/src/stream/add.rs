@@ -282,10 +282,7 @@ impl Stream {
             .into_iter()
             .flat_map(|(field, value)| [field.as_ref().to_vec(), value.as_ref().to_vec()]);
         let words: Vec<Vec<u8>> = words.collect();
-        #[cfg(feature = "schema")]
-        if let Some(contract) = &self.contract {
-            contract.check_fields(&words)?;
-        }
+        self.agreed.check_fields(&words)?;
         args.extend(words);
         Ok(args)
     }

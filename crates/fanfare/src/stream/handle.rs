@@ -7,6 +7,7 @@ use fanfare_client::{Error, ErrorKind, Value};
 
 use crate::{
     Fanfare,
+    agreed::Agreed,
     stream::{StreamId, Trim},
 };
 
@@ -22,8 +23,7 @@ pub struct Stream {
     pub(crate) key: Bytes,
     pub(crate) keep: Option<Trim>,
     pub(crate) queue: (usize, usize),
-    #[cfg(feature = "schema")]
-    pub(crate) contract: Option<crate::schema::Contract>,
+    pub(crate) agreed: Agreed,
 }
 
 impl Fanfare {
@@ -48,8 +48,7 @@ impl Fanfare {
             key,
             keep: None,
             queue: (16_384, 16 * 1024 * 1024),
-            #[cfg(feature = "schema")]
-            contract: None,
+            agreed: Agreed::default(),
         }
     }
 }
@@ -84,7 +83,7 @@ impl Stream {
     #[cfg(feature = "schema")]
     #[must_use]
     pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
-        self.contract = Some(contract.into());
+        self.agreed = Agreed::on(contract);
         self
     }
 

@@ -62,6 +62,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
     Ok(())
 }
 
+mod chat;
 mod data;
 mod health;
 mod publisher;

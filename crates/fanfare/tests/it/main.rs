@@ -12,6 +12,8 @@ mod commands;
 mod commands_cluster;
 mod commands_typed;
 mod conservation;
+#[cfg(feature = "schema")]
+mod contracts;
 mod data;
 mod doctor;
 #[cfg(feature = "embedded")]
