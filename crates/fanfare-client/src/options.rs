@@ -59,6 +59,19 @@ impl Options {
         &self.url
     }
 
+    /// Those for a connection to each sentinel that the URL names, with the login that is theirs; none if it
+    /// names another kind of place.
+    pub fn sentinels(&self) -> Vec<Self> {
+        let Topology::Sentinel(place) = &self.url.topology else { return Vec::new() };
+        let to = |address: &Address| {
+            let mut options = self.clone();
+            options.url.topology = Topology::Standalone(address.clone());
+            (options.url.login, options.url.db) = (place.login.clone(), 0);
+            options
+        };
+        place.sentinels.iter().map(to).collect()
+    }
+
     /// Whether channels may be used: not if the URL names a database other than 0, which channels do
     /// not have.
     ///

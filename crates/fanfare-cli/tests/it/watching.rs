@@ -11,7 +11,13 @@ use crate::support::{Server, fails, free_addr, output_of, run, stderr, stdout};
 
 /// A healthy broker with a stream and a group that is behind.
 fn server() -> (RedisServer, String) {
-    let args = ["--requirepass", "pw", "--maxmemory", "1gb", "--appendonly", "yes"];
+    let args = [
+        ["--requirepass", "pw"],
+        ["--bind", "127.0.0.1"],
+        ["--maxmemory", "1gb"],
+        ["--appendonly", "yes"],
+    ]
+    .concat();
     let server = RedisServer::start(&args);
     let mut client = server.client();
     client.call(&["AUTH", "pw"]);

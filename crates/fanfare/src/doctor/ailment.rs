@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{clients, host, memory, messages, reach, safety, slow, streams};
+use super::{clients, host, memory, messages, reach, safety, sentinels, slow, streams};
 use crate::monitor::{Blind, Severity};
 
 /// Something that can be wrong with a broker.
@@ -80,12 +80,14 @@ pub static AILMENTS: &[&Ailment] = &[
     &streams::DEAD_CONSUMER,
     &streams::DEAD_LETTERS,
     &safety::NO_PASSWORD,
+    &safety::EXPOSED,
     &safety::DATABASES,
     &safety::NOT_KEPT,
     &safety::NO_FSYNC,
     &safety::SAVE_FAILED,
     &safety::NO_REPLICA,
     &safety::REPLICA_BROKEN,
+    &sentinels::NO_QUORUM,
     &safety::VERSION,
     &slow::KEYS_COMMAND,
     &slow::SLOW_COMMANDS,

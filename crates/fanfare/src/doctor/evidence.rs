@@ -14,12 +14,13 @@ use crate::{
 };
 
 /// Directives that are looked at.
-const DIRECTIVES: [&str; 9] = [
+const DIRECTIVES: [&str; 10] = [
     "appendfsync",
     "bind",
     "client-output-buffer-limit",
     "maxmemory-policy",
     "notify-keyspace-events",
+    "port",
     "protected-mode",
     "requirepass",
     "tcp-keepalive",

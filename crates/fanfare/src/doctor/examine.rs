@@ -6,7 +6,7 @@ use fanfare_client::{Error, ErrorKind, Topology, WhileDown};
 
 use super::{
     Diagnosis, clients, evidence::Evidence, heard, host, memory, messages, options::Doctor, reach,
-    safety, slow, streams,
+    safety, sentinels, slow, streams,
 };
 use crate::{
     Fanfare,
@@ -60,9 +60,11 @@ async fn look_into(doctor: &Doctor, fanfare: &Fanfare, diagnosis: &mut Diagnosis
         memory::check(node, has_streams, diagnosis);
         clients::check(node, diagnosis);
         safety::check(node, has_streams, has_sentinels, diagnosis);
+        safety::exposure(node, fanfare.link().options().url().is_tls(), diagnosis);
         slow::check(node, diagnosis);
         messages::keyspace_events(node, &snapshot, diagnosis);
     }
+    sentinels::check(fanfare, limit, diagnosis).await;
     if doctor.looks_at_host && nodes.iter().any(|it| it.is_local) {
         host::check(Path::new("/"), diagnosis);
     }

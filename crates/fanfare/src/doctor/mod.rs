@@ -37,6 +37,7 @@ mod messages;
 mod options;
 mod reach;
 mod safety;
+mod sentinels;
 mod slow;
 mod streams;
 

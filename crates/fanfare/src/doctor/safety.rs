@@ -13,6 +13,13 @@ pub(super) const NO_PASSWORD: Ailment = Ailment::new(
     "Set a password (or ACL users), and listen only where clients are.",
 );
 
+pub(super) const EXPOSED: Ailment = Ailment::new(
+    "exposed",
+    Info,
+    "Whoever reaches the network can try passwords, and read the right one and all messages on their way.",
+    "Listen on the addresses that clients use, behind a firewall, and by TLS (tls-port) where others can listen.",
+);
+
 pub(super) const DATABASES: Ailment = Ailment::new(
     "databases-as-environments",
     Warning,
@@ -140,6 +147,23 @@ fn password(node: &Evidence, diagnosis: &mut Diagnosis) {
     };
     let command = node.set("requirepass", "\"$(openssl rand -hex 32)\"");
     diagnosis.add(NO_PASSWORD.found(&node.name, evidence).severity(severity).command(command));
+}
+
+/// With a password, but open to all networks and in the clear.
+pub(super) fn exposure(node: &Evidence, is_tls: bool, diagnosis: &mut Diagnosis) {
+    // Without a password there is worse to say; on a Unix socket, port is 0.
+    if node.is_open != Some(false) || is_tls || matches!(node.directive("port"), None | Some("0")) {
+        return;
+    }
+    let Some(bind) = node.directive("bind") else { return };
+    let all = ["*", "0.0.0.0", "::"];
+    let is_all = |it: &str| all.contains(&it.trim_start_matches('-'));
+    if bind.is_empty() || bind.split_whitespace().any(is_all) {
+        let listens = if bind.is_empty() { "all addresses" } else { bind };
+        let evidence = format!("there is a password, it listens on {listens}, and not by TLS");
+        let command = node.set("bind", "\"127.0.0.1 ADDRESS_OF_CLIENTS_NETWORK\"");
+        diagnosis.add(EXPOSED.found(&node.name, evidence).command(command));
+    }
 }
 
 fn persistence(node: &Evidence, has_streams: bool, diagnosis: &mut Diagnosis) {

@@ -5,7 +5,7 @@ mod memory;
 mod reach;
 mod relay;
 
-use std::{fs, time::Duration};
+use std::{collections::HashSet, fs, time::Duration};
 
 use fanfare::{
     Fanfare,
@@ -14,7 +14,9 @@ use fanfare::{
     stream::Position,
     testing::{Fault, Proxy, Way},
 };
-use fanfare_testkit::{FanfareServer, RawClient, RedisServer, SentinelGroup};
+use fanfare_testkit::{
+    ClusterGroup, FanfareServer, RawClient, RedisServer, SentinelGroup, ServerProcess,
+};
 
 use crate::support::{TestResult, run, until};
 
@@ -50,9 +52,9 @@ fn said(client: &mut RawClient, args: &[&str]) -> String {
 
 #[test]
 fn a_healthy_broker_has_nothing() {
-    let redis =
-        RedisServer::start(&["--requirepass", "pw", "--maxmemory", "1gb", "--appendonly", "yes"]);
-    let fanfare = FanfareServer::start(&["--requirepass", "pw", "--maxmemory", "1gb"]);
+    let safe = ["--requirepass", "pw", "--bind", "127.0.0.1", "--maxmemory", "1gb"];
+    let redis = RedisServer::start(&[&safe[..], &["--appendonly", "yes"]].concat());
+    let fanfare = FanfareServer::start(&safe);
     run(async {
         for (server, has_streams) in [(redis.addr(), true), (fanfare.addr(), false)] {
             let url = format!("redis://:pw@{server}");
@@ -314,6 +316,64 @@ fn sentinels_without_a_replica_are_found() {
         let gone = || said(&mut admin, &["INFO", "replication"]).contains("connected_slaves:0");
         until("the replicas are gone", gone).await?;
         found(&examine(&group.url(), |it| it).await?, "no-replica");
+        Ok(())
+    });
+}
+
+#[test]
+fn sentinels_that_could_not_fail_over_are_found() {
+    let mut group = SentinelGroup::start();
+    run(async {
+        let whole = examine(&group.url(), |it| it).await?;
+        assert!(!names(&whole).contains(&"no-quorum"), "{:?}", whole.findings);
+        // The first ones that the URL names are asked first, and do not answer.
+        group.sentinels_mut().take(2).for_each(ServerProcess::stop);
+        let mut left = group.sentinels_mut().last().ok_or("no sentinel")?.client();
+        let ask = ["SENTINEL", "CKQUORUM", "mymaster"];
+        let is_alone = || said(&mut left, &ask).contains("NOQUORUM");
+        until("one of three is no majority", is_alone).await?;
+        let diagnosis = examine(&group.url(), |it| it).await?;
+        let finding = found(&diagnosis, "no-quorum");
+        assert_eq!(finding.severity, Severity::Critical);
+        assert!(finding.evidence.contains("NOQUORUM"), "{}", finding.evidence);
+        let command = finding.command.as_deref().unwrap_or_default();
+        assert!(command.ends_with("SENTINEL CKQUORUM mymaster"), "{command}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_server_that_is_open_to_all_networks_is_found() {
+    let exposed = RedisServer::start(&["--requirepass", "pw", "--bind", "0.0.0.0"]);
+    let near = RedisServer::start(&["--requirepass", "pw", "--bind", "127.0.0.1"]);
+    run(async {
+        let url = |server: &RedisServer| format!("redis://:pw@{}", server.addr());
+        let diagnosis = examine(&url(&exposed), |it| it).await?;
+        assert!(found(&diagnosis, "exposed").evidence.contains("0.0.0.0"));
+        let diagnosis = examine(&url(&near), |it| it).await?;
+        assert!(!names(&diagnosis).contains(&"exposed"));
+        Ok(())
+    });
+}
+
+/// What is wrong with each node is told of that node.
+#[test]
+fn a_cluster_is_looked_at_node_by_node() {
+    let group = ClusterGroup::start();
+    for node in group.nodes() {
+        node.client().call(&["CONFIG", "SET", "tcp-keepalive", "0"]);
+    }
+    run(async {
+        let diagnosis = examine(&group.url(), |it| it).await?;
+        let masters = diagnosis.nodes.len();
+        assert!(3 <= masters, "{:?}", diagnosis.nodes);
+        let at: HashSet<_> = diagnosis
+            .findings
+            .iter()
+            .filter(|it| it.name == "no-tcp-keepalive")
+            .map(|it| &it.at)
+            .collect();
+        assert_eq!(at.len(), masters, "{:?}", diagnosis.findings);
         Ok(())
     });
 }

@@ -49,6 +49,8 @@ const FOUND_IN: &[(&str, &str)] = &[
     ("streams-not-kept", "check_bad_settings"),
     ("no-fsync", "what_would_hurt_later_is_found"),
     ("save-failed", "failures_to_save_and_slow_commands_are_found"),
+    ("no-quorum", "sentinels_that_could_not_fail_over_are_found"),
+    ("exposed", "a_server_that_is_open_to_all_networks_is_found"),
     ("no-replica", "sentinels_without_a_replica_are_found"),
     ("replica-broken", "what_would_hurt_later_is_found"),
     ("old-version", "servers_of_old_versions_are_found"),
