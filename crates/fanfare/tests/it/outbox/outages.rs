@@ -64,6 +64,7 @@ on!([postgres]:
     a_database_that_hangs_is_asked_again,
 );
 
+on!([postgres]: a_table_that_is_locked_does_not_take_the_whole_pool);
 on!([sqlite]: a_database_that_is_locked_is_asked_again);
 
 /// Waits for an event.
@@ -251,6 +252,33 @@ async fn a_database_that_hangs_is_asked_again(database: Database, fanfare: Fanfa
     database.server().sigcont();
     assert_eq!((stats.sent, stats.duplicates), (30, 0));
     assert_eq!(orders(&fanfare).await?, (0..30).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// As `ALTER TABLE` and `VACUUM FULL` lock it. What the relay gives up waits in the database all the same; its
+/// connections do not count for the pool any more.
+async fn a_table_that_is_locked_does_not_take_the_whole_pool(
+    database: Database,
+    fanfare: Fanfare,
+) -> TestResult {
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+    let pool = pool.acquire_timeout(Duration::from_secs(20)).connect(&database.url()).await?;
+    let relay = fanfare.relay(&fanfare::outbox::Outbox::new(), pool.clone());
+    let relay = relay.poll(Duration::from_millis(10)).database_timeout(Duration::from_millis(200));
+    let relay = relay.start().await?;
+    let mut locking = database.begin().await?;
+    locking.run("LOCK TABLE fanfare_outbox").await?;
+    // As many as the pool has, and more.
+    until("it is given up again and again", || 5 <= relay.stats().database_errors).await?;
+    for _ in 0..10 {
+        sqlx::query("SELECT 1").execute(&pool).await?;
+    }
+    locking.commit().await?;
+    database.publish(0..10).await?;
+    until("it is sent", || relay.stats().sent == 10).await?;
+    assert_eq!(orders(&fanfare).await?, (0..10).collect::<Vec<_>>());
+    let stats = relay.close(LONG).await;
+    assert_eq!((stats.sent, stats.duplicates), (10, 0), "{stats:?}");
     Ok(())
 }
 
