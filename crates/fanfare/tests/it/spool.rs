@@ -344,7 +344,7 @@ async fn what_was_sent_before_a_crash_is_not_sent_again(server: Target) -> TestR
         }
         assert_eq!(spool.stats().duplicates, 0);
     }
-    let keys = fanfare.command(["KEYS", "*spool*"]).await?;
+    let keys = fanfare.command(["KEYS", "*:fanfare:sent:*"]).await?;
     let Some([key]) = keys.as_array() else { return Err(format!("{keys:?}").into()) };
     let key = key.as_str().ok_or("no text")?;
     assert!(key.starts_with("{orders}:fanfare:sent:"), "{key}");
