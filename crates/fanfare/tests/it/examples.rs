@@ -1,8 +1,8 @@
-//! The examples run to their end, on the broker inside them and on a redis-server.
+//! The examples run to their end, on the broker inside them, on a redis-server and on a cluster.
 
 use std::{path::PathBuf, process::Command};
 
-use fanfare_testkit::RedisServer;
+use fanfare_testkit::{ClusterGroup, RedisServer};
 
 /// What each of them prints, among other things.
 const EXAMPLES: [(&str, &str); 18] = [
@@ -51,6 +51,17 @@ fn on_redis_server() {
     // It waits for what happens to the server.
     for (name, printed) in EXAMPLES.into_iter().filter(|it| it.0 != "health" && is_built(it)) {
         run(name, &[&url], printed);
+    }
+}
+
+#[test]
+fn on_a_cluster() {
+    let group = ClusterGroup::start();
+    // "health" waits for what happens to the server, here too; "survive" kills connections of one node by
+    // a command that a cluster's client does not send, since it is about one node.
+    let others = EXAMPLES.into_iter().filter(|it| it.0 != "health" && it.0 != "survive");
+    for (name, printed) in others.filter(is_built) {
+        run(name, &[&group.url()], printed);
     }
 }
 

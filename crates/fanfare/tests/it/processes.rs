@@ -9,7 +9,7 @@ use std::{
 };
 
 use fanfare::testing::PATIENCE;
-use fanfare_testkit::FanfareServer;
+use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer};
 
 /// An example that runs, and what it has printed. It is killed when this is dropped.
 struct Process {
@@ -77,12 +77,34 @@ impl Drop for Process {
     }
 }
 
-#[test]
-fn a_user_is_welcomed_orders_and_pays() -> std::io::Result<()> {
-    let server = FanfareServer::start(&[]);
-    let url = format!("redis://{}", server.addr());
-    let mut users = Process::start("services", &[&url, "users"])?;
-    let mut orders = Process::start("services", &[&url, "orders"])?;
+/// Makes of each `fn name(url: &str) -> io::Result<()>` a test on each of these. Sentinels move none of it to
+/// another place: what they do to services and chats, other tests show.
+macro_rules! on_each {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn fanfare() -> std::io::Result<()> {
+                super::$name(&super::FanfareServer::start(&[]).url())
+            }
+
+            #[test]
+            fn redis_server() -> std::io::Result<()> {
+                super::$name(&super::RedisServer::start(&[]).url())
+            }
+
+            #[test]
+            fn cluster() -> std::io::Result<()> {
+                super::$name(&super::ClusterGroup::start().url())
+            }
+        }
+    )+};
+}
+
+on_each!(a_user_is_welcomed_orders_and_pays, who_is_killed_is_seen_to_leave);
+
+fn a_user_is_welcomed_orders_and_pays(url: &str) -> std::io::Result<()> {
+    let mut users = Process::start("services", &[url, "users"])?;
+    let mut orders = Process::start("services", &[url, "orders"])?;
     users.expect("users: order-1 is paid");
     orders.expect("orders: 9999 cents for order-1");
     users.ends()?;
@@ -102,15 +124,12 @@ fn a_user_is_welcomed_orders_and_pays() -> std::io::Result<()> {
     Ok(())
 }
 
-#[test]
-fn who_is_killed_is_seen_to_leave() -> std::io::Result<()> {
-    let server = FanfareServer::start(&[]);
-    let url = format!("redis://{}", server.addr());
-    let mut ada = Process::start("chat", &[&url, "ada", "5"])?;
+fn who_is_killed_is_seen_to_leave(url: &str) -> std::io::Result<()> {
+    let mut ada = Process::start("chat", &[url, "ada", "5"])?;
     ada.expect("ada is in hall");
     ada.say("anybody here?")?;
     ada.expect("[hall] ada: anybody here?");
-    let mut ben = Process::start("chat", &[&url, "ben", "5"])?;
+    let mut ben = Process::start("chat", &[url, "ben", "5"])?;
     // What was said before, and then what comes.
     ben.expect("[hall] ada: anybody here?");
     ada.expect("[hall] * ben came");
