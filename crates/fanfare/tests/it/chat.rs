@@ -8,20 +8,13 @@ use fanfare::{
 };
 use tokio::time::timeout;
 
-use crate::support::{
-    Target as Server, TestResult, on_embedded, on_every_broker, on_every_topology,
-};
+use crate::support::{Target as Server, TestResult, on_every_broker, on_everything};
 
-on_every_topology!(
+on_everything!(
     what_is_said_arrives_once_and_in_order,
     nobody_haunts_a_room,
     names_that_look_alike_have_inboxes_of_their_own,
     a_room_that_was_left_is_not_heard,
-);
-on_embedded!(
-    what_is_said_arrives_once_and_in_order,
-    nobody_haunts_a_room,
-    names_that_look_alike_have_inboxes_of_their_own,
 );
 on_every_broker!(
     limits_hold_for_a_user_wherever_she_is,

@@ -24,14 +24,13 @@ on_everything!(
     t15_bursts_are_told_at_their_mean_rate,
     bombs_are_refused_and_the_next_message_is_handled,
     s2_an_empty_batch_is_nothing,
-    s3_a_slow_handler_counts_what_it_loses;
-    not embedded:
-    t1_a_listener_outlives_its_server,
+    s3_a_slow_handler_counts_what_it_loses,
     t2_a_publish_without_a_server_is_an_error_that_a_breaker_sees,
     t16_active_channels_are_counted_by_one_command,
     t17_a_batch_is_no_transaction,
     s1_a_listener_is_stopped_from_elsewhere,
-    the_fields_that_monitors_read_are_where_they_are,
+    the_fields_that_monitors_read_are_where_they_are;
+    not embedded: t1_a_listener_outlives_its_server,
 );
 
 /// For calls that are to fail soon.

@@ -9,9 +9,9 @@ use fanfare::{Error, ErrorKind, Message, Overflow};
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::support::{Target, TestResult, next, on_every_topology, until};
+use crate::support::{Target, TestResult, next, on_everything, until};
 
-on_every_topology!(
+on_everything!(
     bad_payloads_and_panics_do_not_stop_the_loop,
     binary_payloads_and_channels_pass_unchanged,
     a_handler_that_ends_is_unsubscribed_and_finishes_its_work,

@@ -125,18 +125,32 @@ fn every_test_of_the_failure_tables_exists() {
         assert!(tests.contains(&name) || is_of_a_feature(name), "there is no test `{name}`");
     }
     let faults = page.split("\n## ").find(|it| it.starts_with("What sketches"));
-    for name in faults.expect("the section is there").split('`') {
-        let Some(test) = name.strip_suffix("::redis_server") else { continue };
-        let (module, name) = test.rsplit_once("::").expect("a test is in a module");
-        for twin in [
-            format!("{test}::fanfare"),
-            format!("{module}::sentinel::{name}"),
-            format!("{module}::cluster::{name}"),
-        ] {
-            assert!(
-                tests.contains(&&*twin),
-                "`{test}` does not run on every topology: no `{twin}`"
-            );
+    let rows = faults.expect("the section is there").lines().filter(|it| it.starts_with('|'));
+    // The first two are the head.
+    for row in rows.skip(2) {
+        let named = row.split('`').filter_map(|it| it.strip_suffix("::redis_server"));
+        let named: Vec<&str> = named.collect();
+        assert!(!named.is_empty(), "no test shows this: {row}");
+        for test in named {
+            let (module, name) = test.rsplit_once("::").expect("a test is in a module");
+            for twin in [
+                format!("{test}::fanfare"),
+                format!("{module}::sentinel::{name}"),
+                format!("{module}::cluster::{name}"),
+            ] {
+                assert!(
+                    tests.contains(&&*twin),
+                    "`{test}` does not run on every topology: no `{twin}`"
+                );
+            }
+            if cfg!(feature = "embedded") {
+                let twin = format!("{module}::embedded::{name}");
+                assert_ne!(
+                    tests.contains(&&*twin),
+                    row.contains("not embedded: "),
+                    "there is a test `{twin}`, or its row says why there is none, and not both"
+                );
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fanfare::{Fanfare, stream::Position};
 
-use crate::support::{Target, TestResult, next, on_every_topology, until};
+use crate::support::{Target, TestResult, next, on_everything, until};
 
-on_every_topology!(
+on_everything!(
     a_namespace_separates_everything,
     a_publisher_publishes_within_the_namespace,
     dead_letters_stay_within_the_namespace,

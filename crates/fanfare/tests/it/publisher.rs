@@ -7,7 +7,7 @@ use fanfare::{
     Error, ErrorKind, Fanfare, Json, Linger, Lingering, Raw, Subscription, Text, WhenFull,
 };
 
-use crate::support::{Target, TestResult, next, on_every_topology, until};
+use crate::support::{Target, TestResult, next, on_embedded, on_every_topology, until};
 
 on_every_topology!(
     values_arrive_as_what_they_are,
@@ -19,6 +19,7 @@ on_every_topology!(
     closing_says_what_was_not_sent,
     what_was_gathered_is_sent_at_most_once_however_often_connections_break,
 );
+on_embedded!(values_arrive_as_what_they_are);
 
 #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, Clone)]
 struct Order {

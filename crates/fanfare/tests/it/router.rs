@@ -17,7 +17,7 @@ use fanfare::{
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-use crate::support::{Target, TestResult, on_every_broker, on_every_topology, until};
+use crate::support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until};
 
 on_every_topology!(
     handlers_get_what_they_ask_for,
@@ -28,6 +28,10 @@ on_every_topology!(
     killed_connections_are_gaps_and_it_goes_on,
     stopping_begins_nothing_and_finishing_handles_all,
     a_stuck_handler_makes_health_bad,
+);
+on_embedded!(
+    a_slow_handler_loses_only_its_own_messages_and_counts_them,
+    handlers_come_and_go_while_it_runs,
 );
 
 // Nodes of a cluster may lose plain messages on their way to each other, and there are no sharded

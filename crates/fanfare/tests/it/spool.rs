@@ -54,9 +54,15 @@ on_every_broker!(
     what_was_sent_before_a_crash_is_not_sent_again,
     a_full_spool_refuses_or_drops_the_oldest,
     closing_sends_what_waits,
+    what_the_broker_takes_is_sent_directly,
+    what_is_remembered_is_within_the_namespace,
 );
 
-on_embedded!(what_the_broker_takes_is_sent_directly, what_is_remembered_is_within_the_namespace,);
+on_embedded!(
+    a_broker_that_was_away_gets_everything_whoever_opens_the_directory,
+    what_the_broker_takes_is_sent_directly,
+    what_is_remembered_is_within_the_namespace,
+);
 
 /// A directory that is gone with this.
 struct Directory(PathBuf);

@@ -33,6 +33,32 @@ fn no_process() -> ! {
     panic!("an embedded broker is no process: this test is not for it")
 }
 
+/// A raw connection to the broker of this name in this process, which says itself where it listens.
+#[cfg(feature = "embedded")]
+fn embedded_client(name: &str) -> RawClient {
+    let connect = async || {
+        let fanfare = Fanfare::connect(&format!("embedded:{name}")).await?;
+        let told = fanfare.command(["CLIENT", "INFO"]).await?;
+        let mut fields = told.as_str().unwrap_or_default().split(' ');
+        let address = fields.find_map(|it| it.strip_prefix("laddr="));
+        Ok::<_, Box<dyn Error>>(RawClient::connect(address.ok_or("no address")?.parse()?)?)
+    };
+    // The test's own runtime can not be waited for from within.
+    let client = std::thread::scope(|scope| {
+        let connecting = scope.spawn(|| {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            runtime.map_err(Into::into).and_then(|it| it.block_on(connect())).map_err(
+                |error: Box<dyn Error>| format!("no connection to embedded:{name}: {error}"),
+            )
+        });
+        connecting.join()
+    });
+    match client {
+        Ok(Ok(client)) => client,
+        failed => panic!("{failed:?}"),
+    }
+}
+
 impl Target {
     pub(crate) fn url(&self) -> String {
         match self {
@@ -44,7 +70,8 @@ impl Target {
         }
     }
 
-    /// Kills every server.
+    /// Kills every server. A broker in this process is told to end, and who is connected to it stays without one:
+    /// whoever connects by its name then gets a new one.
     pub(crate) fn stop(&mut self) {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::stop(self),
@@ -55,11 +82,15 @@ impl Target {
                 group.nodes_mut().for_each(ServerProcess::stop);
             }
             #[cfg(feature = "embedded")]
-            Self::Embedded(_) => no_process(),
+            Self::Embedded(name) => {
+                let mut client = embedded_client(name);
+                client.send_command(&["SHUTDOWN", "NOSAVE"]);
+                assert!(client.wait_closed(PATIENCE), "it goes on");
+            }
         }
     }
 
-    /// Starts every server again.
+    /// Starts every server again. One in this process starts for whoever connects to it next.
     pub(crate) fn restart(&mut self) {
         match self {
             Self::Redis(_) | Self::Fanfare(_) => ServerProcess::restart(self),
@@ -69,7 +100,7 @@ impl Target {
                 group.wait_whole();
             }
             #[cfg(feature = "embedded")]
-            Self::Embedded(_) => no_process(),
+            Self::Embedded(_) => {}
         }
     }
 
@@ -145,7 +176,7 @@ impl Target {
             Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => self.client(),
             Self::Cluster(group) => group.owner(key).client(),
             #[cfg(feature = "embedded")]
-            Self::Embedded(_) => no_process(),
+            Self::Embedded(name) => embedded_client(name),
         }
     }
 
@@ -156,13 +187,12 @@ impl Target {
 
     /// A command by another client to every server; their answers.
     pub(crate) fn say_to_all(&self, args: &[&str]) -> Vec<String> {
-        let say =
-            |it: &ServerProcess| String::from_utf8_lossy(&it.client().call(args)).into_owned();
+        let say = |mut it: RawClient| String::from_utf8_lossy(&it.call(args)).into_owned();
         match self {
-            Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => vec![say(self)],
-            Self::Cluster(group) => group.nodes().map(say).collect(),
+            Self::Redis(_) | Self::Fanfare(_) | Self::Sentinel(_) => vec![say(self.client())],
+            Self::Cluster(group) => group.nodes().map(|it| say(it.client())).collect(),
             #[cfg(feature = "embedded")]
-            Self::Embedded(_) => no_process(),
+            Self::Embedded(name) => vec![say(embedded_client(name))],
         }
     }
 }
