@@ -11,7 +11,9 @@ use std::{
 use fanfare::{
     Algorithm, Compression, Envelope, ErrorKind, Fanfare, Head, Options, Overflow, RouteStats,
     Sealed,
+    doctor::Doctor,
     layers::{BreakerState, CircuitBreaker, Refused},
+    monitor::{Metric, Severity},
 };
 use futures_util::future::join_all;
 
@@ -29,7 +31,8 @@ on_everything!(
     t16_active_channels_are_counted_by_one_command,
     t17_a_batch_is_no_transaction,
     s1_a_listener_is_stopped_from_elsewhere,
-    the_fields_that_monitors_read_are_where_they_are;
+    the_fields_that_monitors_read_are_where_they_are,
+    a_broker_that_wants_a_password_is_not_healthy;
     not embedded: t1_a_listener_outlives_its_server,
 );
 
@@ -326,6 +329,44 @@ async fn s3_a_slow_handler_counts_what_it_loses(server: Target) -> TestResult {
     assert_eq!((slow.received, slow.handled), (N, handled.load(Ordering::Relaxed)), "{stats:?}");
     assert!(0 < slow.dropped, "{stats:?}");
     assert_eq!(accounts(slow) + slow.queued_messages as u64, N, "{stats:?}");
+    Ok(())
+}
+
+/// A health check of `redis-cli ping` prints NOAUTH, and ends as if all were well.
+async fn a_broker_that_wants_a_password_is_not_healthy(server: Target) -> TestResult {
+    // Held to the end, since an embedded broker lives as long as somebody is connected to it.
+    let inside = server.connect().await?;
+    inside.self_test().await?;
+    inside.health().check(Duration::from_secs(600))?;
+    let seen = inside.broker_monitor().look(Duration::ZERO).await?;
+    assert!(!seen.alerts.iter().any(|it| it.metric == Metric::Unreachable), "{seen:?}");
+    for answer in server.say_to_all(&["CONFIG", "SET", "requirepass", "pw"]) {
+        assert_eq!(answer, "+OK\r\n");
+    }
+    let mut urls = vec![server.url()];
+    // An embedded broker's name has no place for a login.
+    if server.url().contains("://") {
+        urls.push(server.url().replacen("://", "://:wrong@", 1));
+    }
+    for url in urls {
+        let refused = Fanfare::connect(&url).await.err().ok_or("it was let in")?;
+        assert_eq!(refused.kind(), ErrorKind::Auth, "{refused}");
+        // Whoever does not wait for a connection.
+        let options = |it: Options| it.request_timeout(SOON);
+        let outside = Fanfare::builder(&url).options(options).connect_lazy().await?;
+        assert!(outside.self_test().await.is_err());
+        let unwell = outside.health().check(Duration::from_secs(600)).err().ok_or("healthy")?;
+        assert!(unwell.to_string().contains("the command connection"), "{unwell}");
+        // What `fanfare check` prints, and ends by.
+        let seen = outside.broker_monitor().deadline(SOON).look(Duration::ZERO).await?;
+        assert_eq!(seen.worst(), Some(Severity::Critical), "{seen:?}");
+        assert!(seen.alerts.iter().any(|it| it.metric == Metric::Unreachable), "{seen:?}");
+        let found = Doctor::new(&url).looks_at_host(false).examine().await?.findings;
+        let found = found.iter().find(|it| it.name == "authentication").ok_or("nothing found")?;
+        assert_eq!(found.severity, Severity::Critical, "{found:?}");
+        assert!(!found.evidence.contains("wrong@") && !found.at.contains("wrong"), "{found:?}");
+    }
+    drop(inside);
     Ok(())
 }
 
