@@ -29,6 +29,7 @@ mod layers;
 mod loss;
 mod misuse;
 mod monitor;
+mod monitor_alerts;
 mod names;
 mod namespace;
 mod nonsense;

@@ -22,10 +22,10 @@ on_every_broker!(
     beyond_the_bounds_it_counts,
 );
 
-const SOON: Duration = Duration::from_millis(50);
+pub(crate) const SOON: Duration = Duration::from_millis(50);
 
 /// Snapshots until one is as it should be.
-async fn until_seen(
+pub(crate) async fn until_seen(
     monitor: &mut RunningMonitor,
     is_wanted: impl Fn(&Snapshot) -> bool,
 ) -> Result<Arc<Snapshot>, Box<dyn Error>> {
@@ -45,7 +45,7 @@ async fn until_seen(
     }
 }
 
-async fn notice(
+pub(crate) async fn notice(
     notices: &mut Notices,
     is_wanted: impl Fn(&Notice) -> bool,
 ) -> Result<Notice, Box<dyn Error>> {
@@ -61,11 +61,11 @@ async fn notice(
     found.await?.ok_or_else(|| "the monitor has ended".into())
 }
 
-fn raised(metric: Metric) -> impl Fn(&Notice) -> bool {
+pub(crate) fn raised(metric: Metric) -> impl Fn(&Notice) -> bool {
     move |it| matches!(it, Notice::Raised(alert) if alert.metric == metric)
 }
 
-fn resolved(metric: Metric) -> impl Fn(&Notice) -> bool {
+pub(crate) fn resolved(metric: Metric) -> impl Fn(&Notice) -> bool {
     move |it| matches!(it, Notice::Resolved(alert) if alert.metric == metric)
 }
 

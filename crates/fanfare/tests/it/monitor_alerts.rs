@@ -1,0 +1,252 @@
+//! Each alert is raised by what it is about, with its value, and resolved when that is over.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fanfare::{
+    monitor::{GroupLook, Metric, Rule, Severity, Snapshot},
+    stream::Position,
+};
+use fanfare_testkit::{FanfareServer, RawClient};
+
+use crate::{
+    monitor::{SOON, notice, raised, resolved, until_seen},
+    support::{Target, TestResult, on_every_broker, on_everything},
+};
+
+on_everything!(entries_that_are_stuck_are_alerts_until_they_are_acknowledged);
+
+on_every_broker!(
+    memory_near_its_limit_is_an_alert_until_there_is_room,
+    too_many_clients_are_an_alert_and_so_are_those_that_are_refused,
+    silence_is_an_alert_and_so_is_a_channel_without_subscribers,
+);
+
+fn ids(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.alerts.iter().map(|it| &*it.id).collect()
+}
+
+/// The only group of the only stream.
+fn group(snapshot: &Snapshot) -> GroupLook {
+    let stream = snapshot.streams.first();
+    stream.and_then(|it| it.groups.first()).cloned().unwrap_or_default()
+}
+
+fn pending(n: u64) -> impl Fn(&Snapshot) -> bool {
+    move |it| group(it).pending == n
+}
+
+async fn entries_that_are_stuck_are_alerts_until_they_are_acknowledged(
+    server: Target,
+) -> TestResult {
+    let fanfare = server.connect().await?;
+    let orders = fanfare.stream("orders");
+    let billing = orders.group("billing");
+    billing.create(Position::Start).await?;
+    let add = async || orders.add([("a", "b")]).await;
+    let (first, second, third, fourth) = (add().await?, add().await?, add().await?, add().await?);
+    let rules = [
+        Rule::new(Metric::Pending, Severity::Warning, 2.0).resolve_at(1.0),
+        Rule::new(Metric::PendingAge, Severity::Critical, 1_800.0),
+        Rule::new(Metric::Redelivered, Severity::Warning, 1.0),
+    ];
+    let monitor = fanfare.broker_monitor().every(SOON).streams(["orders"]).rules(rules);
+    let mut monitor = monitor.start()?;
+    let mut notices = monitor.notices();
+    let two = ["XREADGROUP", "GROUP", "billing", "me", "COUNT", "2", "STREAMS", "orders", ">"];
+
+    // At the limit, it is not beyond it.
+    fanfare.command(two).await?;
+    let seen = until_seen(&mut monitor, pending(2)).await?;
+    let look = group(&seen);
+    assert_eq!((look.redelivered, look.deliveries_max), (Some(0), Some(1)));
+    let age = look.pending_ms.ok_or("no age")?;
+    assert!(age < 1_800_000 && seen.alerts.is_empty(), "{seen:?}");
+    until_seen(&mut monitor, |it| Some(age) < group(it).pending_ms).await?;
+
+    fanfare.command(two).await?;
+    let told = notice(&mut notices, raised(Metric::Pending)).await?;
+    let alert = told.alert().ok_or("no alert")?;
+    assert_eq!((&*alert.subject, alert.value, alert.limit), ("orders/billing", 4.0, 2.0));
+
+    // One was delivered three times, another one twice; and it is an hour since.
+    for id in [first, first, second] {
+        let claim = ["XCLAIM", "orders", "billing", "you", "0", &id.to_string()];
+        fanfare.command([&claim[..], &["IDLE", "3600000"]].concat()).await?;
+    }
+    let told = notice(&mut notices, raised(Metric::PendingAge)).await?;
+    assert!(told.alert().is_some_and(|it| 3_600.0 <= it.value), "{told:?}");
+    let told = notice(&mut notices, raised(Metric::Redelivered)).await?;
+    assert_eq!(told.alert().map(|it| it.value), Some(2.0));
+    let seen = until_seen(&mut monitor, |it| group(it).redelivered == Some(2)).await?;
+    let look = group(&seen);
+    assert_eq!((look.pending, look.deliveries_max, look.consumers), (4, Some(3), 2));
+    assert!(Some(3_600_000) <= look.pending_ms, "{look:?}");
+    let (age, many) = ("pending-age/critical/orders/billing", "pending/warning/orders/billing");
+    assert_eq!(ids(&seen), [age, many, "redelivered/warning/orders/billing"]);
+
+    // Each goes when it is over, and not before.
+    billing.acknowledge([first]).await?;
+    let told = notice(&mut notices, resolved(Metric::Redelivered)).await?;
+    assert_eq!(told.alert().map(|it| it.value), Some(1.0));
+    let seen = until_seen(&mut monitor, pending(3)).await?;
+    assert_eq!((ids(&seen), group(&seen).deliveries_max), (vec![age, many], Some(2)));
+    billing.acknowledge([second]).await?;
+    let told = notice(&mut notices, resolved(Metric::PendingAge)).await?;
+    assert!(told.alert().is_some_and(|it| it.value < 1_800.0), "{told:?}");
+    let seen = until_seen(&mut monitor, pending(2)).await?;
+    assert_eq!(ids(&seen), [many], "between its limits it stays");
+    billing.acknowledge([third]).await?;
+    let told = notice(&mut notices, resolved(Metric::Pending)).await?;
+    assert_eq!(told.alert().map(|it| it.value), Some(1.0));
+    billing.acknowledge([fourth]).await?;
+    let seen = until_seen(&mut monitor, |it| pending(0)(it) && it.is_whole()).await?;
+    assert_eq!((group(&seen).pending_ms, group(&seen).redelivered), (None, Some(0)));
+    assert!(seen.alerts.is_empty(), "{seen:?}");
+    Ok(())
+}
+
+/// On Fanfare's broker: Redis tells of it since 7.4 only.
+#[test]
+fn a_subscriber_that_is_cut_off_for_what_it_does_not_read_is_an_alert() {
+    let server = FanfareServer::start(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
+    crate::support::run(async {
+        let fanfare = fanfare::Fanfare::connect(&server.url()).await?;
+        let monitor = fanfare.broker_monitor().every(SOON).window(Duration::from_secs(2));
+        let mut monitor = monitor.start()?;
+        let mut notices = monitor.notices();
+        let kills = |it: &Snapshot| it.nodes.first().and_then(|it| it.totals.output_buffer_kills);
+        let before = monitor.next().await.ok_or("no look")?;
+        assert_eq!((kills(&before), before.alerts.len()), (Some(0), 0));
+        let mut slow = server.client();
+        slow.call(&["SUBSCRIBE", "c"]);
+        let message = "x".repeat(100_000);
+        // Until the server has cut it off, it counts.
+        while 0 < fanfare.publish("c", &message).await? {}
+        let told = notice(&mut notices, raised(Metric::OutputBufferKills)).await?;
+        let alert = told.alert().ok_or("no alert")?;
+        assert!(0.0 < alert.value && alert.subject == server.addr().to_string(), "{alert:?}");
+        assert!(alert.cure.contains("client-output-buffer-limit"), "{alert:?}");
+        let seen = until_seen(&mut monitor, |it| kills(it) != Some(0)).await?;
+        assert_eq!(kills(&seen), Some(1));
+        notice(&mut notices, resolved(Metric::OutputBufferKills)).await?;
+        Ok(())
+    });
+}
+
+async fn memory_near_its_limit_is_an_alert_until_there_is_room(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let value = vec![b'x'; 1 << 20];
+    for n in 0..16 {
+        fanfare.command([&b"SET"[..], format!("k{n}").as_bytes(), &value]).await?;
+    }
+    let full = Rule::new(Metric::Memory, Severity::Critical, 80.0).resolve_at(40.0);
+    let mut monitor = fanfare.broker_monitor().every(SOON).rules([full]).start()?;
+    let mut notices = monitor.notices();
+    let unlimited = monitor.next().await.ok_or("no look")?;
+    assert!(
+        unlimited.alerts.is_empty() && unlimited.nodes.iter().all(|it| it.memory_max.is_none())
+    );
+    // What is used stays; how much it may be changes.
+    for (percent, n_alerts) in [(60, 0), (95, 1), (60, 1), (20, 0)] {
+        let now = monitor.next().await.ok_or("no look")?;
+        let used = now.nodes.first().and_then(|it| it.memory).ok_or("no memory")?;
+        let limit = used * 100 / percent;
+        fanfare.command(["CONFIG", "SET", "maxmemory", &limit.to_string()]).await?;
+        let seen =
+            until_seen(&mut monitor, |it| it.nodes.iter().all(|it| it.memory_max == Some(limit)));
+        assert_eq!(seen.await?.alerts.len(), n_alerts, "{percent} %");
+    }
+    let told = notice(&mut notices, raised(Metric::Memory)).await?;
+    assert!(told.alert().is_some_and(|it| (81.0..120.0).contains(&it.value)), "{told:?}");
+    let told = notice(&mut notices, resolved(Metric::Memory)).await?;
+    assert!(told.alert().is_some_and(|it| it.value < 40.0 && it.limit == 80.0), "{told:?}");
+    Ok(())
+}
+
+async fn too_many_clients_are_an_alert_and_so_are_those_that_are_refused(
+    server: Target,
+) -> TestResult {
+    const REFUSED: u64 = 3;
+    let fanfare = server.connect().await?;
+    let many = Rule::new(Metric::Clients, Severity::Warning, 80.0).resolve_at(75.0);
+    let refused = Rule::new(Metric::RejectedConnections, Severity::Critical, 0.0);
+    fanfare.command(["CONFIG", "SET", "maxclients", "40"]).await?;
+    let monitor = fanfare.broker_monitor().every(SOON).window(Duration::from_secs(2));
+    let mut monitor = monitor.rules([many, refused]).start()?;
+    let mut notices = monitor.notices();
+    let before = monitor.next().await.ok_or("no look")?;
+    assert!(before.alerts.is_empty(), "{before:?}");
+    assert!(before.nodes.iter().all(|it| it.clients_max == Some(40)), "{before:?}");
+    let (mut clients, mut n_refused) = (Vec::new(), 0);
+    while n_refused < REFUSED {
+        let mut client = RawClient::connect(server.addr())?;
+        if client.call(&["PING"]) == b"+PONG\r\n" {
+            clients.push(client);
+        } else {
+            n_refused += 1;
+        }
+    }
+    let told = notice(&mut notices, raised(Metric::Clients)).await?;
+    assert!(told.alert().is_some_and(|it| (80.0..=100.0).contains(&it.value)), "{told:?}");
+    let told = notice(&mut notices, raised(Metric::RejectedConnections)).await?;
+    assert!(told.alert().is_some_and(|it| 0.0 < it.value && it.cure.contains("maxclients")));
+    let rejected = |it: &Snapshot| it.nodes.first().and_then(|it| it.totals.rejected_connections);
+    until_seen(&mut monitor, |it| rejected(it) == Some(REFUSED)).await?;
+    // The window forgets those that were refused, though it is still full.
+    notice(&mut notices, resolved(Metric::RejectedConnections)).await?;
+    let full = until_seen(&mut monitor, |it| it.alerts.len() == 1).await?;
+    assert_eq!(full.nodes.first().and_then(|it| it.clients), Some(40));
+    drop(clients);
+    let told = notice(&mut notices, resolved(Metric::Clients)).await?;
+    assert!(told.alert().is_some_and(|it| it.value <= 75.0), "{told:?}");
+    Ok(())
+}
+
+async fn silence_is_an_alert_and_so_is_a_channel_without_subscribers(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let rules = [
+        Rule::new(Metric::Subscribers, Severity::Critical, 1.0).only("news"),
+        Rule::new(Metric::ChannelSilence, Severity::Warning, 1.0).only("news"),
+        Rule::new(Metric::StreamSilence, Severity::Warning, 1_800.0),
+    ];
+    let monitor = fanfare.broker_monitor().every(SOON).streams(["orders"]).listen(["news"]);
+    let mut monitor = monitor.rules(rules).start()?;
+    let mut notices = monitor.notices();
+    let of = |it: &Snapshot| it.channels.iter().find(|it| it.name == "news").cloned();
+    until_seen(&mut monitor, |it| it.nodes.iter().any(|it| it.patterns == Some(1))).await?;
+    let subscription = fanfare.subscribe(["news"]).await?;
+    let subscribed = |it: &Snapshot| of(it).is_some_and(|it| it.subscribers == Some(1));
+    let seen = until_seen(&mut monitor, subscribed).await?;
+    assert!(seen.alerts.is_empty(), "{seen:?}");
+
+    // A message, and then no more, until there are some again.
+    fanfare.publish("news", "first").await?;
+    let told = notice(&mut notices, raised(Metric::ChannelSilence)).await?;
+    assert!(told.alert().is_some_and(|it| 1.0 < it.value && it.subject == "news"), "{told:?}");
+    let is_silent = |it: &Snapshot| !it.alerts.is_empty();
+    while is_silent(&*monitor.next().await.ok_or("no look")?) {
+        fanfare.publish("news", "again").await?;
+    }
+    let told = notice(&mut notices, resolved(Metric::ChannelSilence)).await?;
+    assert!(told.alert().is_some_and(|it| it.value <= 1.0), "{told:?}");
+
+    drop(subscription);
+    let told = notice(&mut notices, raised(Metric::Subscribers)).await?;
+    let alert = told.alert().ok_or("no alert")?;
+    assert_eq!(alert.text, "news: subscribers 0, fewer than 1");
+    let _subscription = fanfare.subscribe(["news"]).await?;
+    let told = notice(&mut notices, resolved(Metric::Subscribers)).await?;
+    assert_eq!(told.alert().map(|it| it.value), Some(1.0));
+
+    // The last entry is an hour old, and then there is a new one.
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let old = format!("{}-0", now_ms - 3_600_000);
+    fanfare.command(["XADD", "orders", &old, "a", "b"]).await?;
+    let told = notice(&mut notices, raised(Metric::StreamSilence)).await?;
+    let alert = told.alert().ok_or("no alert")?;
+    assert!(3_590.0 < alert.value && alert.subject == "orders", "{alert:?}");
+    fanfare.stream("orders").add([("a", "b")]).await?;
+    let told = notice(&mut notices, resolved(Metric::StreamSilence)).await?;
+    assert!(told.alert().is_some_and(|it| it.value < 1_800.0), "{told:?}");
+    Ok(())
+}
