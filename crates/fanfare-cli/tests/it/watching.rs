@@ -208,3 +208,90 @@ fn top_takes_over_a_terminal_and_gives_it_back() {
         assert!(shown.rfind(ENTER) < shown.rfind(LEAVE), "it is given back: {shown}");
     }
 }
+
+/// What a terminal shows after these bytes: as much of one as `top` needs, which puts text at places,
+/// and clears.
+#[cfg(target_os = "linux")]
+fn screen(shown: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(shown);
+    let mut chars = text.chars();
+    let mut lines = vec![vec![' '; 120]; 30];
+    let (mut row, mut column) = (0, 0);
+    while let Some(char) = chars.next() {
+        if char != '\u{1b}' {
+            if let Some(cell) = lines.get_mut(row).and_then(|it| it.get_mut(column)) {
+                *cell = char;
+            }
+            column += 1;
+        } else if chars.next() == Some('[') {
+            let mut numbers = String::new();
+            let end = chars.by_ref().find(|it| {
+                let is_end = it.is_ascii_alphabetic();
+                numbers.extend((!is_end).then_some(*it));
+                is_end
+            });
+            let mut places =
+                numbers.split(';').map(|it| it.parse().unwrap_or(1_usize).saturating_sub(1));
+            match end {
+                Some('H') => {
+                    (row, column) = (places.next().unwrap_or(0), places.next().unwrap_or(0));
+                }
+                Some('J') => lines.iter_mut().for_each(|it| it.fill(' ')),
+                _ => {}
+            }
+        }
+    }
+    lines.into_iter().map(|it| it.into_iter().collect()).collect()
+}
+
+/// Keys sort what is on the screen of a terminal, line under line.
+#[cfg(target_os = "linux")]
+#[test]
+fn top_is_sorted_by_the_keys_that_are_typed() {
+    let (server, url) = server();
+    let mut client = server.client();
+    client.call(&["AUTH", "pw"]);
+    client.call(&["XADD", "apples", "1-0", "a", "b"]);
+    // A key, the mark in the heading that it brings, and which of the two streams is above the other.
+    let steps = [
+        ("3", "stream\u{25b2}", ["apples", "orders"]),
+        ("s", "length\u{25bc}", ["orders", "apples"]),
+        ("r", "length\u{25b2}", ["apples", "orders"]),
+        ("r", "length\u{25bc}", ["orders", "apples"]),
+        ("S", "stream\u{25b2}", ["apples", "orders"]),
+    ];
+    let top = format!("{} top {url} -i 0.1", env!("CARGO_BIN_EXE_fanfare"));
+    let mut script = std::process::Command::new("script");
+    // One that never shows what it should is ended.
+    let line = format!("stty rows 30 cols 120; exec timeout --foreground 60 {top}");
+    script.args(["-qefc", &line, "/dev/null"]);
+    script.env("TERM", "xterm-256color").env_remove("FANFARE_URL").stdin(Stdio::piped());
+    script.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().expect("`script` is there: apt-get install bsdutils");
+    let mut out = child.stdout.take().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut n_typed = 0;
+    let mut last = Vec::new();
+    while let Ok(n @ 1..) = out.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..n]);
+        let now = screen(&shown);
+        let line_of = |words: &str| now.iter().position(|it| it.contains(words));
+        let is_there = match n_typed {
+            0 => line_of("no alerts").is_some(),
+            _ => steps.get(n_typed - 1).is_some_and(|(_, mark, [above, below])| {
+                let lines = [line_of(mark), line_of(above), line_of(below)];
+                lines.iter().all(Option::is_some) && lines.is_sorted()
+            }),
+        };
+        if is_there {
+            let key = steps.get(n_typed).map_or("q", |it| it.0);
+            input.write_all(key.as_bytes()).unwrap();
+            input.flush().unwrap();
+            n_typed += 1;
+        }
+        last = now;
+    }
+    let ended = output_of(child);
+    assert_eq!((ended.status.code(), n_typed), (Some(0), steps.len() + 1), "{}", last.join("\n"));
+}
