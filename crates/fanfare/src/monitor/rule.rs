@@ -30,7 +30,9 @@ pub enum Metric {
     Replication,
     /// Of each node: ways of writing to disk that failed the last time.
     Persistence,
-    /// Of each channel: subscribers. A limit below which it must not fall.
+    /// Of each channel: subscribers. A limit below which it must not fall. A server does not list a channel that nobody
+    /// subscribes to, so its zero is seen only if the monitor [listens](super::BrokerMonitor::listen) and has heard a
+    /// message on it.
     Subscribers,
     /// Of each channel that is listened to: seconds without a message.
     ChannelSilence,
