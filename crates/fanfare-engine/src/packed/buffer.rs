@@ -4,7 +4,8 @@
 //! There are millions of small collections. A `Vec` behind an `Arc` would cost each of them an allocation more and some 40
 //! bytes, as much as what many of them hold. [`Shared`] has its counter of references in front of the bytes, and the
 //! pointer to it says how many there are. For the chunks of lists that would be a loss: they are behind a counter anyway,
-//! and one that is full fills a size of the allocator, and with eight bytes more would need the next one.
+//! and one that is full fills a size of the allocator, and with eight bytes more would need the next one. They are
+//! [`Gapped`](super::gapped::Gapped).
 
 use std::fmt;
 
@@ -141,43 +142,6 @@ impl Buffer for Shared {
     }
 }
 
-impl Buffer for Vec<u8> {
-    fn with_capacity(bytes: &[u8], capacity: usize) -> Self {
-        let mut buffer = Self::with_capacity(given_for(capacity.max(bytes.len())));
-        buffer.extend_from_slice(bytes);
-        buffer
-    }
-
-    fn exact(bytes: &[u8]) -> Self {
-        bytes.to_vec()
-    }
-
-    #[inline]
-    fn all(&self) -> &[u8] {
-        self
-    }
-
-    #[inline]
-    fn edit(&mut self, _len: usize, capacity: usize) -> &mut [u8] {
-        if self.len() < capacity {
-            fill(self, capacity);
-        }
-        self
-    }
-
-    #[inline]
-    fn n_bytes(&self) -> usize {
-        self.capacity()
-    }
-}
-
-/// As many bytes as what is allocated for `capacity` of them holds.
-fn fill(bytes: &mut Vec<u8>, capacity: usize) {
-    let capacity = given_for(capacity).max(bytes.capacity());
-    bytes.reserve_exact(capacity - bytes.len());
-    bytes.resize(capacity, 0);
-}
-
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.all().len())
@@ -187,6 +151,7 @@ impl fmt::Debug for Shared {
 #[cfg(test)]
 mod tests {
     use super::{Buffer, Shared};
+    use crate::packed::gapped::Gapped;
 
     fn check_splice<B: Buffer>() {
         let mut buffer = B::with_capacity(b"abc", 3);
@@ -206,7 +171,7 @@ mod tests {
     #[test]
     fn a_clone_stays_what_it_was() {
         check_splice::<Shared>();
-        check_splice::<Vec<u8>>();
+        check_splice::<Gapped>();
         let mut shared = Shared::with_capacity(b"abc", 100);
         let clone = shared.clone();
         assert_eq!(shared.edit(3, 3).len(), clone.all().len());
@@ -226,7 +191,7 @@ mod tests {
         assert_eq!(sizes[..8], [16, 32, 48, 64, 80, 96, 112, 128]);
         assert_eq!(sizes[8..].len(), 12);
         assert_eq!(Shared::exact(&[0; 3000]).n_bytes(), 3072);
-        let mut full = Vec::new();
+        let mut full = Gapped::exact(b"");
         assert_eq!((full.edit(0, 8190).len(), full.n_bytes()), (8192, 8192));
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::gapped::Gapped;
 use super::{Element, Full, Pack, listpack};
 
 /// What a chunk may have in bytes where only its number of elements is limited.
@@ -59,7 +60,7 @@ impl Default for Fill {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chunk {
     /// Several elements.
-    Packed(Pack<Vec<u8>>),
+    Packed(Pack<Gapped>),
     /// One large element.
     Plain(Arc<[u8]>),
 }

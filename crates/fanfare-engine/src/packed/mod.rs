@@ -7,6 +7,7 @@
 //! | [`intset`] | [`IntSet`]: small sets of integers, sorted |
 //! | [`chunk`] | [`Chunk`]: what one node of a list holds |
 //! | [`buffer`] | [`Buffer`]: the memory that they are in |
+//! | [`gapped`] | [`Gapped`](gapped::Gapped): the same with room at both ends |
 //!
 //! Bytes from outside are checked once, as a whole, by `from_bytes`; after that everything is trusted to be in form.
 //! Should it not be (a position of another listpack, say), answers are wrong, but nothing panics and nothing runs on
@@ -15,6 +16,7 @@
 pub mod buffer;
 pub mod chunk;
 pub mod element;
+pub mod gapped;
 pub mod intset;
 pub mod listpack;
 

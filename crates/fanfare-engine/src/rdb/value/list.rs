@@ -1,6 +1,7 @@
 //! Lists that are read.
 
 use super::{bytes, count, listpack, old, packed};
+use crate::packed::gapped::Gapped;
 use crate::packed::{Chunk, Fill, Pack};
 use crate::rdb::payload::kind;
 use crate::rdb::{ReadError, ReadErrorKind, Reader};
@@ -65,7 +66,7 @@ pub(super) fn read_nodes(reader: &mut Reader<'_>, fill: Fill) -> Result<List, Re
 }
 
 /// Adds a node as it is, unless it would be a burden.
-fn add_node(list: &mut List, pack: Pack<Vec<u8>>, fill: Fill) {
+fn add_node(list: &mut List, pack: Pack<Gapped>, fill: Fill) {
     if let (1, Some(element)) = (pack.len(), pack.get(0)) {
         // Redis 7.0 has a listpack for a large element, too.
         let alone = Chunk::new(element, fill);
@@ -77,7 +78,7 @@ fn add_node(list: &mut List, pack: Pack<Vec<u8>>, fill: Fill) {
     }
 }
 
-fn push_all(list: &mut List, pack: &Pack<Vec<u8>>, fill: Fill) {
+fn push_all(list: &mut List, pack: &Pack<Gapped>, fill: Fill) {
     let mut digits = itoa::Buffer::new();
     for element in pack {
         list.push(Side::Right, element.spelled(&mut digits), fill);
