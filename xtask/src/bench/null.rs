@@ -1,15 +1,15 @@
 //! `null`: the least that a server can do, on one thread or on several.
 //!
 //! It reads, finds the frames and writes ready-made bytes: no keyspace, no limits, no channels (all
-//! subscribers get all messages). Several threads share the connections evenly and hand each other
+//! subscribers get all messages), one list (what is pushed goes to whoever has waited longest). Several threads share the connections evenly and hand each other
 //! what their subscribers get, once per turn. What a broker costs above this is the broker's own
 //! doing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, Result};
@@ -22,7 +22,8 @@ use rustix::fd::OwnedFd;
 pub(super) fn serve(port: u16, n_threads: usize) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let peers = (0..n_threads).map(|_| Peer::new()).collect::<Result<Vec<_>>>()?;
-    let shared = Arc::new(Shared { peers, n_subscribers: AtomicUsize::new(0) });
+    let (n_subscribers, waiting) = (AtomicUsize::new(0), Mutex::default());
+    let shared = Arc::new(Shared { peers, n_subscribers, waiting });
     for index in 1..n_threads {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -39,6 +40,14 @@ pub(super) fn serve(port: u16, n_threads: usize) -> Result<()> {
 struct Shared {
     peers: Vec<Peer>,
     n_subscribers: AtomicUsize,
+    /// Threads and tokens of the clients in BLPOP, longest first.
+    waiting: Mutex<VecDeque<(usize, u64)>>,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(usize, u64)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What one thread is handed by the others.
@@ -53,6 +62,7 @@ struct Peer {
 struct Inbox {
     connections: Vec<TcpStream>,
     messages: Vec<u8>,
+    served: Vec<(u64, Vec<u8>)>,
 }
 
 impl Peer {
@@ -110,6 +120,7 @@ fn run(shared: &Shared, index: usize, listener: Option<&TcpListener>) -> Result<
             server.clients.insert(next_token, Client::new(stream));
             next_token += 1;
         }
+        server.served.extend(posted.served);
         server.flush(&posted.messages)?;
     }
 }
@@ -124,6 +135,8 @@ struct Server<'a> {
     subscribers: Vec<u64>,
     /// What all subscribers get at the end of the turn.
     messages: Vec<u8>,
+    /// Clients that have waited, and what they get at the end of the turn.
+    served: Vec<(u64, Vec<u8>)>,
     dirty: Vec<u64>,
 }
 
@@ -147,6 +160,7 @@ impl<'a> Server<'a> {
             clients: HashMap::new(),
             subscribers: Vec::new(),
             messages: Vec::new(),
+            served: Vec::new(),
             dirty: Vec::new(),
         }
     }
@@ -179,6 +193,22 @@ impl<'a> Server<'a> {
                     client.replies.extend_from_slice(frame.get(SUBSCRIBE_HEAD..).unwrap_or(b""));
                     client.replies.extend_from_slice(b":1\r\n");
                 }
+                b"BLPOP" => self.shared.waiting().push_back((self.index, token)),
+                b"RPUSH" => {
+                    client.replies.extend_from_slice(b":1\r\n");
+                    let Some((index, waiter)) = self.shared.waiting().pop_front() else { continue };
+                    let popped = [b"*2\r\n", frame.get(RPUSH_HEAD..).unwrap_or_default()].concat();
+                    if index == self.index {
+                        self.served.push((waiter, popped));
+                    } else if let Some(peer) = self.shared.peers.get(index) {
+                        peer.post(|it| it.served.push((waiter, popped)))?;
+                    }
+                }
+                b"INFO" => {
+                    let n = self.shared.waiting().len();
+                    let text = format!("# Clients\r\nblocked_clients:{n}\r\n");
+                    write!(client.replies, "${}\r\n{text}\r\n", text.len())?;
+                }
                 _ => client.replies.extend_from_slice(ready_made(verb)),
             }
         }
@@ -206,6 +236,11 @@ impl<'a> Server<'a> {
                 }
             }
             self.messages.clear();
+        }
+        for (token, popped) in self.served.drain(..) {
+            if let Some(client) = self.clients.get_mut(&token) {
+                client.stream.write_all(&popped)?;
+            }
         }
         for token in self.dirty.drain(..) {
             if let Some(client) = self.clients.get_mut(&token) {
@@ -244,6 +279,7 @@ fn ready_made(verb: &[u8]) -> &'static [u8] {
 const PAYLOAD: &[u8] =
     b"$64\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
 const PUBLISH_HEAD: usize = "*3\r\n$7\r\nPUBLISH\r\n".len();
+const RPUSH_HEAD: usize = "*3\r\n$5\r\nRPUSH\r\n".len();
 const SUBSCRIBE_HEAD: usize = "*2\r\n$9\r\nSUBSCRIBE\r\n".len();
 
 /// The first complete command and its first word.

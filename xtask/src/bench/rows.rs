@@ -119,7 +119,7 @@ impl Row {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::CEILING];
                 all.extend(others.map(|it| (self.workload, it)));
             }
-            Workload::Latency => {
+            Workload::Latency | Workload::Waiters(Awaited::Elements { .. }) => {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT];
                 all.extend(others.map(|it| (self.workload, it)));
             }
