@@ -108,6 +108,7 @@ pub mod doctor;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod envelope;
+mod events;
 mod fanfare;
 mod handle;
 mod health;

@@ -21,7 +21,7 @@ use super::{
     classify::Classifier,
     layered::{Around, layer, pass},
 };
-use crate::{BoxError, Call, worker::now};
+use crate::{BoxError, Call, events::events, worker::now};
 
 pub use machine::BreakerState;
 pub use window::Window;
@@ -132,9 +132,11 @@ pub enum BreakerEvent {
     },
 }
 
-/// The events of one breaker, from the moment they were asked for. They end with the breaker. It
-/// holds at most 64; a listener that falls behind gets [`BreakerEvent::Missed`].
-pub struct BreakerEvents(broadcast::Receiver<BreakerEvent>);
+events! {
+    /// The events of one breaker, from the moment they were asked for. They end with the breaker. It
+    /// holds at most 64; a listener that falls behind gets [`BreakerEvent::Missed`].
+    BreakerEvents of BreakerEvent, until "the breaker is gone"
+}
 
 impl CircuitBreaker {
     /// One with this name, which its errors and logs say: the last 100 calls, of which at least 20;
@@ -365,27 +367,6 @@ impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, rules) = (&self.0.name, &self.0.rules);
         f.debug_struct("CircuitBreaker").field("name", name).field("rules", rules).finish()
-    }
-}
-
-impl BreakerEvents {
-    /// The next event, or `None` when the breaker is gone.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<BreakerEvent> {
-        use tokio::sync::broadcast::error::RecvError;
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(BreakerEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for BreakerEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BreakerEvents").finish_non_exhaustive()
     }
 }
 

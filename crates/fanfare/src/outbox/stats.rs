@@ -1,9 +1,11 @@
 //! How a relay is doing: counts and events.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_client::Error;
+
+use crate::events::events;
 
 /// How a relay is doing, since it was started.
 #[derive(Clone, Debug, Default)]
@@ -79,28 +81,9 @@ pub enum RelayEvent {
     },
 }
 
-/// The events of one relay, from the moment they were asked for. They end with the relay.
-///
-/// It holds at most 1,024; a listener that falls behind gets [`RelayEvent::Missed`].
-pub struct RelayEvents(pub(super) tokio::sync::broadcast::Receiver<RelayEvent>);
-
-impl RelayEvents {
-    /// The next event, or `None` when the relay has ended.
+events! {
+    /// The events of one relay, from the moment they were asked for. They end with the relay.
     ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<RelayEvent> {
-        use tokio::sync::broadcast::error::RecvError;
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(RelayEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for RelayEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayEvents").finish_non_exhaustive()
-    }
+    /// It holds at most 1,024; a listener that falls behind gets [`RelayEvent::Missed`].
+    RelayEvents of RelayEvent, until "the relay has ended"
 }

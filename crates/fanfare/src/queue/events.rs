@@ -1,12 +1,12 @@
 //! What happens to a worker of a queue, for those who listen.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_client::Error;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::TaskId;
+use crate::events::events;
 
 /// Something that happened to a worker of a queue.
 #[derive(Clone, Debug)]
@@ -66,50 +66,32 @@ pub enum QueueWorkerEvent {
     },
 }
 
-/// The events of one worker, from the moment they were asked for. They end with the worker. Made by
-/// [`RunningQueueWorker::events`](super::RunningQueueWorker::events).
-///
-/// It holds at most 1,024; a listener that falls behind gets [`QueueWorkerEvent::Missed`].
-///
-/// # Example: what dies is told at once
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
-/// use fanfare::{Fanfare, Permanent, queue::{QueueWorkerEvent, Task}};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), fanfare::Error> {
-/// let fanfare = Fanfare::connect("embedded:").await?;
-/// let mails = fanfare.task_queue("mails with events");
-/// let worker = mails.worker().spawn(async |_: Task| Err::<(), _>(Permanent::new("no address")))?;
-/// let mut events = worker.events();
-/// mails.enqueue("to nobody").await?;
-/// while let Some(event) = events.next().await {
-///     if let QueueWorkerEvent::DeadLettered { id, error } = event {
-///         println!("{id}: {error}");
-///         break;
-///     }
-/// }
-/// worker.stop().await;
-/// # Ok(()) }
-/// ```
-pub struct QueueWorkerEvents(pub(crate) Receiver<QueueWorkerEvent>);
-
-impl QueueWorkerEvents {
-    /// The next event, or `None` when the worker has ended.
+events! {
+    /// The events of one worker, from the moment they were asked for. They end with the worker. Made by
+    /// [`RunningQueueWorker::events`](super::RunningQueueWorker::events).
     ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<QueueWorkerEvent> {
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(QueueWorkerEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for QueueWorkerEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueueWorkerEvents").finish_non_exhaustive()
-    }
+    /// It holds at most 1,024; a listener that falls behind gets [`QueueWorkerEvent::Missed`].
+    ///
+    /// # Example: what dies is told at once
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// use fanfare::{Fanfare, Permanent, queue::{QueueWorkerEvent, Task}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// let fanfare = Fanfare::connect("embedded:").await?;
+    /// let mails = fanfare.task_queue("mails with events");
+    /// let worker = mails.worker().spawn(async |_: Task| Err::<(), _>(Permanent::new("no address")))?;
+    /// let mut events = worker.events();
+    /// mails.enqueue("to nobody").await?;
+    /// while let Some(event) = events.next().await {
+    ///     if let QueueWorkerEvent::DeadLettered { id, error } = event {
+    ///         println!("{id}: {error}");
+    ///         break;
+    ///     }
+    /// }
+    /// worker.stop().await;
+    /// # Ok(()) }
+    /// ```
+    QueueWorkerEvents of QueueWorkerEvent, until "the worker has ended"
 }

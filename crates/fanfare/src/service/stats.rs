@@ -1,11 +1,11 @@
 //! How a service is doing: counts and events.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::control::{RefusedOrder, Shutdown};
-use crate::worker::WorkerStats;
+use crate::{events::events, worker::WorkerStats};
 
 /// What a service is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,28 +142,9 @@ pub enum ServiceEvent {
     },
 }
 
-/// The events of one instance, from the moment they were asked for. They end with it.
-///
-/// It holds at most 1,024; a listener that falls behind gets [`ServiceEvent::Missed`].
-pub struct ServiceEvents(pub(super) tokio::sync::broadcast::Receiver<ServiceEvent>);
-
-impl ServiceEvents {
-    /// The next event, or `None` when the instance is gone.
+events! {
+    /// The events of one instance, from the moment they were asked for. They end with it.
     ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<ServiceEvent> {
-        use tokio::sync::broadcast::error::RecvError;
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(ServiceEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for ServiceEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceEvents").finish_non_exhaustive()
-    }
+    /// It holds at most 1,024; a listener that falls behind gets [`ServiceEvent::Missed`].
+    ServiceEvents of ServiceEvent, until "the instance is gone"
 }

@@ -1,9 +1,11 @@
 //! How a spool is doing: counts, ages, events.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use fanfare_client::Error;
+
+use crate::events::events;
 
 /// What was found when a spool was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,28 +113,9 @@ pub enum SpoolEvent {
     },
 }
 
-/// The events of one spool, from the moment they were asked for. They end with the spool.
-///
-/// It holds at most 1,024; a listener that falls behind gets [`SpoolEvent::Missed`].
-pub struct SpoolEvents(pub(super) tokio::sync::broadcast::Receiver<SpoolEvent>);
-
-impl SpoolEvents {
-    /// The next event, or `None` when the spool is closed.
+events! {
+    /// The events of one spool, from the moment they were asked for. They end with the spool.
     ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<SpoolEvent> {
-        use tokio::sync::broadcast::error::RecvError;
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(SpoolEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for SpoolEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpoolEvents").finish_non_exhaustive()
-    }
+    /// It holds at most 1,024; a listener that falls behind gets [`SpoolEvent::Missed`].
+    SpoolEvents of SpoolEvent, until "the spool is closed"
 }

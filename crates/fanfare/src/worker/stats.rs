@@ -1,14 +1,11 @@
 //! How a worker is doing: counts, ages and events.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind, LiveState};
 
-use crate::stream::StreamId;
+use crate::{events::events, stream::StreamId};
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,30 +215,11 @@ pub enum WorkerEvent {
     },
 }
 
-/// The events of one worker, from the moment they were asked for. They end with the worker.
-///
-/// It holds at most 1,024; a listener that falls behind gets [`WorkerEvent::Missed`].
-pub struct WorkerEvents(pub(crate) tokio::sync::broadcast::Receiver<WorkerEvent>);
-
-impl WorkerEvents {
-    /// The next event, or `None` when the worker has ended.
+events! {
+    /// The events of one worker, from the moment they were asked for. They end with the worker.
     ///
-    /// # Cancel safety
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Option<WorkerEvent> {
-        use tokio::sync::broadcast::error::RecvError;
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(n)) => Some(WorkerEvent::Missed { n }),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl fmt::Debug for WorkerEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkerEvents").finish_non_exhaustive()
-    }
+    /// It holds at most 1,024; a listener that falls behind gets [`WorkerEvent::Missed`].
+    WorkerEvents of WorkerEvent, until "the worker has ended"
 }
 
 /// Time since an entry was added, by its ID.
