@@ -15,8 +15,8 @@ impl Call {
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
         let message = match self.id() {
-            Some(id) => format!("{id} of {} is not {what}", self.source),
-            None => format!("a message of {} is not {what}", self.source),
+            Some(id) => format!("{id} of {} is not {what}", self.source()),
+            None => format!("a message of {} is not {what}", self.source()),
         };
         Error::new(ErrorKind::Decode, message).with_source(source)
     }
@@ -46,7 +46,7 @@ impl<S> Extract<S, Call> for Call {
 
 impl<S> Extract<S, Call> for Source {
     fn extract(call: &Call, _state: &S) -> Result<Self, Error> {
-        Ok(call.source.clone())
+        Ok(call.source().clone())
     }
 }
 
@@ -103,5 +103,5 @@ impl<S> Extract<S, Call> for Task {
 }
 
 fn absent(call: &Call, what: &str) -> Error {
-    Error::new(ErrorKind::Decode, format!("what came from {} is not {what}", call.source))
+    Error::new(ErrorKind::Decode, format!("what came from {} is not {what}", call.source()))
 }

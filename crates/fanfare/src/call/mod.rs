@@ -64,14 +64,22 @@ use notes::Notes;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Call {
-    source: Source,
-    carried: Carried,
-    /// What it turned out to be.
-    opened: OnceLock<Arc<Opened>>,
+    // Every layer passes it on, so it is small.
+    arrived: Arc<Arrived>,
+    /// What a layer made of it.
+    replaced: Option<Arc<Opened>>,
     notes: Notes,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
+struct Arrived {
+    source: Source,
+    carried: Carried,
+    /// What it turned out to be.
+    opened: OnceLock<Opened>,
+}
+
+#[derive(Debug)]
 enum Carried {
     Message(Message),
     Entry { entry: Arc<Entry>, context: Context },
@@ -87,9 +95,14 @@ enum Opened {
 }
 
 impl Call {
+    fn of(source: Source, carried: Carried) -> Self {
+        let arrived = Arrived { source, carried, opened: OnceLock::new() };
+        Self { arrived: Arc::new(arrived), replaced: None, notes: Notes::default() }
+    }
+
     /// Where it came from.
     pub fn source(&self) -> &Source {
-        &self.source
+        &self.arrived.source
     }
 
     /// What is known about it, if it is an [`Envelope`](crate::Envelope).
@@ -118,7 +131,7 @@ impl Call {
     /// # Errors
     /// [`ErrorKind::Decode`] with what is missing for it to be one.
     pub fn sealed(&self) -> Result<Sealed, Error> {
-        match (self.opened(), &self.carried) {
+        match (self.opened(), &self.arrived.carried) {
             (Opened::Envelope(sealed), _) => Ok(sealed.clone()),
             (_, Carried::Message(message)) => Sealed::from_payload(&message.payload),
             (_, Carried::Entry { entry, .. }) => Sealed::from_entry(entry),
@@ -129,7 +142,7 @@ impl Call {
     /// What tells it from others: the [id](Head::id) of the envelope, or else the ID of the entry or the
     /// task. A message that is no envelope has none.
     pub fn id(&self) -> Option<Cow<'_, str>> {
-        match (self.head(), &self.carried) {
+        match (self.head(), &self.arrived.carried) {
             (Some(head), _) => Some(Cow::Borrowed(head.id())),
             (None, Carried::Entry { entry, .. }) => Some(Cow::Owned(entry.id.to_string())),
             (None, Carried::Task(task)) => Some(Cow::Owned(task.id().to_string())),
@@ -140,7 +153,7 @@ impl Call {
     /// How often it was delivered, with this time: 1 is the first. A message of a channel is delivered
     /// once.
     pub fn deliveries(&self) -> u64 {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) => 1,
             Carried::Entry { context, .. } => context.deliveries(),
             Carried::Task(task) => task.deliveries(),
@@ -149,7 +162,7 @@ impl Call {
 
     /// When this program read it from the socket.
     pub fn received_at(&self) -> SystemTime {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(message) => message.received_at,
             Carried::Entry { entry, .. } => entry.received_at,
             Carried::Task(task) => task.received_at(),
@@ -158,7 +171,7 @@ impl Call {
 
     /// The message, if it is one.
     pub fn message(&self) -> Option<&Message> {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(message) => Some(message),
             Carried::Entry { .. } | Carried::Task(_) => None,
         }
@@ -166,7 +179,7 @@ impl Call {
 
     /// The entry, if it is one.
     pub fn entry(&self) -> Option<&Arc<Entry>> {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) | Carried::Task(_) => None,
             Carried::Entry { entry, .. } => Some(entry),
         }
@@ -174,7 +187,7 @@ impl Call {
 
     /// Whether the entry is still this worker's, if it is one.
     pub fn context(&self) -> Option<&Context> {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) | Carried::Task(_) => None,
             Carried::Entry { context, .. } => Some(context),
         }
@@ -184,7 +197,7 @@ impl Call {
     /// server for too long, and another one has it, or it is gone. What is done from now on may be done
     /// twice. A message of a channel is never lost in this sense.
     pub fn is_lost(&self) -> bool {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) => false,
             Carried::Entry { context, .. } => context.is_lost(),
             Carried::Task(task) => task.is_lost(),
@@ -196,7 +209,7 @@ impl Call {
     /// # Cancel safety
     /// Nothing is lost if the future is dropped.
     pub async fn lost(&self) {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) => std::future::pending().await,
             Carried::Entry { context, .. } => context.lost().await,
             Carried::Task(task) => task.lost().await,
@@ -205,7 +218,7 @@ impl Call {
 
     /// The task, if it is one.
     pub fn task(&self) -> Option<&Task> {
-        match &self.carried {
+        match &self.arrived.carried {
             Carried::Message(_) | Carried::Entry { .. } => None,
             Carried::Task(task) => Some(task),
         }
@@ -214,7 +227,7 @@ impl Call {
     /// The same with another envelope in place of what came: what a layer has decompressed, say.
     #[must_use]
     pub fn with_sealed(self, sealed: Sealed) -> Self {
-        Self { opened: Arc::new(Opened::Envelope(sealed)).into(), ..self }
+        Self { replaced: Some(Arc::new(Opened::Envelope(sealed))), ..self }
     }
 
     /// The same with another payload. What was known by an envelope is still known.
@@ -227,7 +240,7 @@ impl Call {
             }
             Opened::Plain(_) | Opened::Fields => Opened::Plain(payload),
         };
-        Self { opened: Arc::new(opened).into(), ..self }
+        Self { replaced: Some(Arc::new(opened)), ..self }
     }
 
     /// Notes something for those further inside: layers, and the handler. One value of each type.
@@ -241,7 +254,8 @@ impl Call {
     }
 
     fn opened(&self) -> &Opened {
-        self.opened.get_or_init(|| Arc::new(self.carried.open()))
+        let Arrived { carried, opened, .. } = &*self.arrived;
+        self.replaced.as_deref().unwrap_or_else(|| opened.get_or_init(|| carried.open()))
     }
 
     fn has_fields(&self) -> Error {
@@ -279,25 +293,19 @@ impl Carried {
 
 impl From<Message> for Call {
     fn from(message: Message) -> Self {
-        let source = Source::of_message(&message);
-        let carried = Carried::Message(message);
-        Self { source, carried, opened: OnceLock::new(), notes: Notes::default() }
+        Self::of(Source::of_message(&message), Carried::Message(message))
     }
 }
 
 impl From<Delivered> for Call {
     fn from(Delivered { entry, context, stream, group }: Delivered) -> Self {
-        let source = Source::of_stream(stream, group);
-        let carried = Carried::Entry { entry, context };
-        Self { source, carried, opened: OnceLock::new(), notes: Notes::default() }
+        Self::of(Source::of_stream(stream, group), Carried::Entry { entry, context })
     }
 }
 
 impl From<Task> for Call {
     fn from(task: Task) -> Self {
-        let source = Source::of_queue(task.queue().clone());
-        let carried = Carried::Task(task);
-        Self { source, carried, opened: OnceLock::new(), notes: Notes::default() }
+        Self::of(Source::of_queue(task.queue().clone()), Carried::Task(task))
     }
 }
 

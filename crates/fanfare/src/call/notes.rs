@@ -1,30 +1,33 @@
 //! What layers tell those further inside.
 
-use std::{
-    any::{Any, TypeId},
-    fmt,
-    sync::Arc,
-};
+use std::{any::Any, fmt, iter::successors, sync::Arc};
 
-/// Values by their types. There are few, so they are looked through.
+/// Values by their types, the last one first: of two of a type the later counts. There are few.
 #[derive(Clone, Default)]
-pub(super) struct Notes(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
+pub(super) struct Notes(Option<Arc<Note<dyn Any + Send + Sync>>>);
+
+struct Note<T: ?Sized> {
+    before: Notes,
+    value: T,
+}
 
 impl Notes {
     pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        let id = TypeId::of::<T>();
-        self.0.retain(|(other, _)| *other != id);
-        self.0.push((id, Arc::new(value)));
+        let before = std::mem::take(self);
+        self.0 = Some(Arc::new(Note { before, value }));
     }
 
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let (_, value) = self.0.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
-        value.downcast_ref()
+        self.all().find_map(|note| note.value.downcast_ref())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Note<dyn Any + Send + Sync>> {
+        successors(self.0.as_deref(), |note| note.before.0.as_deref())
     }
 }
 
 impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} notes", self.0.len())
+        write!(f, "{} notes", self.all().count())
     }
 }

@@ -86,9 +86,14 @@ fn not_zero<T: Default + PartialEq>(random: impl Fn() -> T) -> T {
 
 /// So many hexadecimal digits, in lower case as the standard has them.
 fn hex(text: &str, len: usize) -> Option<u128> {
-    let is_right =
-        text.len() == len && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    if is_right { u128::from_str_radix(text, 16).ok() } else { None }
+    let digit = |byte| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digits = text.bytes().map(digit);
+    let value = || digits.try_fold(0, |value, digit| Some(value << 4 | u128::from(digit?)));
+    (text.len() == len).then(value).flatten()
 }
 
 impl FromStr for TraceParent {
