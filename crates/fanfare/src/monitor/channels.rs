@@ -126,14 +126,24 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 /// Channels with subscribers: those that are listed, and how many more there are.
 pub(super) type Active = (Vec<ActiveChannel>, u64);
 
-/// Puts together who subscribes and what was heard, at most so many channels; returns also why
-/// nothing is heard.
+/// Who subscribes.
+#[derive(Debug, Default)]
+pub(super) struct Audience {
+    /// By whether they are sharded channels.
+    pub(super) active: Vec<(bool, Active)>,
+    /// Those that rules name, even if nobody subscribes.
+    pub(super) named: Vec<(bool, ActiveChannel)>,
+}
+
+/// Puts together who subscribes and what was heard, at most so many channels, those first that rules
+/// name; returns also why nothing is heard.
 pub(super) fn look(
-    active: &[(bool, Active)],
+    audience: &Audience,
     listener: Option<&Listener>,
     meter: &mut Meter,
     channels_max: usize,
 ) -> (Vec<ChannelLook>, OtherChannels, Option<Error>) {
+    let Audience { active, named } = audience;
     let now = Instant::now();
     let mut all: HashMap<(Bytes, bool), ChannelLook> = HashMap::new();
     let mut other = OtherChannels::default();
@@ -142,6 +152,18 @@ pub(super) fn look(
         for channel in channels {
             let look = look_of(&mut all, (channel.name.clone(), *is_sharded));
             look.subscribers = Some(channel.n_subscribers);
+        }
+    }
+    // A rule names a channel, and does not say whether it is a sharded one.
+    let (subscribed, nobodys): (Vec<_>, Vec<_>) =
+        named.iter().partition(|(_, channel)| 0 < channel.n_subscribers);
+    for (is_sharded, channel) in &subscribed {
+        let look = look_of(&mut all, (channel.name.clone(), *is_sharded));
+        look.subscribers = Some(channel.n_subscribers);
+    }
+    for (_, channel) in nobodys {
+        if !subscribed.iter().any(|(_, it)| it.name == channel.name) {
+            look_of(&mut all, (channel.name.clone(), false)).subscribers = Some(0);
         }
     }
     let mut error = None;
@@ -168,7 +190,10 @@ pub(super) fn look(
         error.clone_from(&tally.error);
     }
     let mut all: Vec<ChannelLook> = all.into_values().collect();
-    let weight = |it: &ChannelLook| (it.messages.unwrap_or(0), it.subscribers.unwrap_or(0));
+    let weight = |it: &ChannelLook| {
+        let is_named = named.iter().any(|(_, channel)| channel.name == it.name);
+        (is_named, it.messages.unwrap_or(0), it.subscribers.unwrap_or(0))
+    };
     all.sort_by(|a, b| {
         weight(b)
             .cmp(&weight(a))
@@ -209,11 +234,27 @@ mod tests {
         let named =
             |name: &'static str, n_subscribers| ActiveChannel { name: name.into(), n_subscribers };
         let active = (vec![named("c0", 7), named("silent", 2), named("z", 1)], 4);
+        let mut audience = Audience { active: vec![(false, active)], named: Vec::new() };
         let mut meter = Meter::new(Duration::from_secs(10));
-        let (all, other, error) = look(&[(false, active)], Some(&listener), &mut meter, 4);
+        let (all, other, error) = look(&audience, Some(&listener), &mut meter, 4);
         let told: Vec<_> = all.iter().map(|it| (&*it.name, it.messages, it.subscribers)).collect();
         assert_eq!(told[0], ("c0", Some(100), Some(7)));
         assert_eq!(told[3], ("silent", None, Some(2)));
         assert_eq!((other.channels, other.messages, error.is_none()), (5, 700, true));
+
+        // What a rule names is not beyond it, whether somebody subscribes or nobody.
+        audience.named = vec![
+            (false, named("z", 1)),
+            (true, named("z", 0)),
+            (false, named("parts", 0)),
+            (true, named("parts", 3)),
+            (false, named("nobody's", 0)),
+            (true, named("nobody's", 0)),
+        ];
+        let (all, ..) = look(&audience, Some(&listener), &mut meter, 4);
+        let told: Vec<_> =
+            all.iter().map(|it| (&*it.name, it.is_sharded, it.subscribers)).collect();
+        let first = [("parts", true, Some(3)), ("z", false, Some(1)), ("nobody's", false, Some(0))];
+        assert_eq!((&told[..3], told[3].0), (&first[..], "c0"));
     }
 }

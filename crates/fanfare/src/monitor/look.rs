@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fanfare_client::Error;
+use fanfare_client::{Error, Kind};
 use futures_util::future::join_all;
 
 use super::{
     Blind, ChannelLook, Node, OtherChannels, Snapshot, StreamLook,
-    channels::{self, Listener},
+    channels::{self, Audience, Listener},
     find::Finder,
     info::Info,
     node::{Place, places},
@@ -16,7 +16,7 @@ use super::{
     streams,
     window::Meter,
 };
-use crate::Fanfare;
+use crate::{ActiveChannel, Fanfare};
 
 /// Channels of which the subscribers are counted at each look, if there are more.
 const CHANNELS_COUNTED: usize = 10_000;
@@ -113,12 +113,12 @@ impl Looker {
     }
 
     async fn look_at_channels(&mut self, snapshot: &mut Snapshot, deadline: Instant) {
-        let mut active = Vec::new();
+        let mut audience = Audience::default();
         if let Some(pattern) = &self.scope.channels {
             for (is_sharded, what) in [(false, "the channels"), (true, "the sharded channels")] {
                 let asked = self.fanfare.active_bounded(is_sharded, pattern, CHANNELS_COUNTED);
                 match tokio::time::timeout_at(deadline.into(), asked).await {
-                    Ok(Ok(found)) => active.push((is_sharded, found)),
+                    Ok(Ok(found)) => audience.active.push((is_sharded, found)),
                     // Before Redis 7.0 there are none.
                     Ok(Err(error)) if is_sharded && is_unknown(&error) => {}
                     Ok(Err(error)) => snapshot.blind.push(blind(what.to_owned(), &error)),
@@ -126,11 +126,36 @@ impl Looker {
                 }
             }
         }
+        let what = "the channels that rules name";
+        match tokio::time::timeout_at(deadline.into(), self.count_named()).await {
+            Ok(Ok(named)) => audience.named = named,
+            Ok(Err(error)) => snapshot.blind.push(blind(what.to_owned(), &error)),
+            Err(_) => snapshot.blind.push(too_late(what)),
+        }
         let (listener, most) = (self.listener.as_ref(), self.scope.channels_max);
         let (channels, other, error): (Vec<ChannelLook>, OtherChannels, _) =
-            channels::look(&active, listener, &mut self.meter, most);
+            channels::look(&audience, listener, &mut self.meter, most);
         (snapshot.channels, snapshot.other_channels) = (channels, other);
         snapshot.blind.extend(error.map(|it| blind("messages".to_owned(), &it)));
+    }
+
+    /// Servers do not list a channel that nobody subscribes to; they tell when they are asked for it.
+    async fn count_named(&self) -> Result<Vec<(bool, ActiveChannel)>, Error> {
+        let names = &self.scope.channels_named;
+        let mut counted = Vec::new();
+        if names.is_empty() {
+            return Ok(counted);
+        }
+        for (kind, is_sharded) in [(Kind::Channel, false), (Kind::Shard, true)] {
+            let counts = match self.fanfare.count_subscribers(kind, names).await {
+                Err(error) if is_sharded && is_unknown(&error) => continue,
+                counts => counts?,
+            };
+            counted.extend(names.iter().zip(counts).map(|(name, n_subscribers)| {
+                (is_sharded, ActiveChannel { name: name.clone(), n_subscribers })
+            }));
+        }
+        Ok(counted)
     }
 
     async fn look_at_streams(

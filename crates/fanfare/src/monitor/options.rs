@@ -6,16 +6,18 @@ use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind};
 
 use super::{
-    Rule, RunningMonitor, Snapshot, channels::Heard, courier::Route, judge, look::Looker, run,
+    Rule, RunningMonitor, Snapshot, channels::Heard, courier::Route, judge, look::Looker,
+    rule::Named, run,
 };
 use crate::Fanfare;
 
 /// Looks at a broker at regular intervals: a monitor that is being described. Made by
 /// [`Fanfare::broker_monitor`].
 ///
-/// Its own load on the broker is one `INFO` for each node, two questions about channels, and two
-/// for each stream and group at each look; and a connection to each node, of those that the pool
-/// may have ([`Options::dedicated_max`](crate::Options::dedicated_max)).
+/// Its own load on the broker is one `INFO` for each node, two questions about channels (four if
+/// [rules name](Rule::only) some), and two for each stream and group at each look; and a connection
+/// to each node, of those that the pool may have
+/// ([`Options::dedicated_max`](crate::Options::dedicated_max)).
 ///
 /// A user who may only read suffices: `ACL SETUSER eye on >password ~* &* -@all +@read +@connection
 /// +info +pubsub +scan`, and of a cluster `+cluster`. What such a user may not see is told
@@ -42,6 +44,8 @@ pub(super) struct Scope {
     pub(super) streams_max: usize,
     pub(super) groups_max: usize,
     pub(super) channels: Option<Bytes>,
+    /// Channels that rules name.
+    pub(super) channels_named: Vec<Bytes>,
     pub(super) heard: Heard,
     pub(super) channels_max: usize,
 }
@@ -75,6 +79,7 @@ impl Fanfare {
             streams_max: 100,
             groups_max: 32,
             channels: Some(Bytes::from_static(b"*")),
+            channels_named: Vec::new(),
             heard: Heard::default(),
             channels_max: 100,
         };
@@ -164,7 +169,8 @@ impl BrokerMonitor {
         self
     }
 
-    /// Adds a rule to the [default ones](Rule::defaults).
+    /// Adds a rule to the [default ones](Rule::defaults). A channel or stream that it
+    /// [names](Rule::only) is looked at, too.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
@@ -207,8 +213,9 @@ impl BrokerMonitor {
     ///
     /// # Panics
     /// Outside a tokio runtime with time.
-    pub fn start(self) -> Result<RunningMonitor, Error> {
+    pub fn start(mut self) -> Result<RunningMonitor, Error> {
         self.check()?;
+        self.scope.include(&self.rules);
         let (fanfare, every, scope) = (self.fanfare, self.every, self.scope);
         run::start(fanfare, every, scope, self.rules, self.routes)
     }
@@ -225,6 +232,7 @@ impl BrokerMonitor {
     /// Dropping the future changes nothing.
     pub async fn look(mut self, over: Duration) -> Result<Snapshot, Error> {
         self.check()?;
+        self.scope.include(&self.rules);
         self.scope.steps_max = 10_000;
         let mut looker = Looker::new(self.fanfare, self.scope);
         let mut snapshot = looker.look().await;
@@ -249,5 +257,21 @@ impl BrokerMonitor {
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         self.routes.iter().try_for_each(Route::check)
+    }
+}
+
+impl Scope {
+    /// Looks at what rules name, too.
+    fn include(&mut self, rules: &[Rule]) {
+        for rule in rules {
+            let (list, name) = match rule.named() {
+                Some(Named::Channel(name)) => (&mut self.channels_named, name),
+                Some(Named::Stream(name)) => (&mut self.streams, name),
+                None => continue,
+            };
+            if !list.iter().any(|it| it == name) {
+                list.push(Bytes::copy_from_slice(name.as_bytes()));
+            }
+        }
     }
 }

@@ -30,9 +30,9 @@ pub enum Metric {
     Replication,
     /// Of each node: ways of writing to disk that failed the last time.
     Persistence,
-    /// Of each channel: subscribers. A limit below which it must not fall. A server does not list a channel that nobody
-    /// subscribes to, so its zero is seen only if the monitor [listens](super::BrokerMonitor::listen) and has heard a
-    /// message on it.
+    /// Of each channel: subscribers. A limit below which it must not fall. Those of patterns do not count. A server does
+    /// not list a channel that nobody subscribes to, so that there are none is seen of channels that a rule
+    /// [names](Rule::only), and of those on which the monitor has [heard](super::BrokerMonitor::listen) a message.
     Subscribers,
     /// Of each channel that is listened to: seconds without a message.
     ChannelSilence,
@@ -246,7 +246,8 @@ impl Rule {
         self
     }
 
-    /// Only about this node, stream, channel, or group (`stream/group`). Default: all.
+    /// Only about this node, stream, channel, or group (`stream/group`). The monitor looks at that channel or stream,
+    /// whether it was told to or not. Default: all that it looks at.
     pub fn only(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
@@ -316,14 +317,55 @@ impl Rule {
         Ok(())
     }
 
+    /// What must be looked at for this rule. To hear a channel is more than to look: nobody is made to
+    /// [listen](super::BrokerMonitor::listen).
+    pub(super) fn named(&self) -> Option<Named<'_>> {
+        use Metric as M;
+        let subject = self.subject.as_deref()?;
+        match self.metric {
+            M::Subscribers => Some(Named::Channel(subject)),
+            M::Length | M::StreamSilence => Some(Named::Stream(subject)),
+            M::Lag | M::Pending | M::PendingAge | M::Redelivered | M::DeadLetters => {
+                Some(Named::Stream(subject.rsplit_once('/')?.0))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn is_about(&self, metric: Metric, subject: &str) -> bool {
         self.metric == metric && self.subject.as_deref().is_none_or(|it| it == subject)
     }
 }
 
+/// The channel or stream that a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named<'a> {
+    Channel(&'a str),
+    Stream(&'a str),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_knows_the_channel_or_stream_that_it_names() {
+        let rule = |metric| Rule::new(metric, Severity::Warning, 1.0);
+        assert_eq!(rule(Metric::Lag).named(), None);
+        let named = |metric, subject: &str| {
+            let rule = rule(metric).only(subject);
+            rule.named().map(|it| match it {
+                Named::Channel(name) => format!("channel {name}"),
+                Named::Stream(name) => format!("stream {name}"),
+            })
+        };
+        assert_eq!(named(Metric::Subscribers, "news").as_deref(), Some("channel news"));
+        assert_eq!(named(Metric::Length, "a/b").as_deref(), Some("stream a/b"));
+        assert_eq!(named(Metric::Lag, "a/b/group").as_deref(), Some("stream a/b"));
+        assert_eq!(named(Metric::Lag, "no group"), None);
+        assert_eq!(named(Metric::ChannelSilence, "news"), None);
+        assert_eq!(named(Metric::Memory, "127.0.0.1:6379"), None);
+    }
 
     #[test]
     fn zones_lie_as_the_limits_say() {

@@ -13,7 +13,10 @@ use crate::{
     support::{Target, TestResult, on_every_broker, on_everything},
 };
 
-on_everything!(entries_that_are_stuck_are_alerts_until_they_are_acknowledged);
+on_everything!(
+    entries_that_are_stuck_are_alerts_until_they_are_acknowledged,
+    what_a_rule_names_is_looked_at_though_nothing_else_asks_for_it,
+);
 
 on_every_broker!(
     memory_near_its_limit_is_an_alert_until_there_is_room,
@@ -199,6 +202,49 @@ async fn too_many_clients_are_an_alert_and_so_are_those_that_are_refused(
     drop(clients);
     let told = notice(&mut notices, resolved(Metric::Clients)).await?;
     assert!(told.alert().is_some_and(|it| it.value <= 75.0), "{told:?}");
+    Ok(())
+}
+
+async fn what_a_rule_names_is_looked_at_though_nothing_else_asks_for_it(
+    server: Target,
+) -> TestResult {
+    let fanfare = server.connect().await?;
+    let rules = [
+        Rule::new(Metric::Subscribers, Severity::Critical, 1.0).only("news"),
+        Rule::new(Metric::Length, Severity::Warning, 2.0).only("orders"),
+        Rule::new(Metric::Lag, Severity::Warning, 2.0).only("bills/printer"),
+    ];
+    // Others are busier, and those that are listed are none of these.
+    let _others = fanfare.subscribe(["other.1", "other.2"]).await?;
+    let monitor = fanfare.broker_monitor().every(SOON).channels("other.*").channels_max(1);
+    let mut monitor = monitor.rules(rules).start()?;
+    let mut notices = monitor.notices();
+    let told = notice(&mut notices, raised(Metric::Subscribers)).await?;
+    let alert = told.alert().ok_or("no alert")?;
+    assert_eq!(alert.text, "news: subscribers 0, fewer than 1");
+    let subscription = fanfare.subscribe(["news"]).await?;
+    notice(&mut notices, resolved(Metric::Subscribers)).await?;
+    drop(subscription);
+    notice(&mut notices, raised(Metric::Subscribers)).await?;
+    // Nothing says which kind of channel is meant: whoever subscribes is there.
+    let _subscription = fanfare.subscriber().sharded(["news"]).connect().await?;
+    notice(&mut notices, resolved(Metric::Subscribers)).await?;
+    let seen = until_seen(&mut monitor, |it| it.alerts.is_empty()).await?;
+    let names: Vec<_> = seen.channels.iter().map(|it| (&*it.name, it.is_sharded)).collect();
+    assert_eq!((names, seen.other_channels.channels), (vec![("news", true)], 2));
+
+    fanfare.stream("bills").group("printer").create(Position::Start).await?;
+    for n in 0..3_u8 {
+        fanfare.stream("orders").add([("n", [n])]).await?;
+        fanfare.stream("bills").add([("n", [n])]).await?;
+    }
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let told = notice(&mut notices, |it| it.alert().is_some()).await?;
+        names.extend(told.alert().map(|it| it.text.clone()));
+    }
+    names.sort();
+    assert_eq!(names, ["bills/printer: lag 3, more than 2", "orders: length 3, more than 2"]);
     Ok(())
 }
 
