@@ -101,6 +101,12 @@ impl Responder {
         Self { inner: self.inner.queue(overflow, messages_max, bytes_max) }
     }
 
+    /// Answers only with what keeps to this.
+    #[cfg(feature = "schema")]
+    pub fn contract(self, contract: impl Into<crate::schema::Contract>) -> Self {
+        Self { inner: self.inner.contract(contract) }
+    }
+
     /// Subscribes, and returns after the server has confirmed.
     ///
     /// # Errors

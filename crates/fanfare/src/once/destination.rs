@@ -51,7 +51,7 @@ impl Destination {
     }
 
     /// What of the stream is kept: the rest is trimmed away with each message. By age, as seen when
-    /// the message was handed to the spool. Channels have nothing to trim.
+    /// the message was handed to the spool or the outbox. Channels have nothing to trim.
     #[must_use]
     pub fn keep(mut self, trim: Trim) -> Self {
         self.trim = Some(trim);
@@ -59,8 +59,8 @@ impl Destination {
     }
 
     /// Refuses to publish what does not fit to here, as [`ErrorKind::InvalidRecord`] with the place and the rule: it is
-    /// neither sent nor kept on disk. What is [added](crate::spool::Spool::add) is an [`Envelope`](crate::Envelope), or has
-    /// one field, whose value is the data.
+    /// neither sent nor kept, on disk or in a database. What is [added](crate::spool::Spool::add) is an
+    /// [`Envelope`](crate::Envelope), or has one field, whose value is the data.
     #[cfg(feature = "schema")]
     #[must_use]
     pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {

@@ -103,8 +103,9 @@ impl Outbox {
     ///
     /// # Errors
     /// [`ErrorKind::Encode`](crate::ErrorKind::Encode), [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge),
-    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if no stream can have this name in a cluster, and
-    /// those of the database.
+    /// [`ErrorKind::InvalidRecord`](crate::ErrorKind::InvalidRecord) if it breaks the destination's contract,
+    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if no stream can have this name in a cluster: the
+    /// transaction is as it was. And those of the database.
     ///
     /// # Cancel safety
     /// As the connection's own: roll back a transaction in which it was dropped.

@@ -8,12 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use fanfare_client::Error;
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_service::Service;
 
 use super::{Reply, Respond, wire};
 use crate::{
-    BoxError, Call, Fanfare,
+    BoxError, Call, Fanfare, Head,
+    agreed::Agreed,
     handle::{Undecodable, panic_text},
 };
 
@@ -23,8 +25,8 @@ use crate::{
 pub struct AnsweringStats {
     /// Requests that were answered with what the handler returned.
     pub answered: u64,
-    /// Requests that were answered with an error: the handler's, that it panicked, or that the request
-    /// could not be decoded.
+    /// Requests that were answered with an error: the handler's, that it panicked, that the request
+    /// could not be decoded, or that the answer broke its contract.
     pub refused: u64,
     /// Requests whose handler panicked.
     pub panicked: u64,
@@ -71,6 +73,8 @@ pub struct AnsweringStats {
 /// ```
 pub struct Answering {
     shared: Arc<Shared>,
+    /// Of the answers.
+    pub(crate) agreed: Agreed,
 }
 
 type Respondent = Box<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, BoxError>> + Send + Sync>;
@@ -94,11 +98,20 @@ impl Fanfare {
             respondent: Box::new(move |call| handler.respond(call, &state)),
             stats: Mutex::default(),
         };
-        Answering { shared: Arc::new(shared) }
+        Answering { shared: Arc::new(shared), agreed: Agreed::default() }
     }
 }
 
 impl Answering {
+    /// Answers only with what keeps to this, whose type is `reply`: what does not is answered as an error, with the place
+    /// and the rule, and is counted as [refused](AnsweringStats::refused). Refusals themselves are in no contract.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.agreed = Agreed::on(contract);
+        self
+    }
+
     /// The counts so far.
     pub fn stats(&self) -> AnsweringStats {
         self.shared.stats().clone()
@@ -106,7 +119,7 @@ impl Answering {
 }
 
 impl Shared {
-    async fn call(&self, call: Call) -> Result<(), BoxError> {
+    async fn call(&self, call: Call, agreed: &Agreed) -> Result<(), BoxError> {
         let head = call.head().cloned();
         // The call itself may panic too, so it happens inside of what is caught.
         let outcome = AssertUnwindSafe(async { (self.respondent)(call).await });
@@ -117,7 +130,7 @@ impl Shared {
             return outcome.unwrap_or_else(|panic| resume_unwind(panic)).map(drop);
         };
         let refused = match outcome {
-            Ok(Ok(reply)) => match wire::reply(head, reply) {
+            Ok(Ok(reply)) => match answer(head, reply, agreed) {
                 Ok(payload) => return self.publish(inbox, payload, Fate::Answered).await,
                 // What can not be sent as it is, is an error that can.
                 Err(error) => ("failed", error.to_string()),
@@ -160,6 +173,12 @@ impl Shared {
     }
 }
 
+fn answer(request: &Head, reply: Reply, agreed: &Agreed) -> Result<Bytes, Error> {
+    let answer = wire::reply(request, reply);
+    agreed.check(&answer)?;
+    answer.to_payload()
+}
+
 /// What a request is answered with.
 enum Fate {
     Answered,
@@ -176,14 +195,14 @@ impl Service<Call> for Answering {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let shared = self.shared.clone();
-        Box::pin(async move { shared.call(call).await })
+        let Self { shared, agreed } = self.clone();
+        Box::pin(async move { shared.call(call, &agreed).await })
     }
 }
 
 impl Clone for Answering {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        Self { shared: self.shared.clone(), agreed: self.agreed.clone() }
     }
 }
 

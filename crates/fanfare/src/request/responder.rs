@@ -117,6 +117,13 @@ impl Responder {
         self
     }
 
+    /// Answers only with what keeps to this: see [`Answering::contract`].
+    #[cfg(feature = "schema")]
+    pub fn contract(mut self, contract: impl Into<crate::schema::Contract>) -> Self {
+        self.answering = self.answering.contract(contract);
+        self
+    }
+
     /// Subscribes, and returns after the server has confirmed: requests are answered from then on.
     ///
     /// # Errors
@@ -137,6 +144,11 @@ impl Responder {
     /// What it answers on.
     pub(crate) fn names(&self) -> impl Iterator<Item = (fanfare_client::Kind, &[u8])> {
         self.subscriber.described()
+    }
+
+    /// What its answers keep to.
+    pub(crate) fn promises(&self) -> Option<&crate::schema::Contract> {
+        self.answering.agreed.contract()
     }
 }
 

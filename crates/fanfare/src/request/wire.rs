@@ -38,11 +38,11 @@ pub(super) fn reply_to(head: &Head) -> Option<&str> {
 }
 
 /// An answer to a request.
-pub(super) fn reply(request: &Head, reply: Reply) -> Result<Bytes, Error> {
+pub(super) fn reply(request: &Head, reply: Reply) -> Sealed {
     let mut head = caused_by(request, REPLY);
     let Reply { content_type, bytes } = reply;
     head.content_type = content_type.map(str::to_owned);
-    Sealed { head, body: bytes }.to_payload()
+    Sealed { head, body: bytes }
 }
 
 /// The answer that there is none.
@@ -83,8 +83,8 @@ mod tests {
         let head = Sealed::from_payload(&request.to_payload().unwrap()).unwrap().head;
         assert_eq!(reply_to(&head), Some(inbox.as_str()));
         let bytes = Bytes::from_static(b"\x00\xff");
-        let answer = reply(&head, Reply { content_type: Some("image/png"), bytes }).unwrap();
-        let (id, answer) = read(&answer).unwrap();
+        let answer = reply(&head, Reply { content_type: Some("image/png"), bytes });
+        let (id, answer) = read(&answer.to_payload().unwrap()).unwrap();
         let answer = answer.unwrap();
         assert_eq!((id.as_str(), &answer.body()[..]), (head.id(), &b"\x00\xff"[..]));
         assert_eq!(answer.head().text("traceparent"), Some("00-x"));

@@ -71,7 +71,8 @@ struct Operation {
     group: Option<String>,
     /// The types of what is handled, if it is not all.
     events: Option<Vec<String>>,
-    reply: Option<Place>,
+    /// Where answers go, and what they keep to.
+    reply: Option<(Place, Option<Contract>)>,
 }
 
 /// A kind and a name.
@@ -96,8 +97,9 @@ impl Operation {
     }
 
     /// What is answered goes to the inbox of whoever asked.
-    fn with_reply(self) -> Self {
-        Self { reply: Some(("inbox", format!("{}:reply", self.channel.1))), ..self }
+    fn with_reply(self, contract: Option<&Contract>) -> Self {
+        let inbox = ("inbox", format!("{}:reply", self.channel.1));
+        Self { reply: Some((inbox, contract.cloned())), ..self }
     }
 }
 
@@ -177,13 +179,13 @@ impl AsyncApi {
         self
     }
 
-    /// Answers the requests of all channels, patterns and sharded channels of a responder. What it answers goes to a
-    /// channel of the kind `inbox` and the name of its own with `:reply` behind, by which
-    /// [`messages`](Self::messages) finds it; its address is what the request says.
+    /// Answers the requests of all channels, patterns and sharded channels of a responder. What it answers keeps to its
+    /// [contract](Responder::contract), and goes to a channel of the kind `inbox` and the name of its own with `:reply`
+    /// behind, by which [`messages`](Self::messages) finds it; its address is what the request says.
     pub fn responder(mut self, responder: &Responder) -> Self {
         for (kind, name) in responder.names() {
             let channel = (kind_name(kind), text(name));
-            self.operation(Operation::receive(channel, None).with_reply());
+            self.operation(Operation::receive(channel, None).with_reply(responder.promises()));
         }
         self
     }
@@ -195,7 +197,7 @@ impl AsyncApi {
             Target::Shard(name) => ("shard", name),
             Target::Stream(name) => ("stream", name),
         };
-        self.operation(Operation::send(name, channel, requester.checks()).with_reply());
+        self.operation(Operation::send(name, channel, requester.checks()).with_reply(None));
         self
     }
 
@@ -223,8 +225,8 @@ impl AsyncApi {
     fn operation(&mut self, operation: Operation) {
         let contracts = self.channels.entry(operation.channel.clone()).or_default();
         contracts.extend(operation.contract.clone());
-        if let Some(inbox) = &operation.reply {
-            self.channels.entry(inbox.clone()).or_default();
+        if let Some((inbox, contract)) = &operation.reply {
+            self.channels.entry(inbox.clone()).or_default().extend(contract.clone());
         }
         self.operations.push(operation);
     }
@@ -264,7 +266,7 @@ impl AsyncApi {
                 "action": operation.action,
                 "channel": {"$ref": format!("#/channels/{channel}")},
             });
-            let reply = operation.reply.as_ref().and_then(|it| ids.get(it)).map(|inbox| {
+            let reply = operation.reply.as_ref().and_then(|it| ids.get(&it.0)).map(|inbox| {
                 let address = json!({"location": "$message.payload#/metadata/reply_to"});
                 json!({"address": address, "channel": {"$ref": format!("#/channels/{inbox}")}})
             });

@@ -13,15 +13,16 @@ use fanfare::{
     schema::{Contract, Schema, Schemas, Violation},
     service::{Scope, Service},
     spool::Destination,
+    stream::Pending,
 };
 
-use crate::support::{Target, TestResult, on_embedded, on_every_broker};
+use crate::support::{Target, TestResult, on_everything};
 
-on_every_broker!(data_is_written_only_if_it_fits, tasks_are_enqueued_only_if_they_fit);
-on_embedded!(
+on_everything!(
     data_is_written_only_if_it_fits,
     tasks_are_enqueued_only_if_they_fit,
     requests_are_sent_only_if_they_fit,
+    requests_are_answered_only_with_what_fits,
     events_are_emitted_only_if_they_fit,
     a_spool_takes_only_what_fits,
 );
@@ -29,23 +30,23 @@ on_embedded!(
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Records with a `celsius` that is a number.
-fn readings() -> Result<Schema, Error> {
+pub(crate) fn readings() -> Result<Schema, Error> {
     Schema::from_json(
         r#"{"type": "object", "properties": {"celsius": {"type": "number"}}, "required": ["celsius"],
             "additionalProperties": false}"#,
     )
 }
 
-fn reading(celsius: impl Into<serde_json::Value>) -> serde_json::Value {
+pub(crate) fn reading(celsius: impl Into<serde_json::Value>) -> serde_json::Value {
     serde_json::json!({"celsius": celsius.into()})
 }
 
-fn events(kind: &str) -> Result<Contract, Error> {
+pub(crate) fn events(kind: &str) -> Result<Contract, Error> {
     Ok(Schemas::new().with(kind, "1.0", readings()?)?.into())
 }
 
 /// The error says where and by which rule, has no data in it, and nothing was sent.
-fn is_refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> TestResult {
+pub(crate) fn is_refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> TestResult {
     let error = outcome.err().ok_or("it was taken")?;
     assert_eq!(error.kind(), ErrorKind::InvalidRecord, "{error}");
     assert!(!error.may_have_been_delivered() && !error.is_retryable());
@@ -136,6 +137,36 @@ async fn requests_are_sent_only_if_they_fit(server: Target) -> TestResult {
     Ok(())
 }
 
+async fn requests_are_answered_only_with_what_fits(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let echo = async |Json(it): Json<serde_json::Value>| Json(it);
+    let responder = fanfare.respond("answers", echo).contract(readings()?).start().await?;
+    let requester = fanfare.requester().await?.deadline(PATIENCE);
+    let answer = requester.request("answers", &reading(7)).await?;
+    assert_eq!(answer.json::<serde_json::Value>()?, reading(7));
+    let refused = requester.request("answers", &reading("secret")).await;
+    let error = refused.err().ok_or("it was answered")?;
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let text = error.to_string();
+    assert!(text.contains(r#"at "/celsius""#) && !text.contains("secret"), "{text}");
+    let stats = responder.stop().await;
+    assert_eq!((stats.answered, stats.refused, stats.unsent), (1, 1, 0), "{stats:?}");
+    // Of a stream, and by the type of answers.
+    let answering = fanfare.answering(echo, ()).contract(events("reply")?);
+    let worker = fanfare.stream("answers").group("echo").worker();
+    let worker = worker.spawn_service(answering.clone())?;
+    requester.request(To::Stream("answers".into()), &reading(7)).await?;
+    let refused = requester.request(To::Stream("answers".into()), &reading("secret")).await;
+    assert_eq!(refused.err().ok_or("it was answered")?.kind(), ErrorKind::Refused);
+    worker.stop().await;
+    let stats = answering.stats();
+    assert_eq!((stats.answered, stats.refused), (1, 1), "{stats:?}");
+    // They are told what is wrong with them; so nothing is left to be tried again.
+    let left = fanfare.stream("answers").group("echo").pending(Pending::new()).await?;
+    assert!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
 async fn events_are_emitted_only_if_they_fit(server: Target) -> TestResult {
     let fanfare = server.connect().await?;
     let service = Service::new(&fanfare, "strict").prefix("strict").contract(events("read")?);
@@ -197,6 +228,11 @@ fn the_blocking_twins_keep_to_theirs() -> TestResult {
     assert_eq!(queue.stats()?.ready, 1);
     let requester = fanfare.requester()?.contract(readings()?);
     is_refused(requester.request("nobody", &reading("secret")))?;
+    let tells = |_: fanfare::Call| Json(reading("secret"));
+    let responder = fanfare.respond("twins", tells).contract(readings()?).start()?;
+    let asked = fanfare.requester()?.deadline(PATIENCE).request("twins", &());
+    assert_eq!(asked.err().map(|it| it.kind()), Some(ErrorKind::Refused));
+    assert_eq!(responder.stop().refused, 1);
     let error = requester.request("nobody", &reading(7)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoResponders);
     let options = PublisherOptions::new().contract(readings()?);

@@ -33,7 +33,7 @@ mod monitor_alerts;
 mod names;
 mod namespace;
 mod nonsense;
-#[cfg(all(feature = "embedded", feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "embedded", feature = "postgres", feature = "schema", feature = "sqlite"))]
 mod outbox;
 #[cfg(feature = "embedded")]
 mod processes;

@@ -16,7 +16,10 @@ use fanfare::{
 };
 
 use self::database::{Database, Outcome, order, with};
-use crate::support::{TestResult, next, until};
+use crate::{
+    contracts::{events, is_refused, reading, readings},
+    support::{TestResult, next, until},
+};
 
 /// One test of each on these databases, with a broker in this process.
 macro_rules! on {
@@ -47,6 +50,7 @@ on!([postgres, sqlite]:
     messages_to_channels_are_sent_while_they_are_new,
     large_messages_and_many_at_once_arrive_in_order,
     everything_is_within_the_namespace,
+    a_row_is_written_only_if_the_message_fits,
 );
 
 on!([postgres]: a_message_that_is_committed_late_is_not_passed_over);
@@ -344,5 +348,36 @@ async fn everything_is_within_the_namespace(database: Database, fanfare: Fanfare
     assert!(channel.starts_with("eu:fanfare:channel:news:fanfare:sent:"), "{channel}");
     assert_eq!(stream, "eu:orders");
     assert!(memory.starts_with("eu:{eu:orders}:fanfare:sent:"), "{memory}");
+    Ok(())
+}
+
+/// What breaks the contract is told before the database is: the transaction goes on.
+async fn a_row_is_written_only_if_the_message_fits(
+    database: Database,
+    fanfare: Fanfare,
+) -> TestResult {
+    let outbox = Outbox::new();
+    let envelope = |celsius: serde_json::Value| Envelope::new("read", reading(celsius));
+    let (stream, channel) = (Destination::stream("readings"), Destination::channel("readings"));
+    let places = [stream.contract(events("read")?), channel.contract(events("read")?)];
+    let plain = Destination::stream("plain").contract(readings()?);
+    let mut transaction = database.begin().await?;
+    for to in &places {
+        let bad = envelope("secret".into());
+        is_refused(with!(transaction, it => outbox.publish(it, to, &bad).await))?;
+        is_refused(with!(transaction, it => outbox.publish_sealed(it, to, &bad.seal()?).await))?;
+        with!(transaction, it => outbox.publish(it, to, &envelope(7.into())).await?);
+    }
+    let field = |celsius: serde_json::Value| [("data", reading(celsius).to_string())];
+    is_refused(with!(transaction, it => outbox.add(it, &plain, field("secret".into())).await))?;
+    with!(transaction, it => outbox.add(it, &plain, field(8.into())).await?);
+    transaction.commit().await?;
+    assert_eq!(database.contents().await?.waiting, 3);
+    let relay = database.relay(&fanfare).start().await?;
+    database.drained().await;
+    assert_eq!(fanfare.stream("readings").len().await?, 1);
+    assert_eq!(fanfare.stream("plain").len().await?, 1);
+    let stats = relay.close(LONG).await;
+    assert_eq!((stats.sent, stats.buried), (3, 0), "{stats:?}");
     Ok(())
 }

@@ -167,7 +167,8 @@ async fn document_of_systems() -> TestResult {
     let responder = fanfare
         .respond("stock", async |Json(n): Json<u32>| Json(n))
         .patterns(["stock.*"])
-        .sharded(["{s}:stock"]);
+        .sharded(["{s}:stock"])
+        .contract(Schema::of::<u64>()?);
     let requester = fanfare.requester().await?.contract(Schema::of::<u32>()?);
     let service = Service::new(&fanfare, "billing")
         .contract(orders()?)
@@ -216,6 +217,8 @@ async fn document_of_systems() -> TestResult {
         ("sensors", "Order"),
         ("services_events", "order-1.0"),
         ("stock_reply", "Array_of_uint32"),
+        ("stock_reply", "uint64"),
+        ("_s__stock_reply", "uint64"),
         ("stock", "uint32"),
     ] {
         let pointer = format!("/channels/{channel}/messages/{message}/$ref");
