@@ -1,9 +1,9 @@
 //! `null`: the least that a server can do, on one thread or on several.
 //!
-//! It reads, finds the frames and writes ready-made bytes: no keyspace, no limits, no channels (all
-//! subscribers get all messages), one list (what is pushed goes to whoever has waited longest). Several threads share the connections evenly and hand each other
-//! what their subscribers get, once per turn. What a broker costs above this is the broker's own
-//! doing.
+//! It reads, finds the frames and writes ready-made bytes: no keyspace, no limits, channels that the
+//! last digit of their names tells apart, one list (what is pushed goes to whoever has waited
+//! longest). Several threads share the connections evenly and hand each other what their subscribers
+//! get, once per turn. What a broker costs above this is the broker's own doing.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read as _, Write as _};
@@ -22,8 +22,8 @@ use rustix::fd::OwnedFd;
 pub(super) fn serve(port: u16, n_threads: usize) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let peers = (0..n_threads).map(|_| Peer::new()).collect::<Result<Vec<_>>>()?;
-    let (n_subscribers, waiting) = (AtomicUsize::new(0), Mutex::default());
-    let shared = Arc::new(Shared { peers, n_subscribers, waiting });
+    let shared = Shared { peers, n_subscribers: Default::default(), waiting: Mutex::default() };
+    let shared = Arc::new(shared);
     for index in 1..n_threads {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -39,7 +39,7 @@ pub(super) fn serve(port: u16, n_threads: usize) -> Result<()> {
 /// What the threads know of each other.
 struct Shared {
     peers: Vec<Peer>,
-    n_subscribers: AtomicUsize,
+    n_subscribers: [AtomicUsize; N_CHANNELS],
     /// Threads and tokens of the clients in BLPOP, longest first.
     waiting: Mutex<VecDeque<(usize, u64)>>,
 }
@@ -49,6 +49,11 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const N_CHANNELS: usize = 10;
+
+/// Messages for the subscribers of each channel.
+type Messages = [Vec<u8>; N_CHANNELS];
 
 /// What one thread is handed by the others.
 struct Peer {
@@ -61,7 +66,7 @@ struct Peer {
 #[derive(Default)]
 struct Inbox {
     connections: Vec<TcpStream>,
-    messages: Vec<u8>,
+    messages: Messages,
     served: Vec<(u64, Vec<u8>)>,
 }
 
@@ -121,7 +126,7 @@ fn run(shared: &Shared, index: usize, listener: Option<&TcpListener>) -> Result<
             next_token += 1;
         }
         server.served.extend(posted.served);
-        server.flush(&posted.messages)?;
+        server.flush(posted.messages)?;
     }
 }
 
@@ -132,9 +137,9 @@ struct Server<'a> {
     shared: &'a Shared,
     index: usize,
     clients: HashMap<u64, Client>,
-    subscribers: Vec<u64>,
-    /// What all subscribers get at the end of the turn.
-    messages: Vec<u8>,
+    subscribers: [Vec<u64>; N_CHANNELS],
+    /// What subscribers get at the end of the turn.
+    messages: Messages,
     /// Clients that have waited, and what they get at the end of the turn.
     served: Vec<(u64, Vec<u8>)>,
     dirty: Vec<u64>,
@@ -158,8 +163,8 @@ impl<'a> Server<'a> {
             shared,
             index,
             clients: HashMap::new(),
-            subscribers: Vec::new(),
-            messages: Vec::new(),
+            subscribers: Default::default(),
+            messages: Messages::default(),
             served: Vec::new(),
             dirty: Vec::new(),
         }
@@ -170,25 +175,33 @@ impl<'a> Server<'a> {
         let n_read = client.stream.read(scratch).unwrap_or(0);
         if n_read == 0 {
             self.clients.remove(&token);
-            self.subscribers.retain(|subscriber| *subscriber != token);
+            for subscribers in &mut self.subscribers {
+                subscribers.retain(|subscriber| *subscriber != token);
+            }
             return Ok(());
         }
         client.input.extend_from_slice(scratch.get(..n_read).unwrap_or_default());
         let mut n_used = 0;
-        while let Some((frame, verb)) = first_frame(client.input.get(n_used..).unwrap_or_default())
+        while let Some(Frame { bytes: frame, verb, name }) =
+            Frame::first(client.input.get(n_used..).unwrap_or_default())
         {
             n_used += frame.len();
+            let channel = usize::from(name.last().map_or(0, |it| it.wrapping_sub(b'0')));
             match verb {
                 b"PUBLISH" => {
-                    self.messages.extend_from_slice(b"*3\r\n$7\r\nmessage\r\n");
+                    let messages = self.messages.get_mut(channel).context("no such channel")?;
+                    messages.extend_from_slice(b"*3\r\n$7\r\nmessage\r\n");
                     // The channel and the payload are on the wire already as they will be sent.
-                    self.messages.extend_from_slice(frame.get(PUBLISH_HEAD..).unwrap_or_default());
-                    let n_subscribers = self.shared.n_subscribers.load(Ordering::Relaxed);
-                    write!(client.replies, ":{n_subscribers}\r\n")?;
+                    messages.extend_from_slice(frame.get(PUBLISH_HEAD..).unwrap_or_default());
+                    let n_subscribers = self.shared.n_subscribers.get(channel);
+                    let n = n_subscribers.map_or(0, |it| it.load(Ordering::Relaxed));
+                    write!(client.replies, ":{n}\r\n")?;
                 }
                 b"SUBSCRIBE" => {
-                    self.subscribers.push(token);
-                    self.shared.n_subscribers.fetch_add(1, Ordering::Relaxed);
+                    self.subscribers.get_mut(channel).context("no such channel")?.push(token);
+                    if let Some(n_subscribers) = self.shared.n_subscribers.get(channel) {
+                        n_subscribers.fetch_add(1, Ordering::Relaxed);
+                    }
                     client.replies.extend_from_slice(b"*3\r\n$9\r\nsubscribe\r\n");
                     client.replies.extend_from_slice(frame.get(SUBSCRIBE_HEAD..).unwrap_or(b""));
                     client.replies.extend_from_slice(b":1\r\n");
@@ -220,22 +233,22 @@ impl<'a> Server<'a> {
     }
 
     /// Sends what this turn brought and what the other threads posted.
-    fn flush(&mut self, posted: &[u8]) -> Result<()> {
-        if !self.messages.is_empty() {
+    fn flush(&mut self, posted: Messages) -> Result<()> {
+        if self.messages.iter().any(|it| !it.is_empty()) {
             for (index, peer) in self.shared.peers.iter().enumerate() {
                 if index != self.index {
-                    peer.post(|it| it.messages.extend_from_slice(&self.messages))?;
+                    peer.post(|it| append(&mut it.messages, &self.messages))?;
                 }
             }
         }
-        self.messages.extend_from_slice(posted);
-        if !self.messages.is_empty() {
-            for token in &self.subscribers {
+        append(&mut self.messages, &posted);
+        for (subscribers, messages) in self.subscribers.iter().zip(&mut self.messages) {
+            for token in subscribers.iter().filter(|_| !messages.is_empty()) {
                 if let Some(client) = self.clients.get_mut(token) {
-                    client.stream.write_all(&self.messages)?;
+                    client.stream.write_all(messages)?;
                 }
             }
-            self.messages.clear();
+            messages.clear();
         }
         for (token, popped) in self.served.drain(..) {
             if let Some(client) = self.clients.get_mut(&token) {
@@ -252,13 +265,19 @@ impl<'a> Server<'a> {
     }
 }
 
+fn append(messages: &mut Messages, more: &Messages) {
+    for (messages, more) in messages.iter_mut().zip(more) {
+        messages.extend_from_slice(more);
+    }
+}
+
 /// What the server answers to one or several commands of a client that does not subscribe.
 pub(super) fn replies(request: &[u8]) -> Vec<u8> {
     let mut rest = request;
     let mut replies = Vec::new();
-    while let Some((frame, verb)) = first_frame(rest) {
+    while let Some(Frame { bytes, verb, .. }) = Frame::first(rest) {
         replies.extend_from_slice(ready_made(verb));
-        rest = rest.get(frame.len()..).unwrap_or_default();
+        rest = rest.get(bytes.len()..).unwrap_or_default();
     }
     replies
 }
@@ -282,19 +301,33 @@ const PUBLISH_HEAD: usize = "*3\r\n$7\r\nPUBLISH\r\n".len();
 const RPUSH_HEAD: usize = "*3\r\n$5\r\nRPUSH\r\n".len();
 const SUBSCRIBE_HEAD: usize = "*2\r\n$9\r\nSUBSCRIBE\r\n".len();
 
-/// The first complete command and its first word.
-fn first_frame(input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (n_words, mut at) = number(input, 0)?;
-    let mut verb: &[u8] = b"";
-    for n in 0..n_words {
-        let (len, start) = number(input, at)?;
-        let word = input.get(start..start + len)?;
-        if n == 0 {
-            verb = word;
+/// A complete command.
+#[derive(PartialEq, Eq, Debug)]
+struct Frame<'a> {
+    bytes: &'a [u8],
+    /// Its first word.
+    verb: &'a [u8],
+    /// Its second word: mostly that of a key or a channel.
+    name: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The first one of `input`, if all of it is there.
+    fn first(input: &'a [u8]) -> Option<Self> {
+        let (n_words, mut at) = number(input, 0)?;
+        let (mut verb, mut name): (&[u8], &[u8]) = (b"", b"");
+        for n in 0..n_words {
+            let (len, start) = number(input, at)?;
+            let word = input.get(start..start + len)?;
+            match n {
+                0 => verb = word,
+                1 => name = word,
+                _ => {}
+            }
+            at = start + len + 2;
         }
-        at = start + len + 2;
+        Some(Self { bytes: input.get(..at)?, verb, name })
     }
-    Some((input.get(..at)?, verb))
 }
 
 /// The number after the type byte at `at`, and where its line ends.
@@ -312,15 +345,16 @@ fn number(input: &[u8], at: usize) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::first_frame;
+    use super::Frame;
     use crate::bench::wire;
 
     #[test]
     fn a_frame_is_found_once_it_is_complete() {
         let mut input = wire::command(&[b"PUBLISH", b"bench:00", &[b'x'; 64]]);
         let len = input.len();
-        assert!((0..len).all(|end| first_frame(&input[..end]).is_none()));
+        assert!((0..len).all(|end| Frame::first(&input[..end]).is_none()));
         input.extend_from_slice(b"*1\r\n");
-        assert_eq!(first_frame(&input), Some((&input[..len], &b"PUBLISH"[..])));
+        let frame = Frame { bytes: &input[..len], verb: b"PUBLISH", name: b"bench:00" };
+        assert_eq!(Frame::first(&input), Some(frame));
     }
 }

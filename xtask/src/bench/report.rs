@@ -131,8 +131,9 @@ rounds' ratios.
   read by ten consumers, and comes on top of the entries. The number of keys, or of members, fills the tables of
   redis-server almost fully, which is where it needs the least.
 * **null**: a server that only finds the frames and writes ready-made bytes, with one thread beside
-  *1 reactor* and with one per processor beside *default*. A target that it misses too is *beyond
-  null*: on this machine no server with as many threads reaches it.
+  *1 reactor* and with one per processor beside *default*. Where Fanfare is compared with itself, so
+  is this. A target that it misses too is *beyond null*: on this machine no server with as many
+  threads reaches it.
 * **per core**: beside *default*: one redis-server per processor, each with all the keys; connections
   go to them in turn. They share no lock and no memory, so this is what it costs Redis to use all
   processors here, one of which the load generator uses, too.

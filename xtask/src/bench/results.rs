@@ -55,12 +55,15 @@ impl Results {
         let fanfare = figure(row.workload, contender);
         let null = figure(row.workload, contender.null());
         let per_core = contender.per_core().and_then(|per_core| figure(row.workload, per_core));
-        let to_baseline = |other| {
+        let is_against_itself = base.program == Program::Fanfare;
+        let ratio = |other, base| {
             let read = |sample: &Sample| sample.get(row.metric);
             self.ratio((row.workload, other), (base_workload, base), read)
         };
-        let (ratio, null_ratio) = (to_baseline(contender), to_baseline(contender.null()));
-        let per_core_ratio = contender.per_core().and_then(to_baseline);
+        let null_base = if is_against_itself { base.null() } else { base };
+        let null_ratio = ratio(contender.null(), null_base);
+        let per_core_ratio = contender.per_core().and_then(|it| ratio(it, base));
+        let ratio = ratio(contender, base);
         let verdict = row.target.zip(ratio).map(|(target, ratio)| {
             if target.is_met(contender, ratio) {
                 Verdict::Met
@@ -90,7 +93,7 @@ impl Results {
             fanfare_rate: own(|sample| sample.rate),
             baseline_resident: theirs(|sample| sample.resident_bytes),
             fanfare_resident: own(|sample| sample.resident_bytes),
-            is_against_itself: base.program == Program::Fanfare,
+            is_against_itself,
         }
     }
 

@@ -115,6 +115,10 @@ impl Row {
             all.push((self.workload, *contender));
         }
         match self.workload {
+            Workload::Spread => {
+                let of_null = |it: (Workload, Contender)| (it.0, it.1.null());
+                all.extend(all.clone().into_iter().map(of_null));
+            }
             Workload::FanOut { .. } => {
                 let others = [Contender::NULL, Contender::NULL_DEFAULT, Contender::CEILING];
                 all.extend(others.map(|it| (self.workload, it)));

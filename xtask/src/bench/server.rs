@@ -53,7 +53,7 @@ impl Contender {
 
     /// The least that a server of as many threads can do.
     pub(super) fn null(self) -> Self {
-        if self.pinned { Self::NULL } else { Self::NULL_DEFAULT }
+        Self { program: Program::Null, ..self }
     }
 
     /// Redis on as many processors, beside what has a thread for each of them.
@@ -72,7 +72,9 @@ impl Contender {
             (Program::Fanfare, Some(1), false) => "1 reactor, unpinned",
             (Program::Fanfare, Some(_), _) => "2 reactors",
             (Program::Null, _, true) => "null",
-            (Program::Null, _, false) => "null, default",
+            (Program::Null, None, false) => "null, default",
+            (Program::Null, Some(1), false) => "null, unpinned",
+            (Program::Null, Some(_), false) => "null, 2 threads",
             (Program::Ceiling, ..) => "ceiling",
         }
     }
