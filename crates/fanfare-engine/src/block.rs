@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use fanfare_resp::Version;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::client::Queued;
 use crate::keyspace::StripeId;
@@ -106,6 +107,8 @@ pub(crate) struct Ticket(u64);
 pub struct Blocked {
     /// Of the client.
     pub client_id: u64,
+    /// Where the client's host finds it ([`Host::seat`](crate::Host::seat)).
+    pub seat: u64,
     /// Database of its keys.
     pub db: u16,
     /// Protocol it speaks.
@@ -117,7 +120,7 @@ pub struct Blocked {
     request: Queued,
     awaited: Option<Awaited>,
     ticket: Ticket,
-    keys: Vec<Box<[u8]>>,
+    keys: SmallVec<[Box<[u8]>; 1]>,
     /// Lines in which it still is.
     n_lines: AtomicUsize,
     reaches: Vec<StripeId>,
@@ -139,7 +142,7 @@ pub struct Wait<'a> {
     /// What its keys must hold; `None`: it has none.
     pub awaited: Option<Awaited>,
     /// Keys, any of which will do.
-    pub keys: Vec<&'a [u8]>,
+    pub keys: SmallVec<[&'a [u8]; 1]>,
     /// A key that is written when the client is served (`BLMOVE`).
     pub destination: Option<&'a [u8]>,
     /// Unix time in milliseconds; `None`: for ever.
@@ -157,13 +160,13 @@ impl<'a> Wait<'a> {
     #[must_use]
     pub fn new(
         awaited: impl Into<Option<Awaited>>,
-        keys: Vec<&'a [u8]>,
+        keys: impl IntoIterator<Item = &'a [u8]>,
         deadline_unix_ms: Option<u64>,
         on_timeout: Reply,
     ) -> Self {
         Self {
             awaited: awaited.into(),
-            keys,
+            keys: keys.into_iter().collect(),
             destination: None,
             deadline_unix_ms,
             on_timeout,
@@ -175,7 +178,7 @@ impl<'a> Wait<'a> {
 
 impl Blocked {
     pub(crate) fn new(
-        (client_id, db, version): (u64, u16, Version),
+        (client_id, seat, db, version): (u64, u64, u16, Version),
         ticket: Ticket,
         request: Queued,
         wait: Wait<'_>,
@@ -184,6 +187,7 @@ impl Blocked {
         let keys = distinct(wait.keys);
         Self {
             client_id,
+            seat,
             db,
             version,
             deadline_unix_ms: wait.deadline_unix_ms,
@@ -287,7 +291,7 @@ impl Blocked {
 }
 
 /// A client is lined up once at a key, however often it named it.
-fn distinct(mut keys: Vec<&[u8]>) -> Vec<Box<[u8]>> {
+fn distinct(mut keys: SmallVec<[&[u8]; 1]>) -> SmallVec<[Box<[u8]>; 1]> {
     keys.sort_unstable();
     keys.dedup();
     keys.into_iter().map(Box::from).collect()

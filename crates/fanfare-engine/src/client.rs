@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_resp::{Span, Version};
 
+use smallvec::SmallVec;
+
 use crate::table::Command;
 use crate::tracking::Tracking;
 use crate::{Keyspace, Request};
@@ -117,7 +119,7 @@ pub struct Queued {
     /// The command.
     pub command: Command,
     data: Box<[u8]>,
-    spans: Box<[Span]>,
+    spans: SmallVec<[Span; 3]>,
 }
 
 impl Queued {
@@ -145,7 +147,8 @@ impl Queued {
     /// Bytes that it takes.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
-        size_of::<Self>() + self.data.len() + self.spans.len() * size_of::<Span>()
+        let n_spilled = if self.spans.spilled() { self.spans.capacity() } else { 0 };
+        size_of::<Self>() + self.data.len() + n_spilled * size_of::<Span>()
     }
 
     /// The arguments.

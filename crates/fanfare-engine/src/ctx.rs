@@ -4,6 +4,8 @@ mod elsewhere;
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::block::{Awaited, Blocked, Wait};
 use crate::client::Queued;
 use crate::effect::{Effect, Effects};
@@ -76,7 +78,7 @@ pub(crate) enum Waits {
 #[derive(Debug)]
 pub(crate) enum Serving {
     /// This key is ready; others are not locked.
-    Key(Box<[u8]>),
+    Key(SmallVec<[u8; 32]>),
     /// There may be something at any of its keys, since time has passed.
     AnyKey,
 }
@@ -500,7 +502,7 @@ impl Ctx<'_> {
         let stripe_of = |key: &[u8]| self.keyspace.stripe_of(db, self.keyspace.hash(key));
         let reaches = wait.destination.map(stripe_of).into_iter().collect();
         let request = Queued::new(self.command, request);
-        let client = (self.client.id, db, self.client.version);
+        let client = (self.client.id, self.host.seat(), db, self.client.version);
         let ticket = self.keyspace.waiting().draw_ticket();
         let blocked = Arc::new(Blocked::new(client, ticket, request, wait, reaches));
         for key in blocked.keys() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::block::{Awaited, Blocked, Ticket};
 use crate::client::{Mode, Queued};
 use crate::ctx::{Serving, Waits};
@@ -340,7 +342,8 @@ fn serve_key(ctx: &mut Ctx<'_>, db: u16, name: &[u8]) {
             continue;
         }
         // One whose wait is over is taken out of the line by its own reactor.
-        match blocked.end_if_served(|| serve(ctx, &blocked, Serving::Key(name.into()))) {
+        let ready = Serving::Key(SmallVec::from_slice(name));
+        match blocked.end_if_served(|| serve(ctx, &blocked, ready)) {
             Some(reply) => {
                 ctx.keys.unblock(db, key, &blocked);
                 ctx.host.served(&blocked, reply);

@@ -188,6 +188,11 @@ pub trait Host {
     /// locked.
     fn served(&mut self, blocked: &Arc<Blocked>, reply: Reply);
 
+    /// Where the present client is found again, as long as it waits: [`Blocked::seat`].
+    fn seat(&self) -> u64 {
+        0
+    }
+
     /// Whether a client with this id is connected.
     fn client_exists(&self, client_id: u64) -> bool {
         let _ = client_id;

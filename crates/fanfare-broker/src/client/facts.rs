@@ -97,8 +97,13 @@ impl Seat {
     /// The slot of a client that has not arrived yet.
     pub(crate) const UNKNOWN: u32 = u32::MAX;
 
-    fn packed(self) -> u64 {
+    pub(crate) fn packed(self) -> u64 {
         u64::from(self.reactor.0) << 32 | u64::from(self.slot)
+    }
+
+    pub(crate) fn unpacked(packed: u64) -> Self {
+        let [_, _, _, reactor, slot @ ..] = packed.to_be_bytes();
+        Self { reactor: ReactorId(reactor), slot: u32::from_be_bytes(slot) }
     }
 }
 
@@ -126,9 +131,7 @@ impl Facts {
 
     /// Where it is served. It may be another place a moment later, unless it waits, subscribes or tracks.
     pub(crate) fn seat(&self) -> Seat {
-        let packed = self.seat.load(Ordering::Acquire);
-        let [_, _, _, reactor, slot @ ..] = packed.to_be_bytes();
-        Seat { reactor: ReactorId(reactor), slot: u32::from_be_bytes(slot) }
+        Seat::unpacked(self.seat.load(Ordering::Acquire))
     }
 
     /// It is served elsewhere from now on.

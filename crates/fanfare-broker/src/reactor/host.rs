@@ -142,14 +142,15 @@ impl<'a> Turn<'a> {
                 stats.error(error);
             }
         }
-        let Some(facts) = self.shared.clients.get(blocked.client_id) else { return };
-        if self.is_slow(nanos_in_all) {
+        if self.is_slow(nanos_in_all)
+            && let Some(facts) = self.shared.clients.get(blocked.client_id)
+        {
             let caller = caller(&facts, facts.name());
             self.note_slow(caller, (command, blocked.request()), nanos_in_all);
         }
         self.note_latency("command-unblocking", nanos);
         // Who waits is not carried elsewhere.
-        let Seat { reactor, slot } = facts.seat();
+        let Seat { reactor, slot } = Seat::unpacked(blocked.seat);
         let Some(mailbox) = self.shared.mailbox(reactor) else { return };
         mailbox.post(Item::Served { slot, blocked: Arc::clone(blocked), reply: Box::new(reply) });
         self.reactor.to_wake.insert(reactor);
@@ -570,6 +571,10 @@ impl Host for Turn<'_> {
         let nanos = self.nanos_since(self.reactor.clock);
         let failed = matches!(reply, Reply::Error(_));
         self.unblocked(blocked, reply, (nanos, failed));
+    }
+
+    fn seat(&self) -> u64 {
+        Seat { reactor: self.reactor.id, slot: self.slot }.packed()
     }
 
     fn client_exists(&self, client_id: u64) -> bool {

@@ -58,8 +58,10 @@ impl Reactor {
         }
         conn.facts.set_waiting(None);
         conn.facts.seen.flags.fetch_and(!flag::BLOCKED, Ordering::Relaxed);
-        conn.resumed = true;
-        let waker = conn.waker.clone();
+        // What it sent meanwhile is run; for what it sends from now on its socket wakes it.
+        let has_input = conn.session.as_ref().is_some_and(|it| !it.input.is_empty());
+        conn.resumed = has_input;
+        let waker = if has_input { conn.waker.clone() } else { None };
         if let Some(mut session) = conn.session.take() {
             self.reply_unless_silent(slot, &mut session.client, reply);
             if let Some(conn) = self.conn(slot) {

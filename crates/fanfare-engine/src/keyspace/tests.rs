@@ -356,9 +356,9 @@ fn a_watch_that_is_given_up_while_a_script_runs_is_forgotten_later() {
 pub(super) fn blocked(waiting: &Waiting, keys: &[&'static str]) -> Arc<Blocked> {
     let spec = COMMANDS.iter().find(|it| it.name == "blpop").expect("a command");
     let request = Queued::new(Command::new(spec, 0), Request::new(b"", &[]));
-    let keys = keys.iter().map(|it| it.as_bytes()).collect();
+    let keys = keys.iter().map(|it| it.as_bytes());
     let wait = Wait::new(Awaited::List, keys, None, Reply::None);
-    let client = (0, 0, Version::Resp2);
+    let client = (0, 0, 0, Version::Resp2);
     Arc::new(Blocked::new(client, waiting.draw_ticket(), request, wait, vec![]))
 }
 

@@ -34,6 +34,6 @@ fn wait(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         return Ok(Reply::Int(0));
     }
     let deadline_unix_ms = (timeout_ms != 0).then_some(deadline_unix_ms);
-    let wait = Wait::new(None, Vec::new(), deadline_unix_ms, Reply::Int(0));
+    let wait = Wait::new(None, [], deadline_unix_ms, Reply::Int(0));
     Ok(ctx.block(request, wait))
 }

@@ -58,7 +58,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, request: Request<'_>, side: Side) -> Result<Re
             return Ok(Reply::Array(vec![Reply::bulk(key), popped]));
         }
     }
-    let keys = request.iter().skip(1).take(n_keys).collect();
+    let keys = request.iter().skip(1).take(n_keys);
     let wait = Wait::new(Awaited::List, keys, deadline_unix_ms, Reply::NullArray);
     Ok(ctx.block(request, wait))
 }

@@ -165,7 +165,7 @@ fn move_or_wait(
     }
     let wait = Wait {
         destination: Some(destination),
-        ..Wait::new(Awaited::List, vec![source], deadline_unix_ms, Reply::NullArray)
+        ..Wait::new(Awaited::List, [source], deadline_unix_ms, Reply::NullArray)
     };
     Ok(ctx.block(request, wait))
 }

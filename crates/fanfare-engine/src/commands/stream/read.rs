@@ -84,7 +84,7 @@ fn xread(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireError> {
         return Ok(reply(ctx, found));
     }
     let Some(deadline_unix_ms) = reading.block else { return Ok(Reply::NullArray) };
-    let keys = starts.iter().map(|it| it.0).collect();
+    let keys = starts.iter().map(|it| it.0);
     let wait = Wait::new(Awaited::Stream, keys, deadline_unix_ms, Reply::NullArray);
     let starts = starts.iter().map(|it| it.1);
     let resolved =

@@ -115,7 +115,7 @@ fn xreadgroup(ctx: &mut Ctx<'_>, request: Request<'_>) -> Result<Reply, WireErro
         shares: Some(group).filter(|_| reading.claim_idle_ms.is_none()),
         ..Wait::new(
             Awaited::Stream,
-            wanted.iter().map(|it| it.0).collect(),
+            wanted.iter().map(|it| it.0),
             deadline_unix_ms,
             Reply::NullArray,
         )
