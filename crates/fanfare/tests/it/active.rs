@@ -2,9 +2,9 @@
 
 use fanfare::{ActiveChannel, ErrorKind, Kind};
 
-use crate::support::{Target, TestResult, on_every_topology};
+use crate::support::{Target, TestResult, on_everything};
 
-on_every_topology!(active_channels_are_counted_on_all_nodes);
+on_everything!(active_channels_are_counted_on_all_nodes);
 
 async fn active_channels_are_counted_on_all_nodes(server: Target) -> TestResult {
     let fanfare = server.connect().await?;

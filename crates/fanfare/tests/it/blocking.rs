@@ -19,8 +19,8 @@ use crate::support::{Target, TestResult};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One test of each on every kind of broker and deployment, without a runtime.
-macro_rules! on_every_topology {
+/// One test of each on every kind of broker and deployment, and in this process, without a runtime.
+macro_rules! on_everything {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
             use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer, SentinelGroup};
@@ -45,6 +45,12 @@ macro_rules! on_every_topology {
             #[test]
             fn cluster() -> TestResult {
                 super::$name(&Target::Cluster(ClusterGroup::start()))
+            }
+
+            #[cfg(feature = "embedded")]
+            #[test]
+            fn embedded() -> TestResult {
+                super::$name(&Target::Embedded(module_path!().replace("::", "-")))
             }
         }
     )+};
@@ -72,7 +78,7 @@ mod router;
 mod service;
 mod worker;
 
-on_every_topology!(
+on_everything!(
     messages_come_to_iterators_and_handlers,
     streams_are_followed,
     commands_are_run_from_any_thread,

@@ -14,9 +14,9 @@ use fanfare::{
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Target, TestResult, on_every_broker, on_every_topology};
+use crate::support::{Target, TestResult, on_every_broker, on_everything};
 
-on_every_topology!(
+on_everything!(
     every_family_does_what_redis_does,
     pipelines_and_transactions_are_answered_one_by_one,
     watched_keys_decide,

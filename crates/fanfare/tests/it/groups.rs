@@ -7,9 +7,9 @@ use fanfare::{
     stream::{Pending, Position, StreamId},
 };
 
-use crate::support::{Target, TestResult, on_every_topology};
+use crate::support::{Target, TestResult, on_everything};
 
-on_every_topology!(
+on_everything!(
     a_group_is_made_once_and_told_about,
     what_is_pending_is_listed_page_by_page,
     what_is_not_there_is_said,

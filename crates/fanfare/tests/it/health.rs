@@ -8,15 +8,10 @@ use fanfare::{
 };
 
 use crate::support::{
-    Target, TestResult, is_up, next, on_every_broker, on_every_topology, run, until, wait_event,
+    Target, TestResult, is_up, next, on_every_broker, on_everything, run, until, wait_event,
 };
 
-on_every_topology!(
-    a_message_to_oneself_comes_back,
-    a_hung_server_makes_health_bad_until_it_goes_on,
-    an_outage_is_told_by_events_and_counted,
-    who_lives_is_listed_and_who_was_dropped_is_not,
-);
+on_everything!(a_message_to_oneself_comes_back, who_lives_is_listed_and_who_was_dropped_is_not; not embedded: a_hung_server_makes_health_bad_until_it_goes_on, an_outage_is_told_by_events_and_counted,);
 
 on_every_broker!(
     a_program_that_takes_nothing_is_seen,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use fanfare::{Delivery, ErrorKind, Event, Fanfare, Options, Overflow, Role};
 
 use crate::support::{
-    Target, TestResult, is_down, is_up, next, next_gap, on_every_topology, until, wait_event,
+    Target, TestResult, is_down, is_up, next, next_gap, on_everything, until, wait_event,
 };
 
-on_every_topology!(
+on_everything!(
     half_a_million_messages_arrive_without_loss,
     a_subscriber_that_never_polls_is_bounded_and_every_drop_is_counted,
     a_queue_is_bounded_in_bytes_too,
@@ -179,8 +179,8 @@ async fn block_holds_the_server_back_and_loses_nothing(server: Target) -> TestRe
 
 async fn an_output_buffer_kill_is_a_gap(server: Target) -> TestResult {
     let limit = ["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1048576 0 0"];
-    assert_eq!(server.say(&limit), "+OK\r\n");
     let fanfare = server.connect().await?;
+    assert_eq!(server.say(&limit), "+OK\r\n");
     let builder = fanfare.subscriber().channels(["c"]);
     let mut slow = builder.queue(Overflow::Block, 10, 1 << 20).connect().await?;
     let mut events = fanfare.events();

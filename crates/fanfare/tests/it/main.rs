@@ -1,8 +1,9 @@
 //! The library against real servers: what must hold when things go wrong.
 //!
-//! Every test of `on_every_broker!` runs on redis-server and on Fanfare's own broker; those of
-//! `on_every_topology!` run on a master with replicas and sentinels, and on a cluster, as well; those
-//! of `on_embedded!` on a broker in this process.
+//! Every test of `on_everything!` runs on redis-server and on Fanfare's own broker, on a master with
+//! replicas and sentinels, on a cluster, and on a broker in this process; those behind `not embedded`
+//! need one that has a process, a login or a certificate of its own. Those of `on_every_broker!` run on
+//! one server of either kind: they are about databases, or about what a topology does not change.
 
 mod active;
 mod blocking;

@@ -13,15 +13,9 @@ use std::{
 use fanfare::{Error, ErrorKind, Fanfare, testing};
 use fanfare_testkit::{RedisServer, SentinelGroup, fanfare_binary};
 
-use crate::support::{Target, TestResult, next, on_every_topology, run};
+use crate::support::{Target, TestResult, next, on_everything, run};
 
-on_every_topology!(
-    wrong_logins,
-    commands_that_can_not_be,
-    payloads_that_are_too_large,
-    payloads_that_are_not_text,
-    tls_where_there_is_none,
-);
+on_everything!(commands_that_can_not_be, payloads_that_are_too_large, payloads_that_are_not_text; not embedded: tls_where_there_is_none, wrong_logins,);
 
 /// URLs that can not work with any server: what is said about each.
 const WRONG_URLS: &[(&str, ErrorKind, &str)] = &[

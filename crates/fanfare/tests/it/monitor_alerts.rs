@@ -16,12 +16,12 @@ use crate::{
 on_everything!(
     entries_that_are_stuck_are_alerts_until_they_are_acknowledged,
     what_a_rule_names_is_looked_at_though_nothing_else_asks_for_it,
+    silence_is_an_alert_and_so_is_a_channel_without_subscribers,
 );
 
 on_every_broker!(
     memory_near_its_limit_is_an_alert_until_there_is_room,
     too_many_clients_are_an_alert_and_so_are_those_that_are_refused,
-    silence_is_an_alert_and_so_is_a_channel_without_subscribers,
 );
 
 fn ids(snapshot: &Snapshot) -> Vec<&str> {

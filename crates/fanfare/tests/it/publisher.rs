@@ -7,9 +7,9 @@ use fanfare::{
     Error, ErrorKind, Fanfare, Json, Linger, Lingering, Raw, Subscription, Text, WhenFull,
 };
 
-use crate::support::{Target, TestResult, next, on_embedded, on_every_topology, until};
+use crate::support::{Target, TestResult, next, on_everything, until};
 
-on_every_topology!(
+on_everything!(
     values_arrive_as_what_they_are,
     what_can_not_be_sent_fails_alone,
     many_small_messages_are_not_too_large_together,
@@ -19,7 +19,6 @@ on_every_topology!(
     closing_says_what_was_not_sent,
     what_was_gathered_is_sent_at_most_once_however_often_connections_break,
 );
-on_embedded!(values_arrive_as_what_they_are);
 
 #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, Clone)]
 struct Order {

@@ -28,6 +28,18 @@ fn no_task_is_lost_on_fanfare() {
 }
 
 #[test]
+fn no_task_is_lost_on_sentinel() {
+    let group = fanfare_testkit::SentinelGroup::start();
+    run_for(Duration::from_secs(3_600), conserve(Target::Sentinel(group)));
+}
+
+#[test]
+fn no_task_is_lost_on_a_cluster() {
+    let group = fanfare_testkit::ClusterGroup::start();
+    run_for(Duration::from_secs(3_600), conserve(Target::Cluster(group)));
+}
+
+#[test]
 fn a_killed_holders_key_is_free_again_on_redis_server() {
     run(free_again(Target::Redis(fanfare_testkit::RedisServer::start(&[]))));
 }

@@ -13,19 +13,10 @@ use fanfare::{
 
 use crate::{
     queue_support::{HOUR, take_one},
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until},
+    support::{Target, TestResult, on_everything, until},
 };
 
-on_every_topology!(each_firing_is_one_task_however_many_schedulers_run);
-
-on_every_broker!(
-    what_was_missed_is_made_up_for,
-    a_schedule_that_is_set_again_keeps_what_it_owes,
-    what_can_not_be_read_holds_up_nothing,
-    a_scheduler_goes_on_after_the_server_was_away,
-);
-
-on_embedded!(each_firing_is_one_task_however_many_schedulers_run, what_was_missed_is_made_up_for);
+on_everything!(each_firing_is_one_task_however_many_schedulers_run, what_was_missed_is_made_up_for, a_schedule_that_is_set_again_keeps_what_it_owes, what_can_not_be_read_holds_up_nothing; not embedded: a_scheduler_goes_on_after_the_server_was_away,);
 
 /// A sketch fired from a timer in each program: three replicas sent three mails.
 async fn each_firing_is_one_task_however_many_schedulers_run(server: Target) -> TestResult {

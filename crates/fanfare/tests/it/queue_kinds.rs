@@ -11,28 +11,19 @@ use futures_util::future::join_all;
 
 use crate::{
     queue_support::{HOUR, LONG, MS, take_one},
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology},
+    support::{Target, TestResult, on_everything},
 };
 
-on_every_topology!(
+on_everything!(
     twenty_who_enqueue_a_key_at_once_make_one_task,
     the_unimportant_have_their_turn,
     all_that_is_delayed_fires_in_order_and_none_early,
-);
-
-on_every_broker!(
     a_key_is_taken_until_its_task_is_over,
     a_key_may_be_taken_for_longer,
     a_letter_whose_key_another_has_stays,
     equals_are_served_as_they_came,
     what_is_delayed_can_be_put_off_and_brought_forward,
     who_waits_is_woken_by_what_is_due_earlier,
-);
-
-on_embedded!(
-    twenty_who_enqueue_a_key_at_once_make_one_task,
-    the_unimportant_have_their_turn,
-    all_that_is_delayed_fires_in_order_and_none_early,
 );
 
 /// A sketch asked with SADD and then pushed: two programs could both push, and the set grew for ever.

@@ -19,37 +19,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     queue_support::{HOUR, LONG, MS, say, take_one},
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until},
+    support::{Target, TestResult, on_everything, until},
 };
 
-on_every_topology!(
-    what_fails_panics_or_hangs_is_tried_again,
-    a_slow_handler_keeps_its_task,
-    a_lost_wake_up_stalls_nothing,
-    what_a_drained_worker_has_goes_back,
-);
-
-on_every_broker!(
-    who_looks_sees_a_task_whole,
-    a_worker_goes_on_after_the_server_was_away,
-    a_worker_goes_on_after_everything_was_deleted,
-    who_lost_its_task_is_told,
-    what_is_taken_over_or_dies_is_told,
-    what_can_not_be_told_dies,
-    what_is_refused_comes_again_and_that_does_not_count,
-    a_worker_whose_layer_refuses_pauses,
-    a_wake_up_that_a_busy_worker_hears_is_passed_on,
-    no_more_is_taken_than_can_be_run,
-    handlers_say_what_they_want,
-    what_can_not_work_is_refused,
-);
-
-on_embedded!(
-    what_fails_panics_or_hangs_is_tried_again,
-    a_slow_handler_keeps_its_task,
-    a_lost_wake_up_stalls_nothing,
-    what_a_drained_worker_has_goes_back,
-);
+on_everything!(what_fails_panics_or_hangs_is_tried_again, a_slow_handler_keeps_its_task, a_lost_wake_up_stalls_nothing, what_a_drained_worker_has_goes_back, who_looks_sees_a_task_whole, a_worker_goes_on_after_everything_was_deleted, who_lost_its_task_is_told, what_is_taken_over_or_dies_is_told, what_can_not_be_told_dies, what_is_refused_comes_again_and_that_does_not_count, a_worker_whose_layer_refuses_pauses, a_wake_up_that_a_busy_worker_hears_is_passed_on, no_more_is_taken_than_can_be_run, handlers_say_what_they_want, what_can_not_work_is_refused; not embedded: a_worker_goes_on_after_the_server_was_away,);
 
 fn quick(fanfare: &Fanfare) -> TaskQueue {
     let queue = fanfare.task_queue("q").lease(HOUR).result_ttl(HOUR);

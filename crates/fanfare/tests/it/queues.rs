@@ -11,20 +11,17 @@ use fanfare::{
 
 use crate::{
     queue_support::{HOUR, LONG, MS, say, take_one},
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology},
+    support::{Target, TestResult, on_everything},
 };
 
-on_every_topology!(
+on_everything!(
     what_a_dead_program_had_is_delivered_again_and_it_is_fenced_off,
     what_is_never_finished_is_put_with_the_dead_letters,
     what_fails_rests_and_dies_at_last,
     any_number_may_wait_for_an_outcome,
-);
-
-on_every_broker!(
     payloads_are_any_bytes,
-    a_job_is_enqueued_once_however_often_it_is_said,
     first_come_is_first_served,
+    a_job_is_enqueued_once_however_often_it_is_said,
     what_is_given_back_keeps_its_place,
     what_is_late_expires,
     what_is_cancelled_is_not_run,
@@ -36,15 +33,6 @@ on_every_broker!(
     what_can_not_be_read_dies_and_holds_up_nothing,
     data_that_is_gone_does_not_stop_the_queue,
     names_are_kept_apart,
-);
-
-on_embedded!(
-    what_a_dead_program_had_is_delivered_again_and_it_is_fenced_off,
-    what_is_never_finished_is_put_with_the_dead_letters,
-    what_fails_rests_and_dies_at_last,
-    any_number_may_wait_for_an_outcome,
-    payloads_are_any_bytes,
-    first_come_is_first_served,
 );
 
 /// T12: a sketch popped with BLPOP: what a program had when it crashed was lost, and nobody could tell.
@@ -367,7 +355,7 @@ async fn what_was_begun_ends_although_the_memory_is_full(server: Target) -> Test
     assert_eq!(take_one(&queue).await?.fail("no").await?, Failing::Dead);
     let tickets = queue.enqueue_many(["a", "b", "c", "d"].map(Job::new)).await?;
     let first = take_one(&queue).await?;
-    say(&fanfare, &["CONFIG", "SET", "maxmemory", "1"]).await?;
+    server.say_to_all(&["CONFIG", "SET", "maxmemory", "1"]);
     let error = queue.enqueue("no room").await.err().ok_or("it was put in")?;
     assert_eq!(error.server_code(), Some("OOM"), "{error}");
     assert_eq!(first.renew().await?, Settled::Yes);
@@ -391,7 +379,7 @@ async fn what_was_begun_ends_although_the_memory_is_full(server: Target) -> Test
     assert!(queue.cancel(d.task().id()).await?);
     assert!(queue.dead_letters().requeue(dead.id()).await?);
     assert_eq!(take_one(&queue).await?.complete().await?, Settled::Yes);
-    say(&fanfare, &["CONFIG", "SET", "maxmemory", "0"]).await?;
+    server.say_to_all(&["CONFIG", "SET", "maxmemory", "0"]);
     let stats = queue.stats().await?;
     assert_eq!((stats.ready, stats.delayed, stats.leased, stats.dead), (0, 1, 0, 1));
     assert_eq!(tickets.len(), 4);

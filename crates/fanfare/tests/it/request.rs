@@ -15,30 +15,9 @@ use fanfare::{
 };
 use tokio::sync::Semaphore;
 
-use crate::support::{
-    Target as Server, TestResult, on_embedded, on_every_broker, on_every_topology, until,
-};
+use crate::support::{Target as Server, TestResult, on_everything, until};
 
-on_every_topology!(
-    a_request_has_an_answer_or_the_handlers_error,
-    nobody_there_is_told_at_once_where_it_can_be,
-    answers_find_their_requests_whatever_their_order,
-    answers_of_several_are_gathered,
-    late_answers_are_counted,
-    an_answer_that_may_be_lost_is_told,
-    one_of_several_workers_answers,
-    namespaces_do_not_hear_each_other,
-    a_responder_answers_what_it_has_begun,
-);
-on_every_broker!(
-    a_server_that_was_away_is_asked_again,
-    answers_outlive_their_requester,
-    requests_with_one_id_have_an_answer_each,
-    a_flood_of_answers_ends_at_the_deadline,
-    answers_that_nobody_takes_are_dropped_and_counted,
-    the_older_protocol_will_do,
-);
-on_embedded!(a_request_has_an_answer_or_the_handlers_error, answers_of_several_are_gathered);
+on_everything!(a_request_has_an_answer_or_the_handlers_error, nobody_there_is_told_at_once_where_it_can_be, answers_find_their_requests_whatever_their_order, answers_of_several_are_gathered, late_answers_are_counted, an_answer_that_may_be_lost_is_told, one_of_several_workers_answers, namespaces_do_not_hear_each_other, a_responder_answers_what_it_has_begun, answers_outlive_their_requester, requests_with_one_id_have_an_answer_each, a_flood_of_answers_ends_at_the_deadline, answers_that_nobody_takes_are_dropped_and_counted, the_older_protocol_will_do; not embedded: a_server_that_was_away_is_asked_again,);
 
 /// Time enough for everything.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -17,22 +17,9 @@ use fanfare::{
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-use crate::support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until};
+use crate::support::{Target, TestResult, on_every_broker, on_everything, until};
 
-on_every_topology!(
-    handlers_get_what_they_ask_for,
-    whatever_happens_in_a_handler_the_others_go_on,
-    a_slow_handler_loses_only_its_own_messages_and_counts_them,
-    handlers_come_and_go_while_it_runs,
-    a_fallback_gets_what_nobody_names,
-    killed_connections_are_gaps_and_it_goes_on,
-    stopping_begins_nothing_and_finishing_handles_all,
-    a_stuck_handler_makes_health_bad,
-);
-on_embedded!(
-    a_slow_handler_loses_only_its_own_messages_and_counts_them,
-    handlers_come_and_go_while_it_runs,
-);
+on_everything!(handlers_get_what_they_ask_for, whatever_happens_in_a_handler_the_others_go_on, a_slow_handler_loses_only_its_own_messages_and_counts_them, handlers_come_and_go_while_it_runs, a_fallback_gets_what_nobody_names, stopping_begins_nothing_and_finishing_handles_all, a_stuck_handler_makes_health_bad; not embedded: killed_connections_are_gaps_and_it_goes_on,);
 
 // Nodes of a cluster may lose plain messages on their way to each other, and there are no sharded
 // patterns: what a pattern's handler gets there, `killed_connections_are_gaps_and_it_goes_on` tries.

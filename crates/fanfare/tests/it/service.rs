@@ -20,19 +20,11 @@ use futures_util::FutureExt;
 use tokio::sync::{Barrier, Semaphore};
 
 use crate::{
-    support::{
-        Target as Server, TestResult, on_embedded, on_every_broker, on_every_topology, until,
-    },
+    support::{Target as Server, TestResult, on_every_broker, on_everything, until},
     worker_support::{MS, settled},
 };
 
-on_every_topology!(
-    every_scope_reaches_those_it_is_for,
-    replicas_share_and_who_was_away_misses_nothing,
-    orders_are_obeyed_only_of_those_who_may,
-    what_starts_is_heard_and_what_stops_gives_back,
-);
-on_embedded!(
+on_everything!(
     every_scope_reaches_those_it_is_for,
     replicas_share_and_who_was_away_misses_nothing,
     orders_are_obeyed_only_of_those_who_may,

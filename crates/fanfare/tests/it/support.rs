@@ -170,6 +170,15 @@ impl Target {
         Ok(())
     }
 
+    /// A raw connection to the server, of a cluster to its first node.
+    pub(crate) fn client(&self) -> RawClient {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(name) => embedded_client(name),
+            _ => ServerProcess::client(self),
+        }
+    }
+
     /// A raw connection to the server that has this key.
     pub(crate) fn client_for(&self, key: &str) -> RawClient {
         match self {

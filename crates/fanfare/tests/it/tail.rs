@@ -10,14 +10,10 @@ use fanfare::{
 use fanfare_testkit::RawClient;
 
 use crate::support::{
-    Target, TestResult, is_down, is_up, on_every_broker, on_every_topology, run, until, wait_event,
+    Target, TestResult, is_down, is_up, on_every_broker, on_everything, run, until, wait_event,
 };
 
-on_every_topology!(
-    nothing_is_missed_or_doubled_while_connections_are_killed,
-    a_hung_server_is_noticed,
-    outages_that_nobody_sees_are_one,
-);
+on_everything!(nothing_is_missed_or_doubled_while_connections_are_killed, outages_that_nobody_sees_are_one; not embedded: a_hung_server_is_noticed,);
 
 on_every_broker!(
     history_comes_first_and_then_what_is_added,

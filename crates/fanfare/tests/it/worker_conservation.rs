@@ -26,6 +26,18 @@ fn nothing_is_lost_on_fanfare() {
     run_for(Duration::from_secs(3_600), conserve(Target::Fanfare(server)));
 }
 
+#[test]
+fn nothing_is_lost_on_sentinel() {
+    let group = fanfare_testkit::SentinelGroup::start();
+    run_for(Duration::from_secs(3_600), conserve(Target::Sentinel(group)));
+}
+
+#[test]
+fn nothing_is_lost_on_a_cluster() {
+    let group = fanfare_testkit::ClusterGroup::start();
+    run_for(Duration::from_secs(3_600), conserve(Target::Cluster(group)));
+}
+
 /// Not a test by itself: what a worker process runs, until it is killed.
 #[test]
 fn worker_process() {

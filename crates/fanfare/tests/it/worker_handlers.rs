@@ -14,21 +14,13 @@ use fanfare::{
 };
 
 use crate::{
-    support::{Target, TestResult, on_embedded, on_every_broker, until},
+    support::{Target, TestResult, on_everything, until},
     worker_support::{MS, add, quick, settled},
 };
 
-on_every_broker!(
+on_everything!(
     arguments_are_extracted,
     what_is_refused_is_begun_again_and_that_does_not_count,
-    a_handler_may_ask_how_its_worker_is,
-    a_handler_that_panics_when_it_is_dropped_harms_only_itself,
-    an_endless_reason_is_cut,
-    what_no_worker_can_be_is_refused,
-);
-
-on_embedded!(
-    arguments_are_extracted,
     a_handler_may_ask_how_its_worker_is,
     a_handler_that_panics_when_it_is_dropped_harms_only_itself,
     an_endless_reason_is_cut,

@@ -8,17 +8,11 @@ use fanfare::{
 };
 
 use crate::{
-    support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until},
+    support::{Target, TestResult, on_every_broker, on_everything, until},
     worker_support::{add, quick, settled},
 };
 
-on_every_topology!(
-    what_is_acknowledged_is_deleted_with_it,
-    what_another_group_needs_is_not_deleted,
-    what_is_stuck_keeps_others_only_where_it_must,
-);
-
-on_embedded!(
+on_everything!(
     what_is_acknowledged_is_deleted_with_it,
     what_another_group_needs_is_not_deleted,
     what_is_stuck_keeps_others_only_where_it_must,

@@ -12,19 +12,11 @@ use fanfare::{
 use tokio::sync::watch;
 
 use crate::{
-    support::{Target, TestResult, on_embedded, on_every_topology, until},
+    support::{Target, TestResult, on_everything, until},
     worker_support::{Seen, add, noting, pending, quick, settled},
 };
 
-on_every_topology!(
-    leases_are_renewed_beside_many_that_it_does_not_know_of,
-    what_rests_for_long_does_not_hide_what_is_due,
-    what_can_not_be_put_with_the_dead_letters_stays_pending,
-    a_letter_that_can_not_be_sent_back_stays,
-    what_fails_is_not_taken_from_who_has_it_by_now,
-);
-
-on_embedded!(
+on_everything!(
     leases_are_renewed_beside_many_that_it_does_not_know_of,
     what_rests_for_long_does_not_hide_what_is_due,
     what_can_not_be_put_with_the_dead_letters_stays_pending,

@@ -10,7 +10,7 @@ use fanfare::{
 use super::PATIENCE;
 use crate::support::{Target as Server, TestResult};
 
-on_every_topology!(members_talk_without_a_runtime);
+on_everything!(members_talk_without_a_runtime);
 
 fn members_talk_without_a_runtime(server: &Server) -> TestResult {
     let fanfare = Fanfare::connect(&server.url())?;

@@ -11,7 +11,7 @@ use fanfare::{
 use super::PATIENCE;
 use crate::support::{Target, TestResult};
 
-on_every_topology!(records_come_without_a_runtime, whole_urls_are_opened_without_a_runtime);
+on_everything!(records_come_without_a_runtime, whole_urls_are_opened_without_a_runtime);
 
 fn records_come_without_a_runtime(server: &Target) -> TestResult {
     let fanfare = Fanfare::connect(&server.url())?;

@@ -12,7 +12,7 @@ use fanfare::{
 use super::{PATIENCE, until};
 use crate::support::{Target, TestResult};
 
-on_every_topology!(
+on_everything!(
     health_is_told_and_watched,
     what_happens_to_connections_is_told,
     who_listens_is_counted,

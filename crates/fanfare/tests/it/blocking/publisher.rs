@@ -7,7 +7,7 @@ use fanfare::{ErrorKind, Json, Linger, Text, blocking::Fanfare};
 use super::PATIENCE;
 use crate::support::{Target, TestResult};
 
-on_every_topology!(
+on_everything!(
     values_are_published_one_by_one_and_many_at_once,
     many_threads_share_sends_and_keep_their_orders,
 );

@@ -16,7 +16,7 @@ use fanfare::{
 use super::{PATIENCE, until};
 use crate::support::{Target, TestResult};
 
-on_every_topology!(tasks_are_put_in_taken_and_run);
+on_everything!(tasks_are_put_in_taken_and_run);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SHORT: Backoff = Backoff { first: Duration::from_millis(10), cap: Duration::from_millis(50) };

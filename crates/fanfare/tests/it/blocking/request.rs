@@ -11,7 +11,7 @@ use fanfare::{
 use super::PATIENCE;
 use crate::support::{Target as Server, TestResult};
 
-on_every_topology!(answers_come_without_a_runtime);
+on_everything!(answers_come_without_a_runtime);
 
 fn answers_come_without_a_runtime(server: &Server) -> TestResult {
     let fanfare = Fanfare::connect(&server.url())?;

@@ -16,7 +16,7 @@ use fanfare::{
 use super::{PATIENCE, until};
 use crate::support::{Target, TestResult};
 
-on_every_topology!(
+on_everything!(
     arguments_failures_and_panics_are_each_handlers_own,
     a_handler_that_blocks_delays_nobody_else,
     handlers_come_and_go,

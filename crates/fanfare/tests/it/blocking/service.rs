@@ -11,7 +11,7 @@ use fanfare::{
 use super::PATIENCE;
 use crate::support::{Target as Server, TestResult};
 
-on_every_topology!(services_talk_without_a_runtime);
+on_everything!(services_talk_without_a_runtime);
 
 fn services_talk_without_a_runtime(server: &Server) -> TestResult {
     let fanfare = Fanfare::connect(&server.url())?;

@@ -21,7 +21,7 @@ use fanfare::{
 use super::{PATIENCE, until};
 use crate::support::{Target, TestResult};
 
-on_every_topology!(
+on_everything!(
     what_fails_is_tried_again_and_what_always_fails_is_put_aside,
     handlers_block_side_by_side_and_are_waited_for,
     arguments_are_extracted_and_what_is_done_may_be_deleted,

@@ -20,27 +20,10 @@ use fanfare::{
 use tokio::sync::mpsc;
 
 use super::{HOUR, PATIENCE, next, next_missing, url_of_database, within};
-use crate::support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until};
+use crate::support::{Target, TestResult, on_every_broker, on_everything, until};
 
-on_every_topology!(
-    records_come_to_whoever_subscribes,
-    whole_urls_have_connections_of_their_own,
-    bad_payloads_are_counted_shown_and_passed_over,
-    a_handler_that_is_given_is_called,
-    a_stop_lets_receivers_have_what_came_and_then_the_end,
-    receiving_waits_no_longer_than_asked,
-    publishers_are_counted_exactly_however_many_there_are,
-    a_batch_has_an_outcome_for_each_record,
-    a_full_queue_drops_and_counts,
-    after_a_lost_connection_it_goes_on_with_a_gap,
-    environments_are_namespaces,
-);
-on_every_broker!(
-    another_database_hears_nothing_since_channels_have_none,
-    a_subscriber_that_is_slow,
-    what_may_have_been_published_is_counted_apart,
-);
-on_embedded!(records_come_to_whoever_subscribes, whole_urls_have_connections_of_their_own);
+on_everything!(records_come_to_whoever_subscribes, whole_urls_have_connections_of_their_own, bad_payloads_are_counted_shown_and_passed_over, a_handler_that_is_given_is_called, a_stop_lets_receivers_have_what_came_and_then_the_end, receiving_waits_no_longer_than_asked, publishers_are_counted_exactly_however_many_there_are, a_batch_has_an_outcome_for_each_record, a_full_queue_drops_and_counts, after_a_lost_connection_it_goes_on_with_a_gap, environments_are_namespaces, a_subscriber_that_is_slow; not embedded: what_may_have_been_published_is_counted_apart,);
+on_every_broker!(another_database_hears_nothing_since_channels_have_none,);
 
 type Reading = BTreeMap<String, f64>;
 

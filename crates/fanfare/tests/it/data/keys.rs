@@ -21,11 +21,10 @@ use futures_util::TryStreamExt;
 
 use super::{HOUR, next, url_of_database, within};
 use crate::support::{
-    Target, TestResult, next as next_message, on_embedded, on_every_broker, on_every_topology,
-    until,
+    Target, TestResult, next as next_message, on_every_broker, on_everything, until,
 };
 
-on_every_topology!(
+on_everything!(
     a_record_says_its_own_key,
     a_record_without_a_key_is_an_error_and_nothing_is_written,
     time_to_live_comes_with_the_value,
@@ -37,8 +36,7 @@ on_every_topology!(
     a_batch_of_records_has_an_outcome_for_each,
     namespaces_keep_keys_apart,
 );
-on_every_broker!(databases_keep_keys_apart);
-on_embedded!(a_record_says_its_own_key, changes_are_followed);
+on_every_broker!(databases_keep_keys_apart,);
 
 fn record(key: &str, value: u64) -> HashMap<&'static str, String> {
     HashMap::from([("__dagserver_key", key.to_owned()), ("value", value.to_string())])

@@ -7,14 +7,14 @@ use fanfare::{
 
 use super::next;
 use crate::support::{
-    Target, TestResult, next as next_message, on_every_broker, on_every_topology, until,
+    Target, TestResult, next as next_message, on_every_broker, on_everything, until,
 };
 
 on_every_broker!(
     a_full_server_takes_no_value_and_announces_none,
     a_batch_runs_the_script_by_its_hash,
 );
-on_every_topology!(
+on_everything!(
     a_version_that_is_none_is_overwritten,
     forged_announcements_mislead_nobody,
     a_server_that_has_forgotten_the_script_is_told_it,

@@ -12,9 +12,9 @@ use fanfare::{
 };
 
 use super::{next, next_missing, url_of_database};
-use crate::support::{Target, TestResult, on_embedded, on_every_broker, on_every_topology, until};
+use crate::support::{Target, TestResult, on_every_broker, on_everything, until};
 
-on_every_topology!(
+on_everything!(
     history_comes_first_and_then_what_is_added,
     a_stop_and_a_start_miss_nothing,
     entries_of_others_are_shown_and_passed_over,
@@ -22,8 +22,7 @@ on_every_topology!(
     a_lost_connection_loses_nothing,
     a_stream_is_kept_as_short_as_asked,
 );
-on_every_broker!(streams_have_databases);
-on_embedded!(history_comes_first_and_then_what_is_added);
+on_every_broker!(streams_have_databases,);
 
 async fn history_comes_first_and_then_what_is_added(server: Target) -> TestResult {
     let fanfare = server.connect().await?;

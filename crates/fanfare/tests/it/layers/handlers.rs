@@ -17,10 +17,10 @@ use tower::ServiceBuilder;
 use super::{Count, Seen, run};
 use crate::{
     queue_support::{HOUR, MS},
-    support::{Target, TestResult, on_embedded, until},
+    support::{Target, TestResult, on_everything, until},
 };
 
-on_embedded!(
+on_everything!(
     every_layer_fits_around_every_handler,
     a_layer_of_tower_fits_between_them,
     t19_bombs_are_refused_and_the_next_one_is_handled,

@@ -11,16 +11,14 @@ use fanfare::{
 use super::{Count, Seen};
 use crate::{
     queue_support::{HOUR, LONG, MS},
-    support::{Target, TestResult, on_embedded, on_every_broker, until},
+    support::{Target, TestResult, on_everything, until},
 };
 
-on_every_broker!(
+on_everything!(
     a_stack_fits_around_the_handler_of_a_queue,
     what_an_open_breaker_refuses_comes_again,
     no_attempts_are_made_when_the_lease_is_gone,
 );
-
-on_embedded!(a_stack_fits_around_the_handler_of_a_queue, what_an_open_breaker_refuses_comes_again);
 
 async fn a_stack_fits_around_the_handler_of_a_queue(server: Target) -> TestResult {
     let fanfare = server.connect().await?;

@@ -21,8 +21,14 @@ fn a_full_disk_is_told_and_survived() {
     let directory = Directory::new();
     std::fs::create_dir_all(directory.path()).unwrap();
     match Mount::new(directory.path()) {
-        Some(mount) => run(fill_and_free(&mount.0)),
-        None => in_a_limited_process(directory.path()).unwrap(),
+        Some(mount) => {
+            println!("a file system of 64 KiB is full, and then has room");
+            run(fill_and_free(&mount.0));
+        }
+        None => {
+            println!("no file system can be mounted: a process may not write more");
+            in_a_limited_process(directory.path()).unwrap();
+        }
     }
 }
 
