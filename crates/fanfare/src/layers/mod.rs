@@ -7,8 +7,11 @@
 //! ([`QueueWorker::spawn_service`](crate::queue::QueueWorker::spawn_service)), and mixes with layers of
 //! `tower` and of one's own.
 //!
-//! Time is that of [`tokio::time`]: no layer reads a wall clock, and tests move all of it at once.
-//! What layers keep is bounded.
+//! Time is that of [`tokio::time`]: no layer reads this computer's clock, and tests move all of it at
+//! once. What programs share ([`SharedRateLimit`], [`SharedConcurrencyLimit`], [`Idempotency`]) goes by
+//! the broker's clock. If that is set back, leases last longer by as much; if it is set forward, they
+//! end early: another program may get a place or a claim that is not given back yet, and who lost the
+//! claim is fenced off. What layers keep is bounded.
 //!
 //! # Errors
 //! Layers go by what an error [means](Class), not by its text: see [`classify`]. They hand on the

@@ -148,3 +148,6 @@ impl Record {
 fn nonsense() -> Error {
     Error::new(ErrorKind::Protocol, "the record of a message is not one that Fanfare has written")
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,62 @@ async fn turns_are_those_of_a_bucket() {
     let all = [n_at_once, n_waits, n_refused];
     assert!(all.iter().all(|n| 100 < *n), "not everything was seen: {all:?}");
 }
+
+/// The script of places against a list of holders, by a clock that now and then is set.
+#[tokio::test]
+async fn places_are_those_of_a_model() {
+    let mut rng = Rng::new(fanfare_testkit::seed());
+    let fanfare = Fanfare::connect("embedded:").await.unwrap();
+    let client = fanfare.client();
+    let code = PLACE.text().replace("redis.call('TIME')", "{ ARGV[4], ARGV[5] }");
+    assert_ne!(code, PLACE.text());
+    let script = Script::new(code);
+    let (mut n_taken, mut n_kept, mut n_refused, mut n_late) = (0, 0, 0, 0);
+    for n in 0..20 {
+        let (key, places_max) = (format!("places:{n}"), 1 + rng.below(4));
+        // In the year 2100: the broker, which goes by its own clock, must not forget it meanwhile.
+        let mut now_ms: u64 = 4_102_444_800_000;
+        let mut holders: Vec<(String, u64)> = Vec::new();
+        for step in 0..300 {
+            now_ms = match rng.below(20) {
+                0 => now_ms - rng.below(5_000),
+                1 => now_ms + 60_000,
+                2..10 => now_ms,
+                _ => now_ms + rng.below(400),
+            };
+            let token = format!("token:{}", rng.below(8));
+            let lease_ms = 1 + rng.below(1_000);
+            let what = format!("limit {n} of {places_max}, step {step}: {token}, {holders:?}");
+            let args = [token.clone(), lease_ms.to_string(), places_max.to_string()];
+            let (now_s, now_us) = (now_ms / 1_000, now_ms % 1_000 * 1_000);
+            let args = args.into_iter().chain([now_s.to_string(), now_us.to_string()]);
+            let said: u64 =
+                client.run_script(&script, [&key], args.collect::<Vec<_>>()).await.unwrap();
+
+            let n_before = holders.len();
+            holders.retain(|(_, until_ms)| now_ms < *until_ms);
+            n_late += n_before - holders.len();
+            let own = holders.iter().position(|(holder, _)| *holder == token);
+            let expected = match own {
+                Some(at) => {
+                    n_kept += 1;
+                    holders[at].1 = now_ms + lease_ms;
+                    0
+                }
+                None if (holders.len() as u64) < places_max => {
+                    n_taken += 1;
+                    holders.push((token, now_ms + lease_ms));
+                    0
+                }
+                None => {
+                    n_refused += 1;
+                    holders.iter().map(|(_, until_ms)| until_ms - now_ms).min().unwrap()
+                }
+            };
+            assert_eq!(said, expected, "{what}");
+            assert!(holders.len() as u64 <= places_max);
+        }
+    }
+    let all = [n_taken, n_kept, n_refused, n_late];
+    assert!(all.iter().all(|n| 100 < *n), "not everything was seen: {all:?}");
+}
