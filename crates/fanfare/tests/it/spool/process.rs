@@ -34,10 +34,41 @@ fn what_was_accepted_arrives_once_with_sentinels() {
     run(killed_at_random(Target::Sentinel(super::patient_sentinels())));
 }
 
-/// The server is gone, not only slow: for a minute with FANFARE_FULL=1, for seconds otherwise.
-#[test]
-fn what_was_accepted_while_the_broker_was_gone_arrives_once() {
-    run_for(Duration::from_secs(300), killed_while_the_broker_is_gone());
+/// The broker is gone, not only slow: for a minute with FANFARE_FULL=1, for seconds otherwise.
+mod gone {
+    use std::time::Duration;
+
+    use fanfare_testkit::{ClusterGroup, FanfareServer, RedisServer};
+
+    use super::{super::patient_sentinels, killed_while_the_broker_is_gone};
+    use crate::support::{Target, run_for};
+
+    const PATIENCE: Duration = Duration::from_secs(400);
+
+    /// What it has said yes to before is in its file.
+    #[test]
+    fn redis_server() {
+        let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+        run_for(PATIENCE, killed_while_the_broker_is_gone(Target::Redis(server), true));
+    }
+
+    #[test]
+    fn fanfare() {
+        let server = Target::Fanfare(FanfareServer::start(&[]));
+        run_for(PATIENCE, killed_while_the_broker_is_gone(server, false));
+    }
+
+    #[test]
+    fn sentinel() {
+        let group = Target::Sentinel(patient_sentinels());
+        run_for(PATIENCE, killed_while_the_broker_is_gone(group, false));
+    }
+
+    #[test]
+    fn cluster() {
+        let group = Target::Cluster(ClusterGroup::start());
+        run_for(PATIENCE, killed_while_the_broker_is_gone(group, false));
+    }
 }
 
 /// Not a test by itself: a process that publishes one number after the other, and notes in files which it
@@ -132,21 +163,24 @@ async fn killed_at_random(server: Target) -> TestResult {
     check(&fanfare, &directory).await
 }
 
-async fn killed_while_the_broker_is_gone() -> TestResult {
+async fn killed_while_the_broker_is_gone(mut server: Target, keeps: bool) -> TestResult {
     let directory = Directory::new();
     std::fs::create_dir_all(directory.path())?;
-    let args = ["--appendonly", "yes", "--appendfsync", "always"];
-    let mut server = RedisServer::start(&args);
     let is_full = std::env::var_os("FANFARE_FULL").is_some();
     let third = Duration::from_secs(if is_full { 20 } else { 1 });
-    let mut process = Process::start(&server.url(), directory.path())?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    // What it has said yes to is in its file.
-    server.stop();
+    let url = server.url();
+    if !keeps {
+        server.stop();
+    }
+    let mut process = Process::start(&url, directory.path())?;
+    if keeps {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.stop();
+    }
     for _ in 0..2 {
         tokio::time::sleep(third).await;
         drop(process);
-        process = Process::start(&server.url(), directory.path())?;
+        process = Process::start(&url, directory.path())?;
     }
     tokio::time::sleep(third).await;
     let n_before = numbers(directory.path(), "accepted")?.len();
@@ -154,7 +188,7 @@ async fn killed_while_the_broker_is_gone() -> TestResult {
     let n = || numbers(directory.path(), "accepted").map_or(0, |it| it.len());
     until("more is accepted", || n_before + 100 < n()).await?;
     drop(process);
-    let fanfare = Fanfare::connect(&server.url()).await?;
+    let fanfare = server.connect().await?;
     check(&fanfare, &directory).await
 }
 
