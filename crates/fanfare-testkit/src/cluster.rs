@@ -226,8 +226,12 @@ impl ClusterGroup {
     /// # Panics
     /// If that takes more than ten seconds.
     pub fn wait_replicated(&self, key: &str) {
-        let answer = ask_for(PATIENCE, self.owner(key), &["WAIT", "1", "10000"]);
-        assert_eq!(answer, ":1\r\n");
+        let mut client = self.owner(key).client();
+        // `WAIT` is for what its own connection has seen done: a new one has seen nothing.
+        client.send_command(&["PING"]);
+        client.send_command(&["WAIT", "1", "10000"]);
+        let answers = client.read_frames(2, PATIENCE);
+        assert!(answers.ends_with(b":1\r\n"), "{}", String::from_utf8_lossy(&answers));
     }
 
     /// Moves the slot of a key to another master, and its keys with it, as redis-cli does. Calls

@@ -214,8 +214,14 @@ impl SentinelGroup {
     /// # Panics
     /// If that takes more than ten seconds.
     pub fn wait_replicated(&self) {
-        let answer = ask(self.master(), self.passwords.server, &["WAIT", "2", "10000"]);
-        assert_eq!(answer, ":2\r\n");
+        let mut client = self.master().client();
+        let login = self.passwords.server.map(|it| vec!["AUTH", it]);
+        // `WAIT` is for what its own connection has seen done: a new one has seen nothing.
+        let seen = login.unwrap_or_else(|| vec!["PING"]);
+        client.send_command(&seen);
+        client.send_command(&["WAIT", "2", "10000"]);
+        let answers = client.read_frames(2, PATIENCE);
+        assert!(answers.ends_with(b":2\r\n"), "{}", String::from_utf8_lossy(&answers));
     }
 
     /// The port of the master that a sentinel names.

@@ -22,6 +22,7 @@ mod embedded;
 #[cfg(feature = "embedded")]
 mod examples;
 mod failover;
+mod failover_durable;
 mod faults;
 mod groups;
 mod handler;
