@@ -74,7 +74,8 @@ ratios of rates. Client and server share the processors, so rates depend on the 
   frameworks do it. Connecting is included.
 * **layers**: the default stack of layers (metrics with a recorder of atoms, trace, retry, circuit
   breaker, time limit) around a handler that looks at the length, called directly with bytes, or with an
-  envelope that has a `traceparent`; no server takes part. The target is what the stack adds.
+  envelope that has a `traceparent`; nobody listens to the traces, and no server takes part. The target is
+  what the stack adds.
 * **payload**: the data of an envelope, some 4 KiB of JSON with 80 lines of an order, is compressed at the
   algorithm's usual level, expanded, or checked against the schema of its type; no server takes part.
 * **handlers hang**: what a worker of a concurrency of 100 holds of 20,000 entries while no handler
