@@ -145,7 +145,12 @@ fn password(node: &Evidence, diagnosis: &mut Diagnosis) {
             format!("there is no password, it listens on {bind}, and protected-mode is off")
         }
     };
-    let command = node.set("requirepass", "\"$(openssl rand -hex 32)\"");
+    // Once it is set, whoever does not have it is out: it is in a file before.
+    let (cli, word) = (&node.cli, "\"$(cat redis-password)\"");
+    let command = format!(
+        "(umask 077; head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > redis-password) && \
+         {cli} CONFIG SET requirepass {word} && REDISCLI_AUTH={word} {cli} CONFIG REWRITE"
+    );
     diagnosis.add(NO_PASSWORD.found(&node.name, evidence).severity(severity).command(command));
 }
 

@@ -8,15 +8,14 @@ use fanfare::{
 };
 use tokio::time::timeout;
 
-use crate::support::{Target as Server, TestResult, on_every_broker, on_everything};
+use crate::support::{Target as Server, TestResult, on_everything};
 
 on_everything!(
     what_is_said_arrives_once_and_in_order,
     nobody_haunts_a_room,
     names_that_look_alike_have_inboxes_of_their_own,
     a_room_that_was_left_is_not_heard,
-);
-on_every_broker!(
+    who_is_there_stays_though_the_history_is_brief,
     limits_hold_for_a_user_wherever_she_is,
     history_is_trimmed_and_paged,
     who_was_taken_for_dead_is_told,
@@ -284,6 +283,20 @@ async fn history_is_trimmed_and_paged(server: Server) -> TestResult {
                 .is_ok_and(|it| it.iter().all(|it| it.text == "new"))
     })
     .await;
+    Ok(())
+}
+
+/// They were forgotten with the history, came again with each sign of life, and were not told of as gone.
+async fn who_is_there_stays_though_the_history_is_brief(server: Server) -> TestResult {
+    let fanfare = server.connect().await?;
+    let mut brief = limits();
+    brief.history_age = Duration::from_secs(1);
+    brief.presence_ttl = Duration::from_secs(9);
+    let chat = Chat::new(&fanfare).limits(brief);
+    let ada = chat.connect("ada", "1").await?;
+    ada.join("tea", History::None).await?;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(who(&chat, "tea").await?, ["ada 1"]);
     Ok(())
 }
 

@@ -135,6 +135,23 @@ async fn check_bad_settings(url: &str, mut admin: RawClient) -> TestResult {
     let mended = examine(url, |it| it).await?;
     let left = ["databases-as-environments", "keys-command", "no-password", "streams-not-kept"];
     assert_eq!(names(&mended), left, "{:#?}", mended.findings);
+    check_password(url, found(&mended, "no-password").command.as_deref()).await
+}
+
+/// The command as it is printed, in a shell: the password is known to whoever has typed it.
+async fn check_password(url: &str, command: Option<&str>) -> TestResult {
+    let directory = std::env::temp_dir().join(format!("fanfare-doctor-{}", url.replace('/', "")));
+    fs::create_dir_all(&directory)?;
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", command.ok_or("no command")?]).current_dir(&directory);
+    let said = shell.output()?;
+    assert!(said.stdout.starts_with(b"OK\n"), "{said:?}");
+    let password = fs::read_to_string(directory.join("redis-password"))?;
+    fs::remove_dir_all(&directory)?;
+    assert_eq!(password.len(), 64, "{password:?}");
+    let url = url.replace("redis://", &format!("redis://:{password}@"));
+    let diagnosis = examine(&url, |it| it).await?;
+    assert!(!names(&diagnosis).contains(&"no-password"), "{:#?}", diagnosis.findings);
     Ok(())
 }
 

@@ -50,9 +50,12 @@ local function sweep()
   end
 end
 
--- A room in which nothing happens for as long as its history is kept goes away.
+-- A room in which nothing happens for as long as its history is kept goes away; who is there, though, stays
+-- known for as long as they are, and after that until somebody has come who is told that they are not.
 local function keep()
-  for _, key in ipairs(KEYS) do
-    redis.call('PEXPIRE', key, ARGV[2])
-  end
+  redis.call('PEXPIRE', history, ARGV[2])
+  local last = redis.call('ZRANGE', presence, -1, -1, 'WITHSCORES')[2]
+  local at = int(math.max(now, tonumber(last or '0')) + tonumber(ARGV[2]))
+  redis.call('PEXPIREAT', presence, at)
+  redis.call('PEXPIREAT', users, at)
 end

@@ -136,7 +136,7 @@ fn next_of(choice: u64, token: u64) -> Next {
     match choice {
         0..4 => Next::Done(None),
         4..6 => Next::Done(Some(Bytes::from(format!("by {token}")))),
-        6..10 => Next::Free,
+        6..16 => Next::Free,
         _ => Next::Busy,
     }
 }
@@ -155,7 +155,7 @@ async fn records_are_those_of_a_model() {
         (timed(&CLAIM, "{ ARGV[4], ARGV[5] }"), timed(&CHANGE, "{ ARGV[6], ARGV[7] }"));
     let scripts = Scripts { client, claim, change };
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for n in 0..100 {
+    for n in 0..200 {
         let (key, mut model) = (format!("record:{n}"), Model::default());
         let mut now_us: u64 = 1_700_000_000_000_000;
         for step in 0..40 {
