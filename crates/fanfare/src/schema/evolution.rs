@@ -1,9 +1,16 @@
 //! What a new version of a schema breaks.
 
+mod form;
+mod keyword;
+
 use std::{collections::HashSet, fmt};
 
 use serde_json::{Map, Value};
 
+use self::{
+    form::{Root, required, types, values},
+    keyword::{BOUNDS, is_checked, is_known, not_followed, says_nothing},
+};
 use super::Schema;
 
 /// What changes from one version of a schema to the next, for those who know only one of them.
@@ -46,9 +53,11 @@ impl fmt::Display for Change {
 
 /// Compares two versions of a schema.
 ///
-/// It is careful: what it can not tell apart (`not`, `if`, `patternProperties`, `prefixItems`, references to elsewhere
-/// …) is a change in both directions, unless it is the same in both. A member that only one of them names is not
-/// compared: by the other it is ignored. Titles, descriptions, defaults and examples do not matter.
+/// It is careful: what it can not tell apart (`not`, `if`, `contains`, `patternProperties`, `prefixItems`, `oneOf` of
+/// alternatives that may both fit, anchors and identifiers within the schema …) is a change in both directions, unless it
+/// is the same in both. A member that only one of them names is not compared: by the other it is ignored, unless that
+/// says something of members that it does not name (`additionalProperties`), or nothing at all. Titles, descriptions, defaults and
+/// examples do not matter.
 ///
 /// # Example: a member that may be missing, and one that may not
 /// ```
@@ -76,162 +85,161 @@ pub fn compare(old: &Schema, new: &Schema) -> Evolution {
 
 /// What one who writes by `from` may send and one who reads by `to` must refuse.
 fn changes(from: &Value, to: &Value) -> Vec<Change> {
-    let mut comparison =
-        Comparison { from_root: from, to_root: to, changes: Vec::new(), seen: HashSet::new() };
-    comparison.compare("", from, to);
+    let mut comparison = Comparison {
+        from: Root::new(from),
+        to: Root::new(to),
+        changes: Vec::new(),
+        seen: Vec::new(),
+        failed: HashSet::new(),
+        n_probes: 0,
+        depth: 0,
+    };
+    let not_followed = not_followed(from).or_else(|| not_followed(to));
+    if from == to {
+        // Whatever is said there.
+    } else if let Some(key) = not_followed {
+        comparison.change("", &format!("it may be anything: {key} is not followed"));
+    } else if comparison.from.is_draft_4() != comparison.to.is_draft_4() {
+        comparison.change("", "it may be anything: draft 4 has other rules than later ones");
+    } else {
+        comparison.compare("", from, to);
+    }
     comparison.changes
 }
 
-struct Comparison<'a> {
-    from_root: &'a Value,
-    to_root: &'a Value,
-    changes: Vec<Change>,
-    /// What is being compared, or was: schemas may contain themselves.
-    seen: HashSet<(*const Value, *const Value)>,
-}
-
-/// Keywords that say nothing about what is valid.
-const ANNOTATIONS: [&str; 14] = [
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "$schema",
-    "$id",
-    "$comment",
-    "$defs",
-    "definitions",
-    "contentMediaType",
-    "contentEncoding",
-];
-
-/// Keywords that are compared.
-const COMPARED: [&str; 22] = [
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "minimum",
-    "exclusiveMinimum",
-    "maximum",
-    "exclusiveMaximum",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-    "format",
-    "pattern",
-    "uniqueItems",
-    "multipleOf",
-    "$ref",
-];
-
-/// Lower and upper bounds, with what else bounds as much, and the types that they are about.
-const BOUNDS: [(&str, &str, bool, &[&str]); 10] = [
-    ("minimum", "exclusiveMinimum", true, &["integer", "number"]),
-    ("exclusiveMinimum", "exclusiveMinimum", true, &["integer", "number"]),
-    ("maximum", "exclusiveMaximum", false, &["integer", "number"]),
-    ("exclusiveMaximum", "exclusiveMaximum", false, &["integer", "number"]),
-    ("minLength", "minLength", true, &["string"]),
-    ("maxLength", "maxLength", false, &["string"]),
-    ("minItems", "minItems", true, &["array"]),
-    ("maxItems", "maxItems", false, &["array"]),
-    ("minProperties", "minProperties", true, &["object"]),
-    ("maxProperties", "maxProperties", false, &["object"]),
-];
-
-const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+/// Deeper members are called changed.
+const DEPTH_MAX: usize = 64;
 
 /// What says nothing.
 static ANYTHING: Value = Value::Bool(true);
 
-impl<'a> Comparison<'a> {
-    fn compare(&mut self, path: &str, from: &'a Value, to: &'a Value) {
-        let (from, to) = (resolved(self.from_root, from), resolved(self.to_root, to));
-        if is_anything(to) || *from == Value::Bool(false) {
+struct Comparison<'a> {
+    from: Root<'a>,
+    to: Root<'a>,
+    changes: Vec<Change>,
+    /// What is being compared, and what was without a change since then: schemas may contain themselves.
+    seen: Vec<(Value, Value)>,
+    /// What was compared in vain.
+    failed: HashSet<(Value, Value)>,
+    /// How many alternatives are being tried: what changes within them is not told.
+    n_probes: usize,
+    depth: usize,
+}
+
+impl Comparison<'_> {
+    fn compare(&mut self, path: &str, from: &Value, to: &Value) {
+        if is_anything(to) || *from == Value::Bool(false) || self.are_same(from, to) {
             return;
         }
-        if !self.seen.insert((from, to)) {
+        if self.depth == DEPTH_MAX {
+            return self.change(path, "it is too deep to be compared");
+        }
+        let pair = (from.clone(), to.clone());
+        if self.seen.contains(&pair) {
             return;
         }
-        let alternatives = alternatives(to);
-        for from in self::alternatives(from) {
-            let from = resolved(self.from_root, from);
-            let n_before = self.changes.len();
-            for to in &alternatives {
-                self.changes.truncate(n_before);
-                self.compare_one(path, from, resolved(self.to_root, to));
-                if self.changes.len() == n_before {
-                    break;
+        if 0 < self.n_probes && self.failed.contains(&pair) {
+            return self.change(path, "as before");
+        }
+        let (n_seen, n_before) = (self.seen.len(), self.changes.len());
+        self.seen.push(pair);
+        self.depth += 1;
+        self.compare_parts(path, from, to);
+        self.depth -= 1;
+        if n_before < self.changes.len() {
+            // What was found to be the same below may have been so only as long as this was.
+            let found = self.seen.drain(n_seen..).next();
+            self.failed.extend(found);
+        }
+    }
+
+    /// As a whole, and if that is too much, each alternative that may be sent for itself.
+    fn compare_parts(&mut self, path: &str, from: &Value, to: &Value) {
+        let whole = self.from.widest(from);
+        if whole == Value::Bool(false) {
+            return;
+        }
+        let demands: Vec<Value> = self.to.demands(to).into_iter().cloned().collect();
+        let n_before = self.changes.len();
+        self.compare_all(path, &whole, &demands);
+        let has_alternatives = ["anyOf", "oneOf"].iter().any(|it| whole.get(it).is_some());
+        if n_before < self.changes.len() && has_alternatives {
+            self.changes.truncate(n_before);
+            for one in self.from.alternatives(&whole) {
+                if one != Value::Bool(false) {
+                    self.compare_all(path, &one, &demands);
                 }
             }
-            if n_before < self.changes.len() && 1 < alternatives.len() {
+        }
+    }
+
+    fn compare_all(&mut self, path: &str, from: &Value, demands: &[Value]) {
+        let none = Map::new();
+        let rules = from.as_object().unwrap_or(&none);
+        for demand in demands {
+            match demand {
+                Value::Object(demand) => {
+                    self.compare_rules(path, rules, demand);
+                    self.compare_alternatives(path, from, demand);
+                }
+                Value::Bool(false) => self.change(path, "it may be there"),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is sent must be taken by one of the alternatives as a whole.
+    fn compare_alternatives(&mut self, path: &str, from: &Value, demand: &Map<String, Value>) {
+        for key in ["anyOf", "oneOf"] {
+            let Some(taken) = demand.get(key) else { continue };
+            let alternatives = taken.as_array().map(Vec::as_slice).unwrap_or_default();
+            if key == "oneOf" && !self.to.are_apart(alternatives) {
+                if !from.get(key).is_some_and(|it| self.are_same(it, taken)) {
+                    self.change(path, "it may be what several of the alternatives take");
+                }
+                continue;
+            }
+            if let [one] = alternatives {
+                self.compare(path, from, one);
+                continue;
+            }
+            let n_before = self.changes.len();
+            self.n_probes += 1;
+            let is_taken = alternatives.iter().any(|to| {
                 self.changes.truncate(n_before);
+                self.compare(path, from, to);
+                self.changes.len() == n_before
+            });
+            self.n_probes -= 1;
+            self.changes.truncate(n_before);
+            if !is_taken {
                 self.change(path, "it may be what none of the alternatives takes");
             }
         }
     }
 
-    fn compare_one(&mut self, path: &str, from: &'a Value, to: &'a Value) {
-        let none = Map::new();
-        let Some(to) = to.as_object() else {
-            if *to == Value::Bool(false) {
-                self.change(path, "it may be there");
-            }
-            return;
-        };
-        // The keys are looked up, and none of them is in this one.
-        let empty: &Map<String, Value> = &none;
-        let from_map = from.as_object();
-        let of = |key: &str| from_map.unwrap_or(empty).get(key).cloned();
-        let types = types(from_map.unwrap_or(empty));
-        self.compare_types(path, &types, to);
-        self.compare_values(path, of("enum").or_else(|| of("const").map(|it| vec![it].into())), to);
-        for (key, other, is_lower, about) in BOUNDS {
-            let Some(bound) = to.get(key).and_then(Value::as_f64) else { continue };
-            let bounds = [of(key), of(other)].into_iter().flatten();
-            let is_within = bounds
-                .filter_map(|it| it.as_f64())
-                .any(|it| if is_lower { bound <= it } else { it <= bound });
-            if !is_within && about.iter().any(|it| types.contains(it)) {
-                self.change(path, &format!("it may be beyond {key} {bound}"));
-            }
-        }
-        for (key, value) in to {
-            let is_known = COMPARED.contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str());
-            let is_exact = match key.as_str() {
-                "pattern" => types.contains(&"string"),
-                "format" => types.contains(&"string") && is_checked(value),
-                "uniqueItems" => types.contains(&"array") && *value == Value::Bool(true),
-                "multipleOf" => types.contains(&"number") || types.contains(&"integer"),
-                _ => !is_known,
-            };
-            if is_exact && of(key).as_ref() != Some(value) {
-                self.change(path, &format!("it may be against {key}"));
-            }
-        }
-        if types.contains(&"array")
-            && let Some(items) = to.get("items")
+    fn compare_rules(&mut self, path: &str, from: &Map<String, Value>, to: &Map<String, Value>) {
+        let sent = types(from);
+        self.compare_types(path, &sent, to);
+        self.compare_values(path, from, to);
+        self.compare_bounds(path, &sent, from, to);
+        self.compare_texts(path, &sent, from, to);
+        if sent.contains(&"array")
+            && let Some(items) = to.get("items").filter(|it| !it.is_array())
         {
-            let from = from.get("items").unwrap_or(&ANYTHING);
-            self.compare(&format!("{path}/*"), from, items);
+            // Without the same first items, these are about others, too.
+            let is_same = from.get("prefixItems") == to.get("prefixItems");
+            let from = from.get("items").filter(|it| is_same && !it.is_array());
+            self.compare(&format!("{path}/*"), from.unwrap_or(&ANYTHING), items);
         }
-        if types.contains(&"object") {
+        if sent.contains(&"object") {
             self.compare_members(path, from, to);
         }
     }
 
-    fn compare_types(&mut self, path: &str, types: &[&str], to: &Map<String, Value>) {
-        let taken = self::types(to);
-        for one in types {
+    fn compare_types(&mut self, path: &str, sent: &[&str], to: &Map<String, Value>) {
+        let taken = types(to);
+        for one in sent {
             let is_taken = taken.contains(one) || (*one == "integer" && taken.contains(&"number"));
             if !is_taken {
                 self.change(path, &format!("it may be of the type {one}"));
@@ -239,46 +247,130 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn compare_values(&mut self, path: &str, values: Option<Value>, to: &Map<String, Value>) {
-        let taken = match (to.get("enum"), to.get("const")) {
-            (Some(Value::Array(values)), _) => values.clone(),
-            (_, Some(value)) => vec![value.clone()],
-            (_, None) => return,
-        };
-        match values {
-            Some(Value::Array(values)) => {
-                for value in values.iter().filter(|it| !taken.contains(it)) {
-                    self.change(path, &format!("it may be {value}"));
+    fn compare_values(&mut self, path: &str, from: &Map<String, Value>, to: &Map<String, Value>) {
+        let listed = to.get("enum").and_then(Value::as_array).map(Vec::as_slice);
+        for taken in listed.into_iter().chain(to.get("const").map(std::slice::from_ref)) {
+            match values(from) {
+                Some(sent) => {
+                    for value in sent.iter().filter(|it| !taken.contains(it)) {
+                        self.change(path, &format!("it may be {value}"));
+                    }
                 }
+                None => self.change(path, "it may be another value than those that are listed"),
             }
-            _ => self.change(path, "it may be another value than those that are listed"),
         }
     }
 
-    fn compare_members(&mut self, path: &str, from: &'a Value, to: &'a Map<String, Value>) {
-        let members = |schema: Option<&'a Value>| schema.and_then(Value::as_object);
-        let (from_members, to_members) =
-            (members(from.get("properties")), members(to.get("properties")));
-        let is_required = |schema: Option<&Value>, name: &str| {
-            let required = schema.and_then(Value::as_array);
-            required.is_some_and(|it| it.iter().any(|it| it == name))
-        };
-        for name in to.get("required").and_then(Value::as_array).into_iter().flatten() {
-            let name = name.as_str().unwrap_or_default();
-            if !is_required(from.get("required"), name) {
-                self.change(&format!("{path}/{name}"), "it may be missing");
+    fn compare_bounds(
+        &mut self,
+        path: &str,
+        sent: &[&str],
+        from: &Map<String, Value>,
+        to: &Map<String, Value>,
+    ) {
+        for bound in &BOUNDS {
+            let Some(limit) = to.get(bound.key) else { continue };
+            let limits = [from.get(bound.key), from.get(bound.other)];
+            let is_within = limits.into_iter().flatten().any(|it| bound.is_within(it, limit))
+                // In draft 4, some are true or false.
+                || limit.is_boolean() && from.get(bound.key) == Some(limit);
+            if !is_within && bound.about.iter().any(|it| sent.contains(it)) {
+                self.change(path, &format!("it may be beyond {} {limit}", bound.key));
             }
         }
+    }
+
+    /// Rules that are not understood, but may be the same.
+    fn compare_texts(
+        &mut self,
+        path: &str,
+        sent: &[&str],
+        from: &Map<String, Value>,
+        to: &Map<String, Value>,
+    ) {
+        let is_number = sent.contains(&"number") || sent.contains(&"integer");
+        for (key, value) in to {
+            let matters = match key.as_str() {
+                "pattern" => sent.contains(&"string"),
+                "format" => sent.contains(&"string") && is_checked(value),
+                "uniqueItems" => sent.contains(&"array") && *value == Value::Bool(true),
+                "multipleOf" => is_number,
+                "items" => sent.contains(&"array") && value.is_array(),
+                "$ref" => self.to.find(value).is_none(),
+                key => !is_known(key) && !self.has_same_unknown(from, to),
+            };
+            let is_same = |it: &Value| is_known(key) && self.are_same(it, value);
+            if matters && !from.get(key).is_some_and(is_same) {
+                self.change(path, &format!("it may be against {key}"));
+            }
+        }
+    }
+
+    /// Whether all keywords that are not known say the same: they may bear on each other, and some on everything else.
+    fn has_same_unknown(&self, from: &Map<String, Value>, to: &Map<String, Value>) -> bool {
+        let bears_on_all = to.keys().any(|it| it.starts_with("unevaluated"));
+        let is_compared =
+            |key: &str| if bears_on_all { !says_nothing(key) } else { !is_known(key) };
+        let of = |rules: &Map<String, Value>| {
+            let rules = rules.iter().filter(|(key, _)| is_compared(key));
+            Value::Object(rules.map(|(key, value)| (key.clone(), value.clone())).collect())
+        };
+        self.are_same(&of(from), &of(to))
+    }
+
+    fn compare_members(&mut self, path: &str, from: &Map<String, Value>, to: &Map<String, Value>) {
+        for name in required(to).filter(|name| required(from).all(|it| it != *name)) {
+            self.change(&format!("{path}/{name}"), "it may be missing");
+        }
+        let members = |of: &Map<String, Value>| match of.get("properties") {
+            Some(Value::Object(members)) => members.clone(),
+            _ => Map::new(),
+        };
+        let (sent, taken) = (members(from), members(to));
         let rest = to.get("additionalProperties").unwrap_or(&ANYTHING);
-        for (name, member) in from_members.into_iter().flatten() {
-            let taken = to_members.and_then(|it| it.get(name)).unwrap_or(rest);
-            self.compare(&format!("{path}/{name}"), member, taken);
+        for (name, member) in &sent {
+            self.compare(&format!("{path}/{name}"), member, taken.get(name).unwrap_or(rest));
         }
-        // What neither of them names.
-        let other = from.get("additionalProperties").unwrap_or(&ANYTHING);
-        if !is_anything(rest) {
-            self.compare(&format!("{path}/*"), other, rest);
+        // Patterns take names away from what else may be there.
+        let is_same = from.get("patternProperties") == to.get("patternProperties");
+        let other = from.get("additionalProperties");
+        let is_any = !["type", "properties", "required"].iter().any(|it| from.contains_key(*it));
+        let says_so = other.is_some_and(|it| *it != Value::Bool(false))
+            || is_any
+            || !is_same
+            || values(from).is_some_and(|it| it.iter().any(Value::is_object));
+        let other = other.filter(|_| is_same).unwrap_or(&ANYTHING);
+        if says_so {
+            for (name, member) in taken.iter().filter(|(name, _)| !sent.contains_key(*name)) {
+                self.compare(&format!("{path}/{name}"), other, member);
+            }
         }
+        self.compare(&format!("{path}/*"), other, rest);
+    }
+
+    /// Whether two schemas, or parts of some, are the same text with the same meaning.
+    fn are_same(&self, from: &Value, to: &Value) -> bool {
+        if from != to {
+            return false;
+        }
+        let (from_root, to_root) = (self.from.json(), self.to.json());
+        if self.from.draft() != self.to.draft() {
+            return false;
+        }
+        let mut references = Vec::new();
+        gather_references(from, &mut references);
+        if references.is_empty() {
+            return true;
+        }
+        // A reference to definitions leads nowhere else if all that is in these does not.
+        for key in ["$defs", "definitions"] {
+            from_root.get(key).inspect(|it| gather_references(it, &mut references));
+        }
+        let are_definitions = references
+            .iter()
+            .all(|it| it.starts_with("#/$defs/") || it.starts_with("#/definitions/"));
+        let is_same = |key: &str| from_root.get(key) == to_root.get(key);
+        are_definitions && is_same("$defs") && is_same("definitions")
     }
 
     fn change(&mut self, path: &str, what: &str) {
@@ -286,71 +378,28 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// What a reference within the schema means; itself if it is none, or one to elsewhere.
-fn resolved<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
-    // A reference may be to itself.
-    for _ in 0..64 {
-        let pointer =
-            schema.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix('#'));
-        match pointer.and_then(|pointer| root.pointer(pointer)) {
-            Some(found) => schema = found,
-            None => break,
-        }
-    }
-    schema
-}
-
-/// The alternatives of a schema that says nothing else; or it alone.
-fn alternatives(schema: &Value) -> Vec<&Value> {
-    let branches = ["anyOf", "oneOf"].iter().find_map(|key| Some((*key, schema.get(key)?)));
-    let Some((key, Value::Array(branches))) = branches else { return vec![schema] };
-    let says_more = schema.as_object().is_some_and(|it| {
-        it.keys().any(|other| other != key && !ANNOTATIONS.contains(&other.as_str()))
-    });
-    if says_more { vec![schema] } else { branches.iter().collect() }
-}
-
-/// The types that a schema allows, by what it says of them or of values.
-fn types(schema: &Map<String, Value>) -> Vec<&str> {
-    let values = match (schema.get("type"), schema.get("enum"), schema.get("const")) {
-        (Some(Value::String(one)), ..) => return vec![one],
-        (Some(Value::Array(several)), ..) => {
-            return several.iter().filter_map(Value::as_str).collect();
-        }
-        (_, Some(Value::Array(values)), _) => values.as_slice(),
-        (.., Some(value)) => std::slice::from_ref(value),
-        (.., None) => return TYPES.to_vec(),
-    };
-    let mut types: Vec<&str> = values.iter().map(type_of).collect();
-    types.sort_unstable();
-    types.dedup();
-    types
-}
-
-fn type_of(value: &Value) -> &'static str {
+fn gather_references<'v>(value: &'v Value, references: &mut Vec<&'v str>) {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+        Value::Object(members) => {
+            for (key, member) in members {
+                match member {
+                    Value::String(reference) if key == "$ref" => references.push(reference),
+                    member => gather_references(member, references),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|it| gather_references(it, references)),
+        _ => {}
     }
 }
 
 fn is_anything(schema: &Value) -> bool {
     match schema {
         Value::Bool(is_anything) => *is_anything,
-        Value::Object(keys) => keys.keys().all(|key| ANNOTATIONS.contains(&key.as_str())),
+        Value::Object(keys) => keys.keys().all(|key| says_nothing(key)),
         Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => true,
     }
 }
 
-/// Whether a format is more than a hint.
-fn is_checked(format: &Value) -> bool {
-    let format = format.as_str().unwrap_or_default();
-    !(format.starts_with("int")
-        || format.starts_with("uint")
-        || matches!(format, "float" | "double"))
-}
+#[cfg(test)]
+mod tests;

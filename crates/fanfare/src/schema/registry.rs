@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use fanfare_client::{Error, ErrorKind};
 
-use super::Schema;
+use super::{Schema, compare};
 use crate::Head;
 
 /// Schemas of the data of envelopes, by their type ([`Head::kind`]) and version ([`Head::version`]).
@@ -44,19 +44,60 @@ impl Schemas {
 
     /// Adds one; in place of what there is for this type and version.
     ///
+    /// It is [compared](compare) with those of the same major version: they must be readable and writable side by side.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`] if the version is not numbers with dots between them, or needs a new major number,
+    /// with the first thing that breaks.
+    pub fn with(
+        self,
+        kind: impl Into<Arc<str>>,
+        version: &str,
+        schema: Schema,
+    ) -> Result<Self, Error> {
+        let (kind, parsed) = (kind.into(), checked(version)?);
+        for (other, present) in self.by_kind.get(&kind).into_iter().flatten() {
+            if other.first() != parsed.first() || *other == parsed {
+                continue;
+            }
+            let (lower, higher) =
+                if *other < parsed { (present, &schema) } else { (&schema, present) };
+            let evolution = compare(lower, higher);
+            let (whom, change) =
+                match (evolution.breaks_readers.first(), evolution.breaks_writers.first()) {
+                    (Some(change), _) => (
+                        "those who read by the lower one must refuse data of the higher one",
+                        change,
+                    ),
+                    (_, Some(change)) => (
+                        "those who read by the higher one must refuse data of the lower one",
+                        change,
+                    ),
+                    (None, None) => continue,
+                };
+            let message = format!(
+                "{kind} {version} and {kind} {} can not be used side by side: {whom}, since {change}; give it a new \
+                 major number, or use `with_uncompared` if you know better",
+                text(other)
+            );
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
+        self.with_uncompared(kind, version, schema)
+    }
+
+    /// As [`with`](Self::with), whatever else there is of the same major version: for what [`compare`] can not tell
+    /// apart, or for what was published already.
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidOption`] if the version is not numbers with dots between them.
-    pub fn with(
+    pub fn with_uncompared(
         mut self,
         kind: impl Into<Arc<str>>,
         version: &str,
         schema: Schema,
     ) -> Result<Self, Error> {
-        let parsed = parse(version).ok_or_else(|| {
-            let message = format!("the version {version:?} is not numbers with dots between them");
-            Error::new(ErrorKind::InvalidOption, message)
-        })?;
-        self.by_kind.entry(kind.into()).or_default().insert(parsed, schema);
+        let version = checked(version)?;
+        self.by_kind.entry(kind.into()).or_default().insert(version, schema);
         Ok(self)
     }
 
@@ -92,6 +133,13 @@ impl Schemas {
             versions.iter().map(move |(version, schema)| (&**kind, text(version), schema))
         })
     }
+}
+
+fn checked(version: &str) -> Result<Version, Error> {
+    parse(version).ok_or_else(|| {
+        let message = format!("the version {version:?} is not numbers with dots between them");
+        Error::new(ErrorKind::InvalidOption, message)
+    })
 }
 
 fn parse(version: &str) -> Option<Version> {

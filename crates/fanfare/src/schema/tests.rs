@@ -101,7 +101,7 @@ fn what_the_sketch_let_pass_or_fell_over_is_refused_with_a_reason() {
 fn an_unknown_major_version_is_refused_and_an_unknown_minor_one_is_not() {
     let schemas = Schemas::new()
         .with("t", "1.0", schema(json!({"maximum": 1})))
-        .and_then(|it| it.with("t", "1.2", schema(json!({"maximum": 2}))))
+        .and_then(|it| it.with_uncompared("t", "1.2", schema(json!({"maximum": 2}))))
         .and_then(|it| it.with("t", "2", schema(json!({"maximum": 3}))))
         .unwrap();
     let contract = Contract::from(schemas);
@@ -121,6 +121,41 @@ fn an_unknown_major_version_is_refused_and_an_unknown_minor_one_is_not() {
     let other = Envelope::new("other", 0).seal().unwrap();
     assert!(refusal(&contract, &other).contains("no schema"));
     assert!(Schemas::new().with("t", "v1", schema(json!({}))).is_err());
+}
+
+#[test]
+fn a_minor_version_that_breaks_something_is_refused() {
+    let object = |members: Value, required: Value| {
+        schema(json!({"type": "object", "properties": members, "required": required}))
+    };
+    let int = json!({"type": "integer"});
+    let of_two = |first: (&str, Schema), second: (&str, Schema)| {
+        let schemas = Schemas::new().with("order", first.0, first.1).unwrap();
+        schemas.with("order", second.0, second.1)
+    };
+    let old = || object(json!({"a": int}), json!(["a"]));
+    let more = || object(json!({"a": int, "b": int}), json!(["a"]));
+    let all = || object(json!({"a": int, "b": int}), json!(["a", "b"]));
+    of_two(("1.0", old()), ("1.1", more())).unwrap();
+    of_two(("1.1", more()), ("1.0", old())).unwrap();
+    of_two(("1.0", old()), ("1.0", all())).unwrap();
+    of_two(("1.0", old()), ("2.0", all())).unwrap();
+    for (first, second) in [(("1.0", old()), ("1.1", all())), (("1.1", all()), ("1.0", old()))] {
+        let versions = [second.0, first.0];
+        let error = of_two(first, second).unwrap_err();
+        let [this, other] = versions;
+        assert_eq!(error.kind(), fanfare_client::ErrorKind::InvalidOption);
+        let message = error.to_string();
+        assert!(
+            message.contains(&format!("order {this} and order {other} can not be used side by side"))
+                && message.contains(r#"read by the higher one must refuse data of the lower one, since at "/b": it may be missing"#),
+            "{message}"
+        );
+    }
+    let error =
+        of_two(("1.0", schema(json!({"enum": [1]}))), ("1.1", schema(json!({"enum": [1, 2]}))))
+            .unwrap_err();
+    assert!(error.to_string().contains("read by the lower one"), "{error}");
 }
 
 #[test]
