@@ -1,8 +1,8 @@
-//! The examples run to their end, on the broker inside them, on a redis-server and on a cluster.
+//! The examples run to their end, on the broker inside them, on a redis-server, with sentinels and on a cluster.
 
 use std::{path::PathBuf, process::Command};
 
-use fanfare_testkit::{ClusterGroup, RedisServer};
+use fanfare_testkit::{ClusterGroup, RedisServer, SentinelGroup};
 
 /// What each of them prints, among other things.
 const EXAMPLES: [(&str, &str); 18] = [
@@ -51,6 +51,15 @@ fn on_redis_server() {
     // It waits for what happens to the server.
     for (name, printed) in EXAMPLES.into_iter().filter(|it| it.0 != "health" && is_built(it)) {
         run(name, &[&url], printed);
+    }
+}
+
+#[test]
+fn with_sentinels() {
+    let group = SentinelGroup::start();
+    // "health" waits for what happens to the server.
+    for (name, printed) in EXAMPLES.into_iter().filter(|it| it.0 != "health" && is_built(it)) {
+        run(name, &[&group.url()], printed);
     }
 }
 

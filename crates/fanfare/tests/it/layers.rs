@@ -7,6 +7,7 @@ mod handlers;
 mod idempotency;
 mod queues;
 mod shared;
+mod suspended;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
