@@ -84,7 +84,7 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask bench`; do not edit. Fanfare and redis-server were measured in turn on the
 same machine, each time with a fresh server; figures are medians of all rounds, ratios are medians of the
-rounds' ratios.
+rounds' ratios. What misses its target, or meets it by less than a tenth, is measured in further rounds.
 
 * **µs CPU/op**: processor time of the server (user and system, all threads) per delivery, or per
   command where nothing is delivered. On a machine whose processors serve both sides this is the

@@ -16,8 +16,8 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Adds the sample of one round. Every round has one of each, or there are no results at all: samples at the same index
-    /// are of the same round.
+    /// Adds the sample of one round. Every round has one of each that is in it, and what is compared is in the same rounds:
+    /// samples at the same index are of the same round.
     pub(super) fn add(&mut self, workload: Workload, contender: Contender, sample: Sample) {
         self.samples.entry((workload, contender)).or_default().push(sample);
     }
@@ -28,6 +28,19 @@ impl Results {
             .flat_map(|row| row.contenders().iter().map(|contender| self.line(row, *contender)))
             .filter(|line| line.baseline.is_some() || line.fanfare.is_some() || line.null.is_some())
             .collect()
+    }
+
+    /// The rows of which more rounds should be told: they miss their target, or nearly.
+    pub(super) fn close_calls(&self, rows: &[Row]) -> Vec<Row> {
+        let is_close = |row: &Row, contender: Contender| {
+            let line = self.line(row, contender);
+            let target = row.target.zip(line.ratio);
+            target.is_some_and(|(target, ratio)| {
+                !target.is_met(contender, ratio) || target.is_near(contender, ratio)
+            })
+        };
+        let is_any_close = |row: &&Row| row.contenders().iter().any(|it| is_close(row, *it));
+        rows.iter().filter(is_any_close).cloned().collect()
     }
 
     /// Every sample, for `--json`.
@@ -87,6 +100,7 @@ impl Results {
             null_ratio,
             per_core,
             per_core_ratio,
+            rounds: self.samples.get(&(row.workload, contender)).map_or(0, Vec::len),
             ceiling: figure(row.workload, Contender::CEILING),
             ceiling_rate: self.median(row.workload, Contender::CEILING, |sample| sample.rate),
             baseline_rate: theirs(|sample| sample.rate),
@@ -157,6 +171,8 @@ pub(super) struct Line {
     pub(super) null_ratio: Option<f64>,
     pub(super) per_core: Option<f64>,
     pub(super) per_core_ratio: Option<f64>,
+    /// How often it was measured.
+    pub(super) rounds: usize,
     pub(super) ceiling: Option<f64>,
     pub(super) ceiling_rate: Option<f64>,
     pub(super) baseline_rate: Option<f64>,

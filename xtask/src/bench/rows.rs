@@ -58,6 +58,11 @@ impl Target {
         let limit = self.limit(contender);
         if self.at_least { ratio >= limit } else { ratio <= limit }
     }
+
+    /// Whether chance may have decided: it is within a tenth of the limit.
+    pub(super) fn is_near(self, contender: Contender, ratio: f64) -> bool {
+        (ratio / self.limit(contender) - 1.0).abs() <= 0.1
+    }
 }
 
 /// What a row compares with.

@@ -68,8 +68,12 @@ fn bench(options: &Options, args: &[String]) -> Result<()> {
     }
     let fanfare = if programs.contains(&Program::Fanfare) { Some(fanfare_binary()?) } else { None };
     let machine = Machine::look(fanfare.as_deref());
-    let gauge = Gauge::new(Site::new(fanfare)?, options.duration());
-    let results = measure(options, gauge, &rows::measurements(&chosen, &programs))?;
+    let mut gauge = Gauge::new(Site::new(fanfare)?, options.duration());
+    let mut results = Results::default();
+    let all = rows::measurements(&chosen, &programs);
+    measure(options.rounds, &mut gauge, &all, &mut results)?;
+    let close = rows::measurements(&results.close_calls(&chosen), &programs);
+    measure(options.more_rounds(), &mut gauge, &close, &mut results)?;
     let lines = results.lines(&chosen);
     print!("{}", table::text(&lines));
     let command = format!("cargo xtask bench {}", args.join(" "));
@@ -97,16 +101,16 @@ fn bench(options: &Options, args: &[String]) -> Result<()> {
 /// Every round measures each workload on all its servers before the next workload, and starts with
 /// another server each time, so that drift of the machine does not favour one.
 fn measure(
-    options: &Options,
-    mut gauge: Gauge,
+    rounds: u32,
+    gauge: &mut Gauge,
     measurements: &[(Workload, Contender)],
-) -> Result<Results> {
-    let mut results = Results::default();
-    let n_steps = u64::from(options.rounds) * measurements.len() as u64;
+    results: &mut Results,
+) -> Result<()> {
+    let n_steps = u64::from(rounds) * measurements.len() as u64;
     let progress = ProgressBar::new(n_steps).with_style(ProgressStyle::with_template(
         "{elapsed_precise} [{bar:40}] {pos}/{len} {msg} (eta {eta})",
     )?);
-    for round in 0..options.rounds {
+    for round in 0..rounds {
         gauge.start_round();
         for group in measurements.chunk_by(|a, b| a.0 == b.0) {
             let mut order = group.to_vec();
@@ -119,7 +123,7 @@ fn measure(
         }
     }
     progress.finish_and_clear();
-    Ok(results)
+    Ok(())
 }
 
 fn raise_open_files() -> Result<()> {

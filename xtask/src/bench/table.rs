@@ -38,7 +38,7 @@ pub(super) fn markdown(lines: &[Line]) -> String {
     out
 }
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 18] = [
     "workload",
     "setup",
     "figure",
@@ -47,6 +47,7 @@ const HEADER: [&str; 17] = [
     "ratio",
     "target",
     "verdict",
+    "rounds",
     "null",
     "null/redis",
     "per core",
@@ -79,6 +80,7 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         line.target.clone().unwrap_or_default(),
         verdict.to_owned(),
+        line.rounds.to_string(),
         number(line.null),
         line.null_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         number(line.per_core),
