@@ -3,12 +3,16 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    ffi::c_int,
     rc::Rc,
 };
 
 use bytes::Bytes;
 use fanfare_resp::{Value as Reply, Version};
-use mlua::{Error, HookTriggers, Lua, Result, Table, Value, VmState};
+use mlua::{
+    Error, HookTriggers, Lua, Result, Table, Value, VmState,
+    state::{GcIncParams, GcMode},
+};
 use smallvec::SmallVec;
 
 use crate::{
@@ -24,6 +28,13 @@ use crate::{
 
 /// Redis asks its collector for a step once in so many runs.
 const RUNS_PER_COLLECTION: u32 = 50;
+
+/// A state that holds little may grow by so many bytes before it is collected. By Lua's rule it would be when it has doubled,
+/// which is every few hundred runs, and most of what is looked at then are the functions of the sandbox.
+const GROWTH_BYTES: usize = 2 << 20;
+
+/// A state that holds more than this is collected when it has doubled.
+const LARGE_BYTES: usize = 4 * GROWTH_BYTES;
 
 /// The stack that a thread needs which runs scripts. Scripts can nest 200 calls of functions written in C, each with a
 /// buffer of 8 KiB, and match a pattern in the innermost.
@@ -154,6 +165,20 @@ impl<C: Caller> Shared<C> {
     }
 }
 
+/// Lua's own: a state is collected when it holds twice of what was left the last time.
+const DOUBLED: c_int = 200;
+
+/// How many percent of `n_bytes` a state may hold. What waits to be collected counts towards a limit.
+fn pause_for(n_bytes: usize, bytes_max: usize) -> c_int {
+    let growth = if bytes_max == 0 { GROWTH_BYTES } else { GROWTH_BYTES.min(bytes_max / 8) };
+    let percent = 100 + 100 * growth / n_bytes.max(1);
+    c_int::try_from(percent).unwrap_or(c_int::MAX).clamp(DOUBLED, 10_000)
+}
+
+fn set_pause(lua: &Lua, pause: c_int) {
+    lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause)));
+}
+
 /// One Lua state with its scripts and libraries, on one thread.
 ///
 /// Every run begins with fresh `KEYS` and `ARGV` and with RESP2; scripts cannot change what others
@@ -167,6 +192,8 @@ pub struct Runtime<C: Caller> {
     /// The same by their texts, since naming a text takes as long as running it.
     by_body: HashMap<Bytes, Script>,
     n_runs: u32,
+    /// How many percent of what a state without scripts holds it may hold, before it is collected.
+    pause: c_int,
 }
 
 impl<C: Caller> Runtime<C> {
@@ -188,6 +215,9 @@ impl<C: Caller> Runtime<C> {
         });
         let sandbox = Sandbox::new(&lua, &shared)?;
         shared.arm(&lua, settings.poll_instructions)?;
+        lua.gc_collect()?;
+        let pause = pause_for(lua.used_memory(), settings.memory_bytes_max);
+        set_pause(&lua, pause);
         Ok(Self {
             lua,
             shared,
@@ -196,6 +226,7 @@ impl<C: Caller> Runtime<C> {
             scripts: HashMap::new(),
             by_body: HashMap::new(),
             n_runs: 0,
+            pause,
         })
     }
 
@@ -301,6 +332,8 @@ impl<C: Caller> Runtime<C> {
             self.n_runs = 0;
             // A failure to collect now is made good by any later collection.
             let _ = self.lua.gc_step();
+            let is_large = LARGE_BYTES < self.lua.used_memory();
+            set_pause(&self.lua, if is_large { DOUBLED } else { self.pause });
         }
         self.shared.caller.take().expect("a caller during a run")
     }

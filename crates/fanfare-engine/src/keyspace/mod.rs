@@ -55,7 +55,7 @@ use stripe::{Slot, StripeGuard};
 /// Stripes per database, at most.
 const N_STRIPES_MAX: u16 = 64;
 /// Stripes for each thread: two threads seldom want the same one, and who wants all is not kept long.
-const N_STRIPES_PER_THREAD: usize = 8;
+const N_STRIPES_PER_THREAD: usize = 4;
 /// Due keys and fields that are removed under one lock: some tens of microseconds of work.
 const EXPIRED_PER_LOCK_MAX: usize = 256;
 
@@ -137,8 +137,12 @@ impl Keyspace {
     /// want all of them need not take.
     #[must_use]
     pub fn for_threads(n_databases: u16, seed: u64, n_threads: usize) -> Self {
-        let wanted = n_threads.max(1).saturating_mul(N_STRIPES_PER_THREAD);
-        let wanted = wanted.min(usize::from(N_STRIPES_MAX)).next_power_of_two();
+        let wanted = match n_threads {
+            // Nobody else wants any.
+            0 | 1 => 1,
+            n => n.saturating_mul(N_STRIPES_PER_THREAD).min(usize::from(N_STRIPES_MAX)),
+        };
+        let wanted = wanted.next_power_of_two();
         hasher::seed(seed);
         let databases = (0..n_databases.max(1)).map(|_| OnceLock::new()).collect();
         Self {
