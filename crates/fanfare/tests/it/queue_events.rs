@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 
 use crate::{
     queue_support::{HOUR, LONG, MS},
-    support::{Target, TestResult, on_every_broker, until},
+    support::{Target, TestResult, on_everything, until},
 };
 
-on_every_broker!(
-    an_outage_is_told_once_and_what_was_lost_in_it,
-    a_listener_that_is_too_slow_is_told_how_much_it_missed,
+on_everything!(
+    a_listener_that_is_too_slow_is_told_how_much_it_missed;
+    not embedded: an_outage_is_told_once_and_what_was_lost_in_it,
 );
 
 fn quick(fanfare: &Fanfare) -> TaskQueue {
