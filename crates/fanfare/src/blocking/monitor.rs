@@ -81,6 +81,12 @@ impl RunningMonitor {
         self.inner.snapshot()
     }
 
+    /// What the last look found, in the text that Prometheus reads. The twin of
+    /// [`RunningMonitor::prometheus`](crate::monitor::RunningMonitor::prometheus).
+    pub fn prometheus(&self) -> Option<String> {
+        self.inner.prometheus()
+    }
+
     /// Waits for the next look, or for the first one, and returns what it found.
     #[expect(
         clippy::should_implement_trait,

@@ -14,6 +14,7 @@ use crate::Fanfare;
 
 pub use monitor::Monitor;
 pub use pulse::Pulse;
+pub(crate) use self_test::SELF_TEST;
 pub use self_test::SelfTest;
 
 /// The health of a [`Fanfare`] at one moment: its connections, and everything that lives on them.

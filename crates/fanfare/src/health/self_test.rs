@@ -7,6 +7,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::Fanfare;
 
+/// What the names of the channels of self-tests begin with.
+pub(crate) const SELF_TEST: &str = "fanfare:self-test:";
+
 /// How long the parts of a [`Fanfare::self_test`] took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,7 +49,7 @@ impl Fanfare {
     /// ```
     pub async fn self_test(&self) -> Result<SelfTest, Error> {
         let nonce: u128 = rand::random();
-        let (channel, payload) = (format!("fanfare:self-test:{nonce:032x}"), format!("{nonce:x}"));
+        let (channel, payload) = (format!("{SELF_TEST}{nonce:032x}"), format!("{nonce:x}"));
         let start = Instant::now();
         let mut subscription = self
             .subscribe([&channel])

@@ -115,8 +115,11 @@ pub struct DeadMessage {
     pub payload: Bytes,
 }
 
+/// The name of the first field, by which it is known.
+pub(crate) const FIRST_OF_DEAD: &str = "dead:kind";
+
 const FIELDS: [&str; 7] = [
-    "dead:kind",
+    FIRST_OF_DEAD,
     "dead:channel",
     "dead:handler",
     "dead:received",

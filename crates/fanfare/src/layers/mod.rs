@@ -47,6 +47,7 @@ pub use breaker::{
     BreakerEvent, BreakerEvents, BreakerState, BreakerStats, CircuitBreaker, Window,
 };
 pub use classify::{Class, Refused, RefusedReason, RetryAfter, classify};
+pub(crate) use dead_letter::FIRST_OF_DEAD;
 pub use dead_letter::{DeadLetter, DeadLetterStats, DeadMessage};
 pub use decompress::{Decompress, DecompressStats};
 pub use from_fn::{FromFn, Next, from_fn};

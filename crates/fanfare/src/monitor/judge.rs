@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Alert, Metric, Notice, Rule, Snapshot,
+    Alert, ChannelLook, Metric, Notice, Rule, Snapshot,
     hysteresis::{Change, Hysteresis, Zone},
 };
 
@@ -159,6 +159,7 @@ pub(super) fn readings(snapshot: &Snapshot) -> Vec<Reading> {
         all.push(Reading { metric, subject: subject.to_owned(), value, detail });
     };
     add(Metric::Blind, "broker", Some(count(snapshot.blind.len() as u64)));
+    add(Metric::Unlisted, "broker", Some(count(snapshot.unlisted())));
     for node in &snapshot.nodes {
         let (name, rates) = (&node.name, &node.rates);
         add(Metric::Unreachable, name, Some(f64::from(u8::from(node.error.is_some()))));
@@ -176,22 +177,45 @@ pub(super) fn readings(snapshot: &Snapshot) -> Vec<Reading> {
         let failed = node.server.is_some().then_some(node.persistence.failed.len() as u64);
         add(Metric::Persistence, name, failed.map(count));
     }
-    for channel in &snapshot.channels {
-        add(Metric::Subscribers, &channel.name, channel.subscribers.map(count));
-        add(Metric::ChannelSilence, &channel.name, channel.silent_ms.map(seconds));
+    for (name, (subscribers, silent_ms)) in by_name(&snapshot.channels) {
+        add(Metric::Subscribers, name, subscribers.map(count));
+        add(Metric::ChannelSilence, name, silent_ms.map(seconds));
     }
     for stream in &snapshot.streams {
         add(Metric::Length, &stream.name, stream.length.map(count));
         add(Metric::StreamSilence, &stream.name, stream.silent_ms.map(seconds));
+        if stream.dead_letters.is_some() {
+            add(Metric::DeadLetters, &stream.name, stream.dead_letters.map(count));
+        }
         for group in &stream.groups {
             let name = format!("{}/{}", stream.name, group.name);
             add(Metric::Lag, &name, group.lag.map(count));
             add(Metric::Pending, &name, Some(count(group.pending)));
             let is_idle = (group.pending == 0).then_some(0.0);
             add(Metric::PendingAge, &name, group.pending_ms.map(seconds).or(is_idle));
+            add(Metric::OldestPending, &name, group.oldest_pending_ms.map(seconds).or(is_idle));
             add(Metric::Redelivered, &name, group.redelivered.map(count).or(is_idle));
             add(Metric::DeadLetters, &name, group.dead_letters.map(count));
         }
+    }
+    for queue in &snapshot.queues {
+        let waiting = queue.waiting();
+        add(Metric::QueueWaiting, &queue.name, waiting.map(count));
+        let is_idle = (waiting == Some(0)).then_some(0.0);
+        add(Metric::QueueAge, &queue.name, queue.waiting_ms.map(seconds).or(is_idle));
+        add(Metric::QueueDead, &queue.name, queue.dead.map(count));
+    }
+    all
+}
+
+/// The subscribers and the silence of each channel. A rule does not say whether it means a sharded one: of two of one
+/// name, what is better counts.
+fn by_name(channels: &[ChannelLook]) -> BTreeMap<&str, (Option<u64>, Option<u64>)> {
+    let mut all: BTreeMap<&str, (Option<u64>, Option<u64>)> = BTreeMap::new();
+    for it in channels {
+        let (subscribers, silent_ms) = all.entry(&it.name).or_default();
+        *subscribers = (*subscribers).max(it.subscribers);
+        *silent_ms = [*silent_ms, it.silent_ms].into_iter().flatten().min();
     }
     all
 }
@@ -203,6 +227,26 @@ fn detail(snapshot: &Snapshot, metric: Metric, subject: &str) -> Option<String> 
         Metric::Blind => {
             let first = snapshot.blind.first()?;
             Some(format!("the first: {}: {}", first.what, first.why))
+        }
+        Metric::Unlisted => {
+            let parts = [
+                (snapshot.other_streams, "streams"),
+                (snapshot.other_groups(), "groups"),
+                (snapshot.other_queues, "queues"),
+            ];
+            let parts = parts.iter().filter(|it| it.0 != 0).map(|(n, what)| format!("{n} {what}"));
+            Some(parts.collect::<Vec<_>>().join(", ")).filter(|it| !it.is_empty())
+        }
+        Metric::DeadLetters => {
+            let groups = snapshot
+                .streams
+                .iter()
+                .flat_map(|stream| stream.groups.iter().map(move |group| (&*stream.name, group)));
+            let mut groups = groups.filter(|(stream, group)| {
+                subject.strip_prefix(stream).and_then(|it| it.strip_prefix('/'))
+                    == Some(&group.name)
+            });
+            groups.find_map(|(_, it)| it.dead_letters_in.as_ref()).map(|it| format!("in {it}"))
         }
         Metric::Unreachable => node()?.error.clone(),
         Metric::Persistence => {

@@ -1,19 +1,23 @@
 //! One look at everything.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use fanfare_client::{Error, Kind};
 use futures_util::future::join_all;
 
 use super::{
-    Blind, ChannelLook, Node, OtherChannels, Snapshot, StreamLook,
-    channels::{self, Audience, Listener},
-    find::Finder,
+    Blind, Node, QueueLook, Snapshot, StreamLook,
+    channels::{self, Audience},
+    find::{Finder, Sought},
     info::Info,
     node::{Place, places},
     options::Scope,
-    streams,
+    queues, streams,
+    tally::{Listener, Tally, is_private},
     window::Meter,
 };
 use crate::{ActiveChannel, Fanfare};
@@ -26,6 +30,8 @@ pub(super) struct Looker {
     fanfare: Fanfare,
     scope: Scope,
     finder: Option<Finder>,
+    /// What was found and looked at the last time.
+    looked_at: BTreeMap<Sought, BTreeSet<Bytes>>,
     listener: Option<Listener>,
     meter: Meter,
     n_looks: u64,
@@ -33,12 +39,17 @@ pub(super) struct Looker {
 
 impl Looker {
     pub(super) fn new(fanfare: Fanfare, scope: Scope) -> Self {
-        let find = scope.find.as_ref();
-        let finder = find.map(|it| Finder::new(&fanfare, it, scope.steps_max));
-        let listener = (!scope.heard.is_nothing())
-            .then(|| Listener::start(fanfare.clone(), scope.heard.clone(), scope.channels_max));
+        let sought = [(Sought::Streams, &scope.find), (Sought::Queues, &scope.find_queues)];
+        let sought = sought.into_iter().filter_map(|(what, it)| Some((what, it.clone()?)));
+        let sought: Vec<_> = sought.collect();
+        let finder = (!sought.is_empty()).then(|| Finder::new(&fanfare, &sought, scope.steps_max));
+        let listener = (!scope.heard.is_nothing()).then(|| {
+            let tally = Tally::new(scope.channels_max, &scope.channels_named, scope.window);
+            Listener::start(fanfare.clone(), scope.heard.clone(), tally)
+        });
         let meter = Meter::new(scope.window);
-        Self { fanfare, scope, finder, listener, meter, n_looks: 0 }
+        let looked_at = BTreeMap::new();
+        Self { fanfare, scope, finder, looked_at, listener, meter, n_looks: 0 }
     }
 
     /// Looks at everything. What can not be seen until the deadline is told as such.
@@ -50,7 +61,9 @@ impl Looker {
         // Where nobody answers there is nothing more to ask, and waiting would only take longer.
         if !places.is_empty() {
             self.look_at_channels(&mut snapshot, deadline).await;
-            self.look_at_streams(&mut snapshot, &places, server_ms, deadline).await;
+            self.find(&mut snapshot, &places, deadline).await;
+            self.look_at_streams(&mut snapshot, server_ms, deadline).await;
+            self.look_at_queues(&mut snapshot, server_ms, deadline).await;
         }
         self.meter.end_round();
         self.n_looks += 1;
@@ -116,7 +129,8 @@ impl Looker {
         let mut audience = Audience::default();
         if let Some(pattern) = &self.scope.channels {
             for (is_sharded, what) in [(false, "the channels"), (true, "the sharded channels")] {
-                let asked = self.fanfare.active_bounded(is_sharded, pattern, CHANNELS_COUNTED);
+                let most = CHANNELS_COUNTED;
+                let asked = self.fanfare.active_bounded(is_sharded, pattern, most, is_private);
                 match tokio::time::timeout_at(deadline.into(), asked).await {
                     Ok(Ok(found)) => audience.active.push((is_sharded, found)),
                     // Before Redis 7.0 there are none.
@@ -133,10 +147,10 @@ impl Looker {
             Err(_) => snapshot.blind.push(too_late(what)),
         }
         let (listener, most) = (self.listener.as_ref(), self.scope.channels_max);
-        let (channels, other, error): (Vec<ChannelLook>, OtherChannels, _) =
-            channels::look(&audience, listener, &mut self.meter, most);
-        (snapshot.channels, snapshot.other_channels) = (channels, other);
-        snapshot.blind.extend(error.map(|it| blind("messages".to_owned(), &it)));
+        let seen = channels::look(&audience, listener, &mut self.meter, most);
+        (snapshot.channels, snapshot.other_channels) = (seen.channels, seen.other);
+        snapshot.private_channels = seen.private;
+        snapshot.blind.extend(seen.error.map(|it| blind("messages".to_owned(), &it)));
     }
 
     /// Servers do not list a channel that nobody subscribes to; they tell when they are asked for it.
@@ -158,32 +172,70 @@ impl Looker {
         Ok(counted)
     }
 
-    async fn look_at_streams(
-        &mut self,
-        snapshot: &mut Snapshot,
-        places: &[Place],
-        now_ms: u64,
-        deadline: Instant,
-    ) {
-        let mut names: Vec<Bytes> = self.scope.streams.clone();
+    /// Goes on looking for streams and queues.
+    async fn find(&mut self, snapshot: &mut Snapshot, places: &[Place], deadline: Instant) {
         if let Some(finder) = &mut self.finder {
-            let errors = finder.walk(&self.fanfare, places, deadline).await;
-            let told = errors.iter().map(|(node, it)| blind(format!("the keys of {node}"), it));
+            let errors = finder.walk(&self.fanfare, places, deadline).await.into_iter();
+            let told = errors.map(|(node, why)| Blind { what: format!("the keys of {node}"), why });
             snapshot.blind.extend(told);
-            let found = finder.names().into_iter();
-            let found: Vec<Bytes> = found.filter(|it| !self.scope.streams.contains(it)).collect();
-            let room = self.scope.streams_max.saturating_sub(names.len());
-            snapshot.other_streams = found.len().saturating_sub(room) as u64;
-            names.extend(found.into_iter().take(room));
         }
-        let groups_max = self.scope.groups_max;
-        let ask = streams::Ask { fanfare: &self.fanfare, groups_max, now_ms, deadline };
+    }
+
+    /// Those that were named, and as many of those that were found as there is room for; and how many more there are.
+    fn listed(&mut self, sought: Sought) -> (Vec<Bytes>, u64) {
+        let (named, most) = match sought {
+            Sought::Streams => (&self.scope.streams, self.scope.streams_max),
+            Sought::Queues => (&self.scope.queues, self.scope.queues_max),
+        };
+        let found = self.finder.as_ref().map(|it| it.names(sought)).unwrap_or_default();
+        // What was looked at the last time stays: it is not gone because something of another name is new.
+        let before = self.looked_at.entry(sought).or_default();
+        let mut found: Vec<Bytes> = found.into_iter().filter(|it| !named.contains(it)).collect();
+        found.sort_by_key(|it| !before.contains(it));
+        let room = most.saturating_sub(named.len());
+        let n_more = found.len().saturating_sub(room) as u64;
+        found.truncate(room);
+        *before = found.iter().cloned().collect();
+        (named.iter().cloned().chain(found).collect(), n_more)
+    }
+
+    async fn look_at_streams(&mut self, snapshot: &mut Snapshot, now_ms: u64, deadline: Instant) {
+        let (names, n_more) = self.listed(Sought::Streams);
+        snapshot.other_streams = n_more;
+        let ask = self.ask(now_ms, deadline);
         for (mut look, error) in streams::look(&ask, &names).await {
             self.rate_stream(&mut look);
             snapshot.blind.extend(error.map(|it| blind(format!("the stream {}", look.name), &it)));
             snapshot.streams.push(look);
         }
         snapshot.streams.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    async fn look_at_queues(&mut self, snapshot: &mut Snapshot, now_ms: u64, deadline: Instant) {
+        let (names, n_more) = self.listed(Sought::Queues);
+        snapshot.other_queues = n_more;
+        let asked_for = self.scope.queues.iter().collect();
+        for (mut look, error) in queues::look(&self.ask(now_ms, deadline), &names, &asked_for).await
+        {
+            self.rate_queue(&mut look);
+            snapshot.blind.extend(error.map(|it| blind(format!("the queue {}", look.name), &it)));
+            snapshot.queues.push(look);
+        }
+        snapshot.queues.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    fn ask(&self, now_ms: u64, deadline: Instant) -> streams::Ask<'_> {
+        let (fanfare, groups_max, dead) = (&self.fanfare, self.scope.groups_max, &self.scope.dead);
+        streams::Ask { fanfare, groups_max, dead, now_ms, deadline }
+    }
+
+    fn rate_queue(&mut self, look: &mut QueueLook) {
+        let now = tokio::time::Instant::now();
+        let meter = &mut self.meter;
+        let mut rate =
+            |what: &str, n: Option<u64>| meter.rate(format!("queue/{what}/{}", look.name), now, n?);
+        look.enqueued_per_s = rate("enqueued", look.enqueued);
+        look.done_per_s = rate("done", look.done);
     }
 
     fn rate_stream(&mut self, look: &mut StreamLook) {
@@ -197,7 +249,14 @@ impl Looker {
         }
     }
 
-    /// Whether all keys were looked at to find streams.
+    /// Waits until it listens, if it should and can.
+    pub(super) async fn listens(&self) {
+        if let Some(listener) = &self.listener {
+            let _ = tokio::time::timeout(self.scope.deadline, listener.begun()).await;
+        }
+    }
+
+    /// Whether all keys were looked at to find streams and queues.
     pub(super) fn has_found_all(&self) -> bool {
         self.finder.as_ref().is_none_or(Finder::is_whole)
     }

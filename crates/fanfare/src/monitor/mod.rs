@@ -4,7 +4,7 @@
 //! [`Fanfare::monitor`](crate::Fanfare::monitor) and [`Health`](crate::Health) tell whether what
 //! lives in *this program* still gets its messages. A [`BrokerMonitor`] looks at the server from
 //! outside, as an operator does: every node, the subscribers of channels, what is published,
-//! streams, groups, dead letters, memory, clients, replicas, persistence.
+//! streams, groups, dead letters, queues, memory, clients, replicas, persistence.
 //!
 //! # Example: a snapshot, and what is wrong
 #![cfg_attr(feature = "embedded", doc = "```")]
@@ -22,6 +22,7 @@
 //!     .broker_monitor()
 //!     .every(Duration::from_secs(5))
 //!     .find_streams("*")
+//!     .find_queues("*")
 //!     .listen(["orders.*"])
 //!     .rule(lag)
 //!     .start()?;
@@ -38,39 +39,46 @@
 //!   alert of its own; it is never a zero.
 //! - Rates are taken over a window ([`BrokerMonitor::window`]); a restart makes none of them
 //!   negative.
-//! - Everything is bounded: streams, groups, channels, what is heard, what waits to be delivered.
-//!   What does not fit is counted.
+//! - Everything is bounded: streams, groups, queues, channels, what is heard, what waits to be delivered.
+//!   What does not fit is counted, and that streams, groups or queues are not looked at raises an alert.
 //! - An alert is told once when it is raised and once when it is resolved.
 //!
 //! Of a Sentinel group the master is looked at, and of a cluster all masters; replicas as their
-//! master sees them. Streams are found, and keys counted, in the URL's database.
+//! master sees them. Streams and queues are found, and keys counted, in the URL's database.
 
 mod alert;
 mod channels;
 mod courier;
 mod find;
+#[cfg(feature = "metrics")]
+mod gauges;
+mod heard;
 mod hysteresis;
 pub(crate) mod info;
 mod judge;
 pub(crate) mod look;
+mod metric;
 pub(crate) mod node;
 mod options;
+mod queues;
 mod rule;
 mod run;
 mod samples;
 mod snapshot;
 mod streams;
+mod tally;
 #[cfg(feature = "webhook")]
 mod webhook;
 mod window;
 
 pub use self::alert::{Alert, Notice, Severity};
+pub use self::metric::Metric;
 pub use self::options::BrokerMonitor;
-pub use self::rule::{Metric, Rule};
+pub use self::rule::Rule;
 pub use self::run::{Notices, RunningMonitor};
 pub use self::snapshot::{
-    Blind, ChannelLook, Counters, GroupLook, Node, OtherChannels, Persistence, Replication,
-    Snapshot, StreamLook,
+    Blind, ChannelLook, Counters, GroupLook, Node, OtherChannels, Persistence, PrivateChannels,
+    QueueLook, Replication, Snapshot, StreamLook,
 };
 #[cfg(feature = "webhook")]
 pub use self::webhook::Webhook;

@@ -111,6 +111,7 @@ impl Node {
             uptime_s: info.number("uptime_in_seconds"),
             answered_in_us: u64::try_from(took.as_micros()).ok(),
             clients: info.number("connected_clients"),
+            cluster_connections: info.number("cluster_connections"),
             clients_max: info.number("maxclients"),
             clients_blocked: info.number("blocked_clients"),
             memory: info.number("used_memory"),
@@ -189,7 +190,8 @@ mod tests {
         let text = b"redis_version:7.0.15\r\nrole:master\r\nmaster_repl_offset:500\r\n\
             connected_slaves:2\r\nslave0:ip=a,state=online,offset=480,lag=0\r\n\
             slave1:ip=b,state=wait_bgsave,offset=0,lag=0\r\nslave_expires_tracked_keys:0\r\n\
-            used_memory:50\r\nmaxmemory:200\r\nconnected_clients:3\r\nmaxclients:10\r\n\
+            used_memory:50\r\nmaxmemory:200\r\nconnected_clients:2\r\nmaxclients:10\r\n\
+            cluster_connections:1\r\n\
             db0:keys=5,expires=0\r\ndb3:keys=2,expires=0\r\nrdb_last_bgsave_status:err\r\n\
             aof_last_write_status:ok\r\nevicted_keys:7\r\n";
         let node = Node::of("n".into(), &Info::parse(text), Duration::from_micros(9));

@@ -1,22 +1,22 @@
 //! What a monitor of a broker looks at, and how often.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use fanfare_client::{Error, ErrorKind};
 
 use super::{
-    Rule, RunningMonitor, Snapshot, channels::Heard, courier::Route, judge, look::Looker,
-    rule::Named, run,
+    Rule, RunningMonitor, Snapshot, courier::Route, heard::Heard, judge, look::Looker, rule::Named,
+    run,
 };
-use crate::Fanfare;
+use crate::{Fanfare, queue};
 
 /// Looks at a broker at regular intervals: a monitor that is being described. Made by
 /// [`Fanfare::broker_monitor`].
 ///
 /// Its own load on the broker is one `INFO` for each node, two questions about channels (four if
-/// [rules name](Rule::only) some), and two for each stream and group at each look; and a connection
-/// to each node, of those that the pool may have
+/// [rules name](Rule::only) some), two for each stream and group, and eleven for each queue at each look; and a
+/// connection to each node, of those that the pool may have
 /// ([`Options::dedicated_max`](crate::Options::dedicated_max)).
 ///
 /// A user who may only read suffices: `ACL SETUSER eye on >password ~* &* -@all +@read +@connection
@@ -39,10 +39,15 @@ pub(super) struct Scope {
     pub(super) window: Duration,
     pub(super) streams: Vec<Bytes>,
     pub(super) find: Option<Bytes>,
+    pub(super) queues: Vec<Bytes>,
+    pub(super) find_queues: Option<Bytes>,
     /// Steps of the walk over all keys, at each look and node.
     pub(super) steps_max: usize,
     pub(super) streams_max: usize,
     pub(super) groups_max: usize,
+    pub(super) queues_max: usize,
+    /// Where the dead letters of some groups are, by stream and group.
+    pub(super) dead: BTreeMap<(Bytes, Bytes), Bytes>,
     pub(super) channels: Option<Bytes>,
     /// Channels that rules name.
     pub(super) channels_named: Vec<Bytes>,
@@ -75,9 +80,13 @@ impl Fanfare {
             window: Duration::from_secs(60),
             streams: Vec::new(),
             find: None,
+            queues: Vec::new(),
+            find_queues: None,
             steps_max: 10,
             streams_max: 100,
             groups_max: 32,
+            queues_max: 100,
+            dead: BTreeMap::new(),
             channels: Some(Bytes::from_static(b"*")),
             channels_named: Vec::new(),
             heard: Heard::default(),
@@ -140,6 +149,42 @@ impl BrokerMonitor {
         self
     }
 
+    /// Looks at these queues of tasks ([`Fanfare::task_queue`] and its relatives), whether they exist or not.
+    pub fn queues<N: AsRef<[u8]>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.scope.queues.extend(names.into_iter().map(|it| Bytes::copy_from_slice(it.as_ref())));
+        self
+    }
+
+    /// Looks for queues whose names match a glob pattern, too, as [`find_streams`](Self::find_streams) does and
+    /// in the same round trips. A queue is found once a task was put in. Default: not at all.
+    pub fn find_queues(mut self, pattern: impl AsRef<[u8]>) -> Self {
+        self.scope.find_queues = Some(Bytes::copy_from_slice(pattern.as_ref()));
+        self
+    }
+
+    /// The most queues to look at; how many more were found is told. Those that were named come first.
+    /// Default: 100.
+    pub fn queues_max(mut self, n: usize) -> Self {
+        self.scope.queues_max = n;
+        self
+    }
+
+    /// Says which stream has the dead letters of a group whose workers were told to put them
+    /// [there](crate::worker::Worker::dead_letters). Streams of dead letters that are found and that
+    /// nobody has named are counted by themselves ([`StreamLook::dead_letters`](super::StreamLook::dead_letters)).
+    /// Default: where [`Group::dead_letters`](crate::stream::Group::dead_letters) has them.
+    pub fn dead_letters_in(
+        mut self,
+        stream: impl AsRef<[u8]>,
+        group: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Self {
+        let [stream, group, key] =
+            [stream.as_ref(), group.as_ref(), key.as_ref()].map(Bytes::copy_from_slice);
+        self.scope.dead.insert((stream, group), key);
+        self
+    }
+
     /// Counts the subscribers of channels that match a glob pattern. Default: all, `*`.
     pub fn channels(mut self, pattern: impl AsRef<[u8]>) -> Self {
         self.scope.channels = Some(Bytes::copy_from_slice(pattern.as_ref()));
@@ -148,7 +193,8 @@ impl BrokerMonitor {
 
     /// Listens to channels that match these glob patterns, to count what is published on each. This
     /// is a subscription as any other: the server sends all of it here. A message that matches
-    /// several of the patterns counts for each. Default: nothing.
+    /// several of the patterns counts for each. Channels that the library makes for itself, such as inboxes, are
+    /// counted together ([`PrivateChannels`](super::PrivateChannels)). Default: nothing.
     pub fn listen<P: AsRef<[u8]>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
         let patterns = patterns.into_iter().map(|it| Bytes::copy_from_slice(it.as_ref()));
         self.scope.heard.patterns.extend(patterns);
@@ -163,7 +209,9 @@ impl BrokerMonitor {
     }
 
     /// The most channels to list, and to count messages of. The others are counted together
-    /// ([`OtherChannels`](super::OtherChannels)). Default: 100.
+    /// ([`OtherChannels`](super::OtherChannels)). A channel that was silent for a whole [window](Self::window) makes
+    /// room for one that is not, and is thought to be gone then; one that a rule [names](Rule::only) always has its
+    /// place. Default: 100.
     pub fn channels_max(mut self, n: usize) -> Self {
         self.scope.channels_max = n;
         self
@@ -208,41 +256,44 @@ impl BrokerMonitor {
     /// [`notices`](RunningMonitor::notices), and sent where they were asked for.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidOption`] if a rule or a bound can not work, or a webhook's URL;
+    /// [`ErrorKind::InvalidOption`] if a rule or a bound can not work (such as silence of a channel that is not listened
+    /// to), or a webhook's URL;
     /// [`ErrorKind::Tls`] if the certificates that a webhook trusts can not be read.
     ///
     /// # Panics
     /// Outside a tokio runtime with time.
     pub fn start(mut self) -> Result<RunningMonitor, Error> {
-        self.check()?;
         self.scope.include(&self.rules);
+        self.check(None)?;
         let (fanfare, every, scope) = (self.fanfare, self.every, self.scope);
         run::start(fanfare, every, scope, self.rules, self.routes)
     }
 
-    /// Looks once; and again after `over`, if that is not zero, so that there are rates. All keys
-    /// are looked at to find streams, if the deadline allows it. An alert is raised by what this
+    /// Looks once; and again after `over`, if that is not zero, so that there are rates: of that time, not of the
+    /// [window](Self::window), and what happens at other times is not seen. What it listens to it hears for as long. All
+    /// keys are looked at to find streams and queues, if the deadline allows it. An alert is raised by what this
     /// look found alone: it sees no [`held`](Rule::held), and nothing is logged or sent.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidOption`] as [`start`](Self::start). A broker that can not be reached is
-    /// no error but an alert.
+    /// [`ErrorKind::InvalidOption`] as [`start`](Self::start), and if a rule asks for a longer silence of channels than
+    /// `over`. A broker that can not be reached is no error but an alert.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn look(mut self, over: Duration) -> Result<Snapshot, Error> {
-        self.check()?;
         self.scope.include(&self.rules);
+        self.check(Some(over))?;
         self.scope.steps_max = 10_000;
         let mut looker = Looker::new(self.fanfare, self.scope);
         let mut snapshot = looker.look().await;
         if !over.is_zero() {
+            looker.listens().await;
             tokio::time::sleep(over).await;
             snapshot = looker.look().await;
         }
         if !looker.has_found_all() && snapshot.is_whole() {
             snapshot.blind.push(super::Blind {
-                what: "some streams".to_owned(),
+                what: "some streams or queues".to_owned(),
                 why: "there are more keys than could be looked at until the deadline".to_owned(),
             });
         }
@@ -250,8 +301,12 @@ impl BrokerMonitor {
         Ok(snapshot)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// With the time over which there is only one look back, if it is so.
+    fn check(&self, over: Option<Duration>) -> Result<(), Error> {
         self.rules.iter().try_for_each(Rule::check)?;
+        self.rules.iter().try_for_each(|it| it.check_heard(&self.scope.heard, over))?;
+        let mut queues = self.scope.queues.iter().map(|it| queue::Place::new(it));
+        queues.try_for_each(|it| it.check())?;
         if self.scope.deadline.is_zero() || self.scope.window.is_zero() {
             let message = "a monitor needs a deadline and a window above zero";
             return Err(Error::new(ErrorKind::InvalidOption, message));
@@ -267,6 +322,7 @@ impl Scope {
             let (list, name) = match rule.named() {
                 Some(Named::Channel(name)) => (&mut self.channels_named, name),
                 Some(Named::Stream(name)) => (&mut self.streams, name),
+                Some(Named::Queue(name)) => (&mut self.queues, name),
                 None => continue,
             };
             if !list.iter().any(|it| it == name) {

@@ -1,197 +1,10 @@
-//! What is measured, and what is too much of it.
+//! What is too much of something that is measured.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use fanfare_client::{Error, ErrorKind};
-use serde::{Deserialize, Serialize};
 
-use super::{Severity, hysteresis::Zone};
-
-/// Something that a [`Rule`] can be about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Metric {
-    /// Of each node: 1 if it could not be asked.
-    Unreachable,
-    /// Of the broker: how many things could not be seen though they are there.
-    Blind,
-    /// Of each node with a `maxmemory`: used memory in per cent of it.
-    Memory,
-    /// Of each node: clients in per cent of `maxclients`.
-    Clients,
-    /// Of each node: refused connections per second.
-    RejectedConnections,
-    /// Of each node: evicted keys per second.
-    EvictedKeys,
-    /// Of each node: clients cut off for what they did not read, per second.
-    OutputBufferKills,
-    /// Of each node: replicas that are not online, or 1 if it is a replica without its master.
-    Replication,
-    /// Of each node: ways of writing to disk that failed the last time.
-    Persistence,
-    /// Of each channel: subscribers. A limit below which it must not fall. Those of patterns do not count. A server does
-    /// not list a channel that nobody subscribes to, so that there are none is seen of channels that a rule
-    /// [names](Rule::only), and of those on which the monitor has [heard](super::BrokerMonitor::listen) a message.
-    Subscribers,
-    /// Of each channel that is listened to: seconds without a message.
-    ChannelSilence,
-    /// Of each stream: entries.
-    Length,
-    /// Of each stream: seconds since the last entry.
-    StreamSilence,
-    /// Of each group: entries still to be delivered.
-    Lag,
-    /// Of each group: entries delivered and not acknowledged.
-    Pending,
-    /// Of each group: seconds for which an entry has been pending.
-    PendingAge,
-    /// Of each group: pending entries that were delivered more than once.
-    Redelivered,
-    /// Of each group: dead letters.
-    DeadLetters,
-}
-
-impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::Unreachable,
-        Self::Blind,
-        Self::Memory,
-        Self::Clients,
-        Self::RejectedConnections,
-        Self::EvictedKeys,
-        Self::OutputBufferKills,
-        Self::Replication,
-        Self::Persistence,
-        Self::Subscribers,
-        Self::ChannelSilence,
-        Self::Length,
-        Self::StreamSilence,
-        Self::Lag,
-        Self::Pending,
-        Self::PendingAge,
-        Self::Redelivered,
-        Self::DeadLetters,
-    ];
-
-    /// Its name: `pending-age`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Blind => "blind",
-            Self::Memory => "memory",
-            Self::Clients => "clients",
-            Self::RejectedConnections => "rejected-connections",
-            Self::EvictedKeys => "evicted-keys",
-            Self::OutputBufferKills => "output-buffer-kills",
-            Self::Replication => "replication",
-            Self::Persistence => "persistence",
-            Self::Subscribers => "subscribers",
-            Self::ChannelSilence => "channel-silence",
-            Self::Length => "length",
-            Self::StreamSilence => "stream-silence",
-            Self::Lag => "lag",
-            Self::Pending => "pending",
-            Self::PendingAge => "pending-age",
-            Self::Redelivered => "redelivered",
-            Self::DeadLetters => "dead-letters",
-        }
-    }
-
-    /// The unit of its values.
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Memory | Self::Clients => "%",
-            Self::RejectedConnections | Self::EvictedKeys | Self::OutputBufferKills => "/s",
-            Self::ChannelSilence | Self::StreamSilence | Self::PendingAge => "s",
-            _ => "",
-        }
-    }
-
-    /// Whether too little of it is bad, not too much.
-    pub fn is_bad_below(self) -> bool {
-        self == Self::Subscribers
-    }
-
-    /// What it counts, for a sentence.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Unreachable => "can not be asked",
-            Self::Blind => "can not be seen whole: things hidden",
-            Self::Memory => "memory",
-            Self::Clients => "clients",
-            Self::RejectedConnections => "refused connections",
-            Self::EvictedKeys => "evicted keys",
-            Self::OutputBufferKills => "clients cut off for what they did not read",
-            Self::Replication => "replication links down",
-            Self::Persistence => "failed ways of writing to disk",
-            Self::Subscribers => "subscribers",
-            Self::ChannelSilence => "without a message for",
-            Self::Length => "length",
-            Self::StreamSilence => "without a new entry for",
-            Self::Lag => "lag",
-            Self::Pending => "pending entries",
-            Self::PendingAge => "an entry pending for",
-            Self::Redelivered => "entries delivered again",
-            Self::DeadLetters => "dead letters",
-        }
-    }
-
-    /// What to do when it is beyond its limit.
-    pub(super) fn cure(self, subject: &str) -> String {
-        let (stream, group) = subject.rsplit_once('/').unwrap_or((subject, ""));
-        match self {
-            Self::Unreachable => "see whether the server runs and can be reached from here: \
-                                  `fanfare doctor --url …`"
-                .to_owned(),
-            Self::Blind => {
-                "let this user see it: ACL SETUSER … +info +ping +pubsub +scan +@read".to_owned()
-            }
-            Self::Memory => {
-                "trim streams (XTRIM), give keys a time to live, or raise maxmemory".to_owned()
-            }
-            Self::Clients => {
-                "close what is not used (CLIENT LIST), share connections, or raise maxclients"
-                    .to_owned()
-            }
-            Self::RejectedConnections => {
-                "raise maxclients and the limit on open files, or open fewer connections".to_owned()
-            }
-            Self::EvictedKeys => {
-                "make room, and set maxmemory-policy noeviction if there are streams".to_owned()
-            }
-            Self::OutputBufferKills => {
-                "read faster, subscribe to less, or raise client-output-buffer-limit pubsub"
-                    .to_owned()
-            }
-            Self::Replication => {
-                "look at INFO replication of both sides, and at their logs".to_owned()
-            }
-            Self::Persistence => "look at the server's log and at its disk's free space".to_owned(),
-            Self::Subscribers => format!("start the programs that subscribe to {subject}"),
-            Self::ChannelSilence | Self::StreamSilence => {
-                format!("see whether the programs that publish to {subject} run")
-            }
-            Self::Length => format!("trim it: XTRIM {subject} MAXLEN ~ 100000"),
-            Self::Lag => format!("start more workers of the group {group} of {stream}"),
-            Self::Pending | Self::PendingAge => {
-                format!("see who is stuck: fanfare group show {stream} {group}")
-            }
-            Self::Redelivered => format!("see what fails: fanfare group show {stream} {group}"),
-            Self::DeadLetters => format!(
-                "look at them with `fanfare dlq ls {stream} {group}`, and send them back with \
-                 `fanfare dlq requeue {stream} {group} --all`"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::{Metric, Severity, heard::Heard, hysteresis::Zone};
 
 /// A limit, and what it means to be beyond it.
 ///
@@ -246,8 +59,9 @@ impl Rule {
         self
     }
 
-    /// Only about this node, stream, channel, or group (`stream/group`). The monitor looks at that channel or stream,
-    /// whether it was told to or not. Default: all that it looks at.
+    /// Only about this node, stream, channel, queue, or group (`stream/group`). The monitor looks at that channel, stream
+    /// or queue, whether it was told to or not; a channel whose silence is meant it has to be told to
+    /// [listen](super::BrokerMonitor::listen) to. Default: all that it looks at.
     pub fn only(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
@@ -256,13 +70,16 @@ impl Rule {
     /// What a monitor has if nothing else is said: an unreachable node, memory above 80 and 90 %
     /// of `maxmemory`, clients above 80 and 90 % of `maxclients`, any refused connection, evicted
     /// key, cut-off client, broken replication or failed write to disk; a lag above 10,000, an
-    /// entry pending for 5 minutes, a dead letter; and something that can not be seen.
+    /// entry that is pending for 5 minutes without a sign of life, or a day after it was added, a dead letter; a queue
+    /// with more than 10,000 tasks that wait, one that has been waiting for an hour, or a dead one; and something that
+    /// can not be seen, or is not looked at because there is too much of it.
     pub fn defaults() -> Vec<Self> {
         use Metric as M;
         use Severity::{Critical, Warning};
         vec![
             Self::new(M::Unreachable, Critical, 0.0),
             Self::new(M::Blind, Warning, 0.0),
+            Self::new(M::Unlisted, Warning, 0.0),
             Self::new(M::Memory, Warning, 80.0).resolve_at(75.0),
             Self::new(M::Memory, Critical, 90.0).resolve_at(85.0),
             Self::new(M::Clients, Warning, 80.0).resolve_at(75.0),
@@ -274,7 +91,12 @@ impl Rule {
             Self::new(M::Persistence, Critical, 0.0),
             Self::new(M::Lag, Warning, 10_000.0).resolve_at(5_000.0),
             Self::new(M::PendingAge, Warning, 300.0),
+            // Who begins with what is old is not stuck: a short limit would cry wolf.
+            Self::new(M::OldestPending, Warning, 86_400.0),
             Self::new(M::DeadLetters, Warning, 0.0),
+            Self::new(M::QueueWaiting, Warning, 10_000.0).resolve_at(5_000.0),
+            Self::new(M::QueueAge, Warning, 3_600.0),
+            Self::new(M::QueueDead, Warning, 0.0),
         ]
     }
 
@@ -318,17 +140,50 @@ impl Rule {
     }
 
     /// What must be looked at for this rule. To hear a channel is more than to look: nobody is made to
-    /// [listen](super::BrokerMonitor::listen).
+    /// [listen](super::BrokerMonitor::listen), and whether they do is [checked](Self::check_heard).
     pub(super) fn named(&self) -> Option<Named<'_>> {
         use Metric as M;
         let subject = self.subject.as_deref()?;
         match self.metric {
-            M::Subscribers => Some(Named::Channel(subject)),
+            M::Subscribers | M::ChannelSilence => Some(Named::Channel(subject)),
             M::Length | M::StreamSilence => Some(Named::Stream(subject)),
-            M::Lag | M::Pending | M::PendingAge | M::Redelivered | M::DeadLetters => {
-                Some(Named::Stream(subject.rsplit_once('/')?.0))
-            }
+            M::DeadLetters if !subject.contains('/') => Some(Named::Stream(subject)),
+            M::Lag
+            | M::Pending
+            | M::PendingAge
+            | M::OldestPending
+            | M::Redelivered
+            | M::DeadLetters => Some(Named::Stream(subject.rsplit_once('/')?.0)),
+            M::QueueWaiting | M::QueueAge | M::QueueDead => Some(Named::Queue(subject)),
             _ => None,
+        }
+    }
+
+    /// Whether a rule about silence can ever find any: in a channel that is listened to, and, if there is only one
+    /// look back over so long a time, within that time.
+    pub(super) fn check_heard(&self, heard: &Heard, over: Option<Duration>) -> Result<(), Error> {
+        if self.metric != Metric::ChannelSilence {
+            return Ok(());
+        }
+        let refuse = |message| Err(Error::new(ErrorKind::InvalidOption, message));
+        match &self.subject {
+            None if heard.is_nothing() => refuse(format!(
+                "the rule about {} needs channels that are listened to, and there are none: name some with `listen`",
+                self.metric
+            )),
+            Some(channel) if !heard.hears(channel.as_bytes()) => refuse(format!(
+                "the rule about {} names {channel:?}, which is not listened to: name it with `listen`, too, or with \
+                 `listen_sharded`",
+                self.metric
+            )),
+            _ => match over {
+                Some(over) if over.as_secs_f64() < self.raise_at => refuse(format!(
+                    "nobody can hear within {} s that a channel is silent for {} s: listen for longer (`over`)",
+                    over.as_secs_f64(),
+                    self.raise_at
+                )),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -337,11 +192,12 @@ impl Rule {
     }
 }
 
-/// The channel or stream that a rule is about.
+/// The channel, stream or queue that a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named<'a> {
     Channel(&'a str),
     Stream(&'a str),
+    Queue(&'a str),
 }
 
 #[cfg(test)]
@@ -357,13 +213,17 @@ mod tests {
             rule.named().map(|it| match it {
                 Named::Channel(name) => format!("channel {name}"),
                 Named::Stream(name) => format!("stream {name}"),
+                Named::Queue(name) => format!("queue {name}"),
             })
         };
         assert_eq!(named(Metric::Subscribers, "news").as_deref(), Some("channel news"));
         assert_eq!(named(Metric::Length, "a/b").as_deref(), Some("stream a/b"));
         assert_eq!(named(Metric::Lag, "a/b/group").as_deref(), Some("stream a/b"));
         assert_eq!(named(Metric::Lag, "no group"), None);
-        assert_eq!(named(Metric::ChannelSilence, "news"), None);
+        assert_eq!(named(Metric::ChannelSilence, "news").as_deref(), Some("channel news"));
+        assert_eq!(named(Metric::DeadLetters, "a/b/group").as_deref(), Some("stream a/b"));
+        assert_eq!(named(Metric::DeadLetters, "given up").as_deref(), Some("stream given up"));
+        assert_eq!(named(Metric::QueueDead, "a/b").as_deref(), Some("queue a/b"));
         assert_eq!(named(Metric::Memory, "127.0.0.1:6379"), None);
     }
 
@@ -377,6 +237,30 @@ mod tests {
         assert_eq!(told, [Zone::Beyond, Zone::Between, Zone::Within, Zone::Within]);
         let any = Rule::new(Metric::EvictedKeys, Severity::Warning, 0.0);
         assert_eq!([0.0, 0.1].map(|it| any.zone(it)), [Zone::Within, Zone::Beyond]);
+    }
+
+    #[test]
+    fn silence_that_nobody_could_hear_is_refused() {
+        let rule = Rule::new(Metric::ChannelSilence, Severity::Warning, 60.0);
+        let nothing = Heard::default();
+        let heard = Heard { patterns: vec!["news.*".into()], sharded: vec!["parts".into()] };
+        let told = |rule: &Rule, heard: &Heard, over| {
+            let over: Option<u64> = over;
+            let checked = rule.check_heard(heard, over.map(Duration::from_secs));
+            checked.err().map(|it| it.to_string()).unwrap_or_default()
+        };
+        assert!(told(&rule, &nothing, None).contains("name some with `listen`"));
+        assert_eq!(told(&rule, &heard, None), "");
+        let only = |channel: &str| rule.clone().only(channel);
+        assert!(told(&only("other"), &heard, None).contains("\"other\", which is not listened to"));
+        assert_eq!(told(&only("news.sport"), &heard, None), "");
+        assert_eq!(told(&only("parts"), &heard, Some(60)), "");
+        assert!(
+            told(&only("parts"), &heard, Some(59))
+                .contains("within 59 s that a channel is silent for 60 s")
+        );
+        let other = Rule::new(Metric::Lag, Severity::Warning, 60.0);
+        assert_eq!(told(&other, &nothing, Some(0)), "");
     }
 
     #[test]

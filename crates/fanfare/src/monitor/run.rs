@@ -80,7 +80,7 @@ pub(super) fn start(
         losses,
         notices: notices.clone(),
         #[cfg(feature = "metrics")]
-        gauges: super::samples::Gauges::default(),
+        gauges: super::gauges::Gauges::default(),
     };
     let task = tokio::spawn(running.run(every, publish));
     Ok(RunningMonitor { snapshot, notices, task })
@@ -93,7 +93,7 @@ struct Running {
     losses: Arc<Losses>,
     notices: broadcast::Sender<Notice>,
     #[cfg(feature = "metrics")]
-    gauges: super::samples::Gauges,
+    gauges: super::gauges::Gauges,
 }
 
 impl Running {
@@ -137,6 +137,25 @@ impl RunningMonitor {
     /// What the last look found; `None` before the first.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.borrow().clone()
+    }
+
+    /// What the last look found, in the text that Prometheus reads: see [`Snapshot::prometheus`]. Channels, streams and
+    /// the like that are gone are not in it any more, as many as there were. `None` before the first look.
+    ///
+    /// # Example: what a program answers to `GET /metrics`
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```no_run")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fanfare::Error> {
+    /// # let fanfare = fanfare::Fanfare::connect("embedded:").await?;
+    /// let mut monitor = fanfare.broker_monitor().start()?;
+    /// monitor.next().await;
+    /// let body = monitor.prometheus().unwrap_or_default();
+    /// assert!(body.contains("\nfanfare_broker_up{node="));
+    /// # Ok(()) }
+    /// ```
+    pub fn prometheus(&self) -> Option<String> {
+        self.snapshot().map(|it| it.prometheus())
     }
 
     /// Waits for the next look, or for the first one, and returns what it found; `None` if the

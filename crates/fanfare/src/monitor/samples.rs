@@ -1,18 +1,21 @@
-//! A snapshot as samples: the text that Prometheus reads, and gauges of the `metrics` crate.
+//! A snapshot as samples, and as the text that Prometheus reads.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{Counters, GroupLook, Node, Severity, Snapshot};
+use super::{Counters, GroupLook, Node, QueueLook, Severity, Snapshot};
+
+/// Names and values.
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// One value of a metric.
-struct Sample {
-    labels: Vec<(&'static str, String)>,
-    value: f64,
+pub(super) struct Sample {
+    pub(super) labels: Labels,
+    pub(super) value: f64,
 }
 
 /// The samples of each metric, and what the metric is.
 #[derive(Default)]
-struct Samples(BTreeMap<&'static str, (&'static str, Vec<Sample>)>);
+pub(super) struct Samples(pub(super) BTreeMap<&'static str, (&'static str, Vec<Sample>)>);
 
 impl Samples {
     fn add(
@@ -38,19 +41,35 @@ fn seconds(ms: Option<u64>) -> Option<f64> {
     count(ms).map(|it| it / 1_000.0)
 }
 
-fn samples(snapshot: &Snapshot) -> Samples {
+pub(super) fn samples(snapshot: &Snapshot) -> Samples {
     let mut all = Samples::default();
     for node in &snapshot.nodes {
         of_node(&mut all, node);
     }
     of_channels(&mut all, snapshot);
     of_streams(&mut all, snapshot);
-    all.add(
-        "fanfare_broker_other_streams",
-        "Streams that were found and not looked at.",
-        &[],
-        count(Some(snapshot.other_streams)),
-    );
+    for queue in &snapshot.queues {
+        of_queue(&mut all, queue);
+    }
+    for (name, help, n) in [
+        (
+            "fanfare_broker_other_streams",
+            "Streams that were found and not looked at.",
+            snapshot.other_streams,
+        ),
+        (
+            "fanfare_broker_other_groups",
+            "Groups that were found and not looked at.",
+            snapshot.other_groups(),
+        ),
+        (
+            "fanfare_broker_other_queues",
+            "Queues that were found and not looked at.",
+            snapshot.other_queues,
+        ),
+    ] {
+        all.add(name, help, &[], count(Some(n)));
+    }
     all.add(
         "fanfare_broker_blind",
         "Things that could not be seen though they are there.",
@@ -94,6 +113,12 @@ fn of_channels(all: &mut Samples, snapshot: &Snapshot) {
             &of,
             it.messages_per_s,
         );
+        all.add(
+            "fanfare_broker_channel_silence_seconds",
+            "Time since the last message, or since the monitor listens.",
+            &of,
+            seconds(it.silent_ms),
+        );
     }
     let other = &snapshot.other_channels;
     all.add(
@@ -107,6 +132,24 @@ fn of_channels(all: &mut Samples, snapshot: &Snapshot) {
         "Messages heard on channels that are not listed.",
         &[],
         count(Some(other.messages)),
+    );
+    all.add(
+        "fanfare_broker_channels_evicted_total",
+        "Silent channels that lost their place to others.",
+        &[],
+        count(Some(other.evicted)),
+    );
+    all.add(
+        "fanfare_broker_private_channels",
+        "Channels of the library's own with subscribers, such as inboxes.",
+        &[],
+        count(Some(snapshot.private_channels.channels)),
+    );
+    all.add(
+        "fanfare_broker_private_channel_messages",
+        "Messages heard on channels of the library's own.",
+        &[],
+        count(Some(snapshot.private_channels.messages)),
     );
     all.add(
         "fanfare_broker_messages_unheard",
@@ -131,6 +174,12 @@ fn of_streams(all: &mut Samples, snapshot: &Snapshot) {
             "Time since the last entry.",
             &of,
             seconds(it.silent_ms),
+        );
+        all.add(
+            "fanfare_broker_stream_dead_letters",
+            "Dead letters in the stream, if no group counts them.",
+            &of,
+            count(it.dead_letters),
         );
         for group in &it.groups {
             of_group(all, &it.name, group);
@@ -236,8 +285,13 @@ fn of_group(all: &mut Samples, stream: &str, group: &GroupLook) {
     );
     add(
         "fanfare_broker_group_pending_seconds",
-        "Longest time that one of the oldest hundred has been pending.",
+        "Longest time since one of the oldest hundred was delivered or its lease renewed.",
         seconds(group.pending_ms),
+    );
+    add(
+        "fanfare_broker_group_oldest_pending_seconds",
+        "Time since the oldest pending entry was added, by its ID.",
+        seconds(group.oldest_pending_ms),
     );
     add(
         "fanfare_broker_group_redelivered",
@@ -250,6 +304,30 @@ fn of_group(all: &mut Samples, stream: &str, group: &GroupLook) {
         "Dead letters of the group.",
         count(group.dead_letters),
     );
+}
+
+fn of_queue(all: &mut Samples, queue: &QueueLook) {
+    let of = [("queue", &*queue.name)];
+    let mut add = |name, help, value| all.add(name, help, &of, value);
+    add("fanfare_broker_queue_ready", "Tasks in line.", count(queue.ready));
+    add("fanfare_broker_queue_delayed", "Tasks with a time to wait for.", count(queue.delayed));
+    add("fanfare_broker_queue_due", "Delayed tasks whose time has come.", count(queue.due));
+    add("fanfare_broker_queue_leased", "Tasks that somebody has.", count(queue.leased));
+    add("fanfare_broker_queue_lapsed", "Leased tasks whose lease has ended.", count(queue.lapsed));
+    add("fanfare_broker_queue_dead", "Tasks with the dead letters.", count(queue.dead));
+    add(
+        "fanfare_broker_queue_waiting",
+        "Tasks that wait for a worker: in line, due, or left behind.",
+        count(queue.waiting()),
+    );
+    add(
+        "fanfare_broker_queue_waiting_seconds",
+        "For how long the first of those has been waiting.",
+        seconds(queue.waiting_ms),
+    );
+    add("fanfare_broker_queue_enqueued_total", "Tasks put in.", count(queue.enqueued));
+    add("fanfare_broker_queue_done_total", "Tasks run well.", count(queue.done));
+    add("fanfare_broker_queue_failed_total", "Runs that failed.", count(queue.failed));
 }
 
 impl Snapshot {
@@ -276,39 +354,6 @@ impl Snapshot {
 
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// Gauges of the `metrics` crate: one for each sample, of the same name.
-#[cfg(feature = "metrics")]
-#[derive(Default)]
-pub(super) struct Gauges {
-    /// What was set at the last time.
-    known: std::collections::BTreeSet<(&'static str, Vec<(&'static str, String)>)>,
-}
-
-#[cfg(feature = "metrics")]
-impl Gauges {
-    /// Sets them. What is gone, or not seen any more, becomes `NaN`: it is not zero.
-    pub(super) fn set(&mut self, snapshot: &Snapshot) {
-        let mut gone = std::mem::take(&mut self.known);
-        for (name, (_, samples)) in samples(snapshot).0 {
-            for Sample { labels, value } in samples {
-                gauge(name, &labels).set(value);
-                let known = (name, labels);
-                gone.remove(&known);
-                self.known.insert(known);
-            }
-        }
-        for (name, labels) in gone {
-            gauge(name, &labels).set(f64::NAN);
-        }
-    }
-}
-
-#[cfg(feature = "metrics")]
-fn gauge(name: &'static str, labels: &[(&'static str, String)]) -> metrics::Gauge {
-    let labels = labels.iter().map(|(name, it)| metrics::Label::new(*name, it.clone()));
-    metrics::gauge!(name, labels.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

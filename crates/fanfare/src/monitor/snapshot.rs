@@ -25,11 +25,21 @@ pub struct Snapshot {
     pub channels: Vec<ChannelLook>,
     /// What is known of the channels that are not listed.
     pub other_channels: OtherChannels,
+    /// What is known of the channels that the library makes for itself.
+    #[serde(default)]
+    pub private_channels: PrivateChannels,
     /// Streams, by name.
     pub streams: Vec<StreamLook>,
     /// How many streams were found beyond
     /// [`BrokerMonitor::streams_max`](super::BrokerMonitor::streams_max).
     pub other_streams: u64,
+    /// Queues of tasks, by name.
+    #[serde(default)]
+    pub queues: Vec<QueueLook>,
+    /// How many queues were found beyond
+    /// [`BrokerMonitor::queues_max`](super::BrokerMonitor::queues_max).
+    #[serde(default)]
+    pub other_queues: u64,
     /// What could not be seen although it is there: the server refuses, or did not answer in time.
     pub blind: Vec<Blind>,
     /// The alerts that are raised now, worst first.
@@ -68,6 +78,8 @@ pub struct Node {
     pub answered_in_us: Option<u64>,
     /// Clients that are connected.
     pub clients: Option<u64>,
+    /// Connections with other nodes of the cluster. They are no clients, and count for `clients_max`.
+    pub cluster_connections: Option<u64>,
     /// How many there may be (`maxclients`).
     pub clients_max: Option<u64>,
     /// Clients that wait in a blocking command.
@@ -182,13 +194,15 @@ pub struct ChannelLook {
     pub is_sharded: bool,
     /// Clients that are subscribed to it by its name, on all nodes. The monitor itself is none.
     pub subscribers: Option<u64>,
-    /// Messages heard since the monitor began; `None` if it does not listen to this channel.
+    /// Messages heard since the monitor began, or since it gave the channel a place of its own again; `None` if it does
+    /// not listen to this channel, or has no place for it.
     pub messages: Option<u64>,
     /// Messages per second.
     pub messages_per_s: Option<f64>,
     /// Bytes of payload per second.
     pub bytes_per_s: Option<f64>,
-    /// Milliseconds since the last message.
+    /// Milliseconds since the last message, or since the monitor began to listen, without a break: what an outage has
+    /// swallowed nobody knows.
     pub silent_ms: Option<u64>,
 }
 
@@ -199,13 +213,31 @@ pub struct ChannelLook {
 pub struct OtherChannels {
     /// How many channels have subscribers and are not listed.
     pub channels: u64,
-    /// How many messages were heard on channels that are not counted one by one.
+    /// How many messages were heard that none of the listed channels has: it is the sum of all without theirs and
+    /// those of the library's own channels.
     pub messages: u64,
     /// Messages per second of those.
     pub messages_per_s: Option<f64>,
+    /// How often a channel that was silent for a whole [window](super::BrokerMonitor::window) has lost its place to one
+    /// that was not.
+    #[serde(default)]
+    pub evicted: u64,
     /// Messages that the monitor itself lost, on whatever channels: its queue was full, or its
     /// connection away. Of an outage nobody knows how many there were; it counts as one.
     pub lost: u64,
+}
+
+/// The channels that the library makes for itself: the inboxes of requesters, and those of self-tests. They are
+/// counted together and not listed, unless a rule [names](super::Rule::only) one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PrivateChannels {
+    /// How many have subscribers: as many as there are inboxes.
+    pub channels: u64,
+    /// How many messages were heard on them; 0 if nothing of them is listened to.
+    pub messages: u64,
+    /// Messages per second of those.
+    pub messages_per_s: Option<f64>,
 }
 
 /// One stream.
@@ -226,6 +258,10 @@ pub struct StreamLook {
     pub groups: Vec<GroupLook>,
     /// How many more groups it has.
     pub other_groups: u64,
+    /// Dead letters, if this is a stream of them that no group of those listed is known to fill: its workers were told
+    /// to put them here, or a handler of a channel was. `None` for all other streams.
+    #[serde(default)]
+    pub dead_letters: Option<u64>,
 }
 
 /// One consumer group.
@@ -247,14 +283,66 @@ pub struct GroupLook {
     /// Entries delivered per second.
     pub delivered_per_s: Option<f64>,
     /// The longest time, in milliseconds, since one of the oldest hundred pending entries was
-    /// delivered: how long somebody has been at it, or has been gone.
+    /// delivered or its lease renewed: how long somebody has given no sign of life. A worker renews what its handlers
+    /// have, so this says nothing about how long they have had it.
     pub pending_ms: Option<u64>,
+    /// Milliseconds since the oldest pending entry was added to the stream, by the time in its ID and the server's
+    /// clock. So long it has not been done, whoever has it; the time before it was delivered counts, too. `None` if
+    /// none is pending, or its ID is no time.
+    #[serde(default)]
+    pub oldest_pending_ms: Option<u64>,
     /// How many of the oldest hundred pending entries were delivered more than once.
     pub redelivered: Option<u64>,
     /// How often that of them was delivered that was delivered most often.
     pub deliveries_max: Option<u64>,
-    /// Dead letters, where [`Group::dead_letters`](crate::stream::Group) puts them.
+    /// Dead letters, where [`Group::dead_letters`](crate::stream::Group::dead_letters) puts them or
+    /// [`BrokerMonitor::dead_letters_in`](super::BrokerMonitor::dead_letters_in) says they are.
     pub dead_letters: Option<u64>,
+    /// Which stream those are in, if it is not the one where they are put by default.
+    #[serde(default)]
+    pub dead_letters_in: Option<String>,
+}
+
+/// One queue of tasks: a [`TaskQueue`](crate::queue::TaskQueue), of whatever kind.
+///
+/// Its numbers are read one after the other: a task that moves meanwhile may be in two of them, or in none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct QueueLook {
+    /// Its name, without the namespace.
+    pub name: String,
+    /// Tasks in line.
+    pub ready: Option<u64>,
+    /// Tasks that have a time before which they are not run: new ones, and those that failed and rest.
+    pub delayed: Option<u64>,
+    /// How many of those are due: the next who takes moves them in line.
+    pub due: Option<u64>,
+    /// Tasks that somebody has taken.
+    pub leased: Option<u64>,
+    /// How many of those have a lease that has ended: the next who takes moves them in line.
+    pub lapsed: Option<u64>,
+    /// Tasks with the dead letters.
+    pub dead: Option<u64>,
+    /// For how many milliseconds the first of those that wait has been waiting: the first in line, or the first that is
+    /// due or left behind. `None` if none is.
+    pub waiting_ms: Option<u64>,
+    /// Tasks that were ever put in.
+    pub enqueued: Option<u64>,
+    /// Tasks put in per second.
+    pub enqueued_per_s: Option<f64>,
+    /// Tasks that were ever run well.
+    pub done: Option<u64>,
+    /// Tasks run well per second.
+    pub done_per_s: Option<f64>,
+    /// Runs that ever failed.
+    pub failed: Option<u64>,
+}
+
+impl QueueLook {
+    /// Tasks that wait for a worker: those in line, those that are due, and those that were left behind.
+    pub fn waiting(&self) -> Option<u64> {
+        Some(self.ready?.saturating_add(self.due?).saturating_add(self.lapsed?))
+    }
 }
 
 impl Node {
@@ -263,9 +351,10 @@ impl Node {
         percent(self.memory?, self.memory_max?)
     }
 
-    /// Clients in per cent of `maxclients`.
+    /// Clients, and connections with other nodes of the cluster, in per cent of `maxclients`.
     pub fn clients_percent(&self) -> Option<f64> {
-        percent(self.clients?, self.clients_max?)
+        let n = self.clients?.saturating_add(self.cluster_connections.unwrap_or(0));
+        percent(n, self.clients_max?)
     }
 }
 
@@ -278,6 +367,17 @@ impl Snapshot {
     /// Whether everything was seen that there is to see. If not, what is missing here may be there.
     pub fn is_whole(&self) -> bool {
         self.blind.is_empty() && self.nodes.iter().all(|it| it.error.is_none())
+    }
+
+    /// Streams, groups and queues that were found and not looked at, because there are more than the monitor may look
+    /// at: what is wrong with them is not told.
+    pub fn unlisted(&self) -> u64 {
+        self.other_streams + self.other_groups() + self.other_queues
+    }
+
+    /// How many groups the streams have beyond [`BrokerMonitor::groups_max`](super::BrokerMonitor::groups_max).
+    pub fn other_groups(&self) -> u64 {
+        self.streams.iter().map(|it| it.other_groups).sum()
     }
 
     /// The worst of the alerts that are raised.

@@ -15,6 +15,16 @@ pub struct ActiveChannel {
     pub n_subscribers: u64,
 }
 
+/// What was found of the channels that have subscribers.
+#[derive(Debug, Default)]
+pub(crate) struct Active {
+    pub(crate) channels: Vec<ActiveChannel>,
+    /// How many more there are.
+    pub(crate) more: u64,
+    /// How many were left out.
+    pub(crate) left_out: u64,
+}
+
 impl Fanfare {
     /// The channels that match a glob pattern and have subscribers, by their names. Takes two round
     /// trips, however many there are; of a cluster, the counts of all nodes are added up.
@@ -41,7 +51,7 @@ impl Fanfare {
         &self,
         pattern: impl AsRef<[u8]>,
     ) -> Result<Vec<ActiveChannel>, Error> {
-        Ok(self.active_bounded(false, pattern.as_ref(), usize::MAX).await?.0)
+        Ok(self.active_bounded(false, pattern.as_ref(), usize::MAX, |_| false).await?.channels)
     }
 
     /// The same of sharded channels. A server without them (before Redis 7.0) answers with an error.
@@ -55,7 +65,7 @@ impl Fanfare {
         &self,
         pattern: impl AsRef<[u8]>,
     ) -> Result<Vec<ActiveChannel>, Error> {
-        Ok(self.active_bounded(true, pattern.as_ref(), usize::MAX).await?.0)
+        Ok(self.active_bounded(true, pattern.as_ref(), usize::MAX, |_| false).await?.channels)
     }
 
     /// How many clients are subscribed to each of these channels (or sharded channels), in their
@@ -87,13 +97,14 @@ impl Fanfare {
         Ok(channels.into_iter().map(|channel| channel.n_subscribers).collect())
     }
 
-    /// The same of at most so many channels, and how many more there are.
+    /// The same of at most so many channels, without some.
     pub(crate) async fn active_bounded(
         &self,
         is_sharded: bool,
         pattern: &[u8],
         n_max: usize,
-    ) -> Result<(Vec<ActiveChannel>, u64), Error> {
+        is_left_out: fn(&[u8]) -> bool,
+    ) -> Result<Active, Error> {
         let [list, count] = match is_sharded {
             true => ["SHARDCHANNELS", "SHARDNUMSUB"],
             false => ["CHANNELS", "NUMSUB"],
@@ -102,13 +113,16 @@ impl Fanfare {
         let names = self.command([b"PUBSUB", list.as_bytes(), &pattern]).await?;
         let names = names.into_array().ok_or_else(unexpected)?;
         let mut names: Vec<&[u8]> = names.iter().filter_map(Value::as_bytes).collect();
+        let n_found = names.len();
+        names.retain(|it| !is_left_out(self.link().options().names().short(it)));
+        let left_out = (n_found - names.len()) as u64;
         names.sort_unstable();
-        let n_more = names.len().saturating_sub(n_max) as u64;
+        let more = names.len().saturating_sub(n_max) as u64;
         names.truncate(n_max);
         let mut channels = self.counts(count, &names).await?;
         // Somebody may have left between the two.
         channels.retain(|channel| 0 < channel.n_subscribers);
-        Ok((channels, n_more))
+        Ok(Active { channels, more, left_out })
     }
 
     async fn counts(&self, count: &str, names: &[&[u8]]) -> Result<Vec<ActiveChannel>, Error> {

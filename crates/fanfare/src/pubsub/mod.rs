@@ -8,6 +8,7 @@ mod publisher;
 mod router;
 mod subscriber;
 
+pub(crate) use active::Active;
 pub use active::ActiveChannel;
 pub use linger::{Linger, LingerStats, Lingering, Receipt, WhenFull};
 pub use publisher::Publisher;

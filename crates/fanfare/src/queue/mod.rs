@@ -100,6 +100,7 @@ pub use handle::TaskQueue;
 pub use job::{Job, TaskId};
 pub use kinds::{DelayQueue, PriorityQueue, UniqueQueue};
 pub use run::RunningQueueWorker;
+pub(crate) use scripts::{Place, key_patterns, name_of};
 pub use stats::{QueueCounts, QueueStats, QueueWorkerStats, TaskCounts};
 pub use take::{Failing, Settled, Taken};
 pub use task::Task;

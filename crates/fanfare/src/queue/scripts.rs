@@ -96,6 +96,27 @@ impl Place {
     }
 }
 
+/// The glob patterns of this key of all queues whose names match one.
+pub(crate) fn key_patterns(names: &[u8], part: &str) -> Vec<Bytes> {
+    let of = |prefix: &[u8]| Bytes::from([prefix, b":", part.as_bytes()].concat());
+    if names.iter().all(|&byte| byte == b'*') {
+        return vec![of(names)];
+    }
+    // A name with a hash tag of its own is not put into another one.
+    vec![of(&[b"{", names, b"}"].concat()), of(names)]
+}
+
+/// The name of the queue that has such a key. Those of which it could be two, `a` and `{a}`, are the same queue.
+pub(crate) fn name_of(key: &[u8], part: &str) -> Option<Bytes> {
+    let prefix = key.strip_suffix(part.as_bytes())?.strip_suffix(b":")?;
+    let inner = prefix.strip_prefix(b"{").and_then(|it| it.strip_suffix(b"}"));
+    let has_it = |name: &&[u8]| {
+        let place = Place::new(name);
+        place.check().is_ok() && place.key(part) == key
+    };
+    inner.into_iter().chain([prefix]).find(has_it).map(Bytes::copy_from_slice)
+}
+
 /// Whether a cluster takes a part of this name for what decides about the slot.
 fn has_tag(name: &[u8]) -> bool {
     let mut parts = name.splitn(2, |&byte| byte == b'{').skip(1);
@@ -138,6 +159,21 @@ mod tests {
         for wrong in ["", "}a"] {
             assert!(Place::new(wrong.as_bytes()).check().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_queue_is_known_by_its_keys() {
+        for name in ["mails", "{eu}:mails", "mails:{eu}", "a{b", "a}b", "a{}b", "a:b"] {
+            let key = Place::new(name.as_bytes()).key("meta");
+            assert_eq!(name_of(&key, "meta").as_deref(), Some(name.as_bytes()));
+            assert_eq!(name_of(&key, "ready"), None);
+        }
+        assert_eq!(name_of(b"{mails}:meta", "meta").as_deref(), Some(&b"mails"[..]));
+        for other in ["user:7:meta", "meta", ":meta", "{}:meta", "{a}:b:metal"] {
+            assert_eq!(name_of(other.as_bytes(), "meta"), None, "{other}");
+        }
+        assert_eq!(key_patterns(b"*", "meta"), ["*:meta"]);
+        assert_eq!(key_patterns(b"m*", "meta"), ["{m*}:meta", "m*:meta"]);
     }
 
     #[test]

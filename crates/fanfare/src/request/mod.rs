@@ -83,3 +83,4 @@ pub use inbox::RequesterStats;
 pub use reply::{IntoReply, Reply, Respond};
 pub use requester::{Requester, Target};
 pub use responder::{Responder, Responding};
+pub(crate) use wire::INBOX;

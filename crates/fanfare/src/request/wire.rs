@@ -8,7 +8,7 @@ use super::Reply;
 use crate::{Head, Sealed, codec::json, worker::shortened};
 
 /// What the names of all inboxes begin with.
-pub(super) const INBOX: &str = "fanfare:inbox:";
+pub(crate) const INBOX: &str = "fanfare:inbox:";
 
 /// The types of what is sent, unless the program names that of a request itself.
 pub(super) const REQUEST: &str = "request";

@@ -340,16 +340,16 @@ pub(crate) fn stream_id(text: &[u8]) -> Option<StreamId> {
 pub(crate) struct Facts(pub(crate) Vec<(Value, Value)>);
 
 impl Facts {
-    fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
     }
 
     pub(crate) fn bytes(&self, name: &str) -> Option<Bytes> {
-        self.get(name)?.clone().into_bytes()
+        self.value(name)?.clone().into_bytes()
     }
 
     /// `None` also for what is unknown (null) or never was (-1).
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        u64::try_from(self.get(name)?.as_int()?).ok()
+        u64::try_from(self.value(name)?.as_int()?).ok()
     }
 }

@@ -302,6 +302,11 @@ pub(crate) fn fields(
     provenance.chain(own).flat_map(|(name, value)| [name, value]).collect()
 }
 
+/// Whether this is the name of the first field of a dead letter, of a group or of a channel's handler.
+pub(crate) fn is_first(field: &[u8]) -> bool {
+    [FIELDS[0], crate::layers::FIRST_OF_DEAD].iter().any(|it| it.as_bytes() == field)
+}
+
 /// Where the dead letters of a group go: a name within the namespace. A key without a hash tag
 /// becomes one, as it is on the server, if it can: one with a closing brace can not.
 pub(crate) fn key(stream: &Stream, group: &[u8]) -> Bytes {

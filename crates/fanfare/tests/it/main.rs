@@ -32,6 +32,7 @@ mod loss;
 mod misuse;
 mod monitor;
 mod monitor_alerts;
+mod monitor_queues;
 mod names;
 mod namespace;
 mod nonsense;

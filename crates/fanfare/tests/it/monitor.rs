@@ -3,23 +3,21 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use fanfare::{
-    Fanfare,
+    Fanfare, Json,
     monitor::{Metric, Notice, Notices, Rule, RunningMonitor, Severity, Snapshot},
     stream::Position,
 };
 use fanfare_testkit::RedisServer;
 
-use crate::support::{Target, TestResult, next, on_every_broker, on_everything, run};
+use crate::support::{Target, TestResult, next, on_everything, run};
 
 on_everything!(
-    a_broker_is_seen_with_all_that_is_in_it;
-    not embedded: an_outage_is_an_alert_until_it_is_over,
-);
-
-on_every_broker!(
+    a_broker_is_seen_with_all_that_is_in_it,
     what_is_evicted_raises_an_alert_and_resolves,
     alerts_are_published_where_they_were_asked_for,
     beyond_the_bounds_it_counts,
+    inboxes_are_counted_together;
+    not embedded: an_outage_is_an_alert_until_it_is_over,
 );
 
 pub(crate) const SOON: Duration = Duration::from_millis(50);
@@ -154,11 +152,12 @@ async fn what_is_evicted_raises_an_alert_and_resolves(server: Target) -> TestRes
     let mut monitor = fanfare.broker_monitor().every(SOON).window(window).start()?;
     let mut notices = monitor.notices();
     monitor.next().await.ok_or("no look")?;
-    fanfare.command(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await?;
-    fanfare.command(["CONFIG", "SET", "maxmemory", "20mb"]).await?;
+    server.say_to_all(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    server.say_to_all(&["CONFIG", "SET", "maxmemory", "20mb"]);
     let value = vec![b'x'; 1 << 20];
     for n in 0..30 {
-        let key = format!("k{n}");
+        // All of them at one node of a cluster.
+        let key = format!("{{k}}{n}");
         fanfare.command([&b"SET"[..], key.as_bytes(), &value]).await?;
     }
     let told = notice(&mut notices, raised(Metric::EvictedKeys)).await?;
@@ -215,7 +214,9 @@ async fn beyond_the_bounds_it_counts(server: Target) -> TestResult {
         }
     }
     let monitor = fanfare.broker_monitor().every(SOON).find_streams("s*").listen(["*"]);
-    let mut monitor = monitor.channels_max(3).streams_max(4).groups_max(1).start()?;
+    let bounded = monitor.channels_max(3).streams_max(4).groups_max(1).window(SOON);
+    let bounded = bounded.channels("c*");
+    let mut monitor = bounded.start()?;
     until_seen(&mut monitor, |it| it.nodes.iter().any(|it| it.patterns == Some(1))).await?;
     for name in &names {
         fanfare.publish(name, "x").await?;
@@ -226,6 +227,58 @@ async fn beyond_the_bounds_it_counts(server: Target) -> TestResult {
     assert!(seen.channels.iter().all(|it| it.messages == Some(1)), "{:?}", seen.channels);
     assert_eq!((seen.streams.len(), seen.other_streams), (4, 3));
     assert!(seen.streams.iter().all(|it| it.groups.len() == 1 && it.other_groups == 2));
+    let told: Vec<_> = seen.alerts.iter().map(|it| (&*it.id, &*it.text)).collect();
+    let text = "broker: streams, groups and queues beyond the monitor's bounds 11, more than 0 \
+                (3 streams, 8 groups)";
+    assert_eq!(told, [("unlisted/warning/broker", text)]);
+    // What is new does not put out what was looked at, or its alerts would be resolved.
+    let names: Vec<_> = seen.streams.iter().map(|it| it.name.clone()).collect();
+    fanfare.stream("s").add([("a", "b")]).await?;
+    let seen = until_seen(&mut monitor, |it| it.other_streams == 4).await?;
+    assert_eq!(seen.streams.iter().map(|it| it.name.clone()).collect::<Vec<_>>(), names);
+    // Those that are silent make room for one that is not, and nothing is lost of the sum.
+    let mut n_sent = 20;
+    loop {
+        fanfare.publish("busy", "x").await?;
+        n_sent += 1;
+        let seen = monitor.next().await.ok_or("no look")?;
+        let busy = seen.channels.iter().find(|it| it.name == "busy");
+        if busy.is_some_and(|it| Some(1) < it.messages) {
+            break;
+        }
+    }
+    let sum = |it: &Snapshot| {
+        let listed: u64 = it.channels.iter().filter_map(|it| it.messages).sum();
+        listed + it.other_channels.messages
+    };
+    let seen = until_seen(&mut monitor, |it| sum(it) == n_sent).await?;
+    assert!(0 < seen.other_channels.evicted && seen.channels.len() == 3, "{seen:?}");
+    Ok(())
+}
+
+/// Each requester has an inbox: they would fill the list of channels with names that say nothing.
+async fn inboxes_are_counted_together(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    let _responder =
+        fanfare.respond("double", async |Json(n): Json<u32>| Json(n * 2)).start().await?;
+    let monitor = fanfare.broker_monitor().every(SOON).listen(["[df]*"]).channels_max(2);
+    let mut monitor = monitor.start()?;
+    until_seen(&mut monitor, |it| it.nodes.iter().any(|it| 0 < it.patterns.unwrap_or(0))).await?;
+    let mut requesters = Vec::new();
+    for n in 0..5_u32 {
+        let requester = fanfare.requester().await?.deadline(Duration::from_secs(60));
+        assert_eq!(requester.request("double", &n).await?.json::<u32>()?, n * 2);
+        requesters.push(requester);
+    }
+    let heard = |it: &Snapshot| it.private_channels.messages == 5;
+    let seen = until_seen(&mut monitor, heard).await?;
+    assert_eq!(seen.private_channels.channels, 5);
+    // Sentinels have a channel, too.
+    let listed = seen.channels.iter().filter(|it| !it.name.starts_with("__"));
+    let names: Vec<_> = listed.map(|it| (&*it.name, it.messages)).collect();
+    assert_eq!((names, seen.other_channels.channels), (vec![("double", Some(5))], 0));
+    drop(requesters);
+    until_seen(&mut monitor, |it| it.private_channels.channels == 0).await?;
     Ok(())
 }
 

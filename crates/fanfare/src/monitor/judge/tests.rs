@@ -1,7 +1,7 @@
 //! Every metric, from what a look found to the alert and back.
 
 use super::*;
-use crate::monitor::{Blind, ChannelLook, GroupLook, Node, Severity, StreamLook};
+use crate::monitor::{Blind, ChannelLook, GroupLook, Node, QueueLook, Severity, StreamLook};
 
 fn streams(lengths: &[(&str, Option<u64>)]) -> Snapshot {
     let look = |(name, length): &(&str, Option<u64>)| StreamLook {
@@ -94,12 +94,14 @@ fn found(metric: Metric, n: u64) -> Snapshot {
     let mut channel = ChannelLook { name: "news".into(), ..ChannelLook::default() };
     let mut stream = StreamLook { name: "orders".into(), ..StreamLook::default() };
     let mut group = GroupLook { name: "billing".into(), ..GroupLook::default() };
+    let mut queue = QueueLook { name: "mails".into(), ..QueueLook::default() };
     // Without a catch-all: what is new needs a row, or this is not compiled.
     match metric {
         Metric::Unreachable => node.error = (n != 0).then(|| "refused".to_owned()),
         Metric::Blind => {
             it.blind = vec![Blind { what: "INFO".into(), why: "NOPERM".into() }; len(n)];
         }
+        Metric::Unlisted => it.other_queues = n,
         Metric::Memory => (node.memory, node.memory_max) = (Some(n * 5), Some(500)),
         Metric::Clients => (node.clients, node.clients_max) = (Some(n * 2), Some(200)),
         Metric::RejectedConnections => node.rates.rejected_connections = rate,
@@ -114,11 +116,18 @@ fn found(metric: Metric, n: u64) -> Snapshot {
         Metric::Lag => group.lag = Some(n),
         Metric::Pending => group.pending = n,
         Metric::PendingAge => (group.pending, group.pending_ms) = (1, ms),
+        Metric::OldestPending => (group.pending, group.oldest_pending_ms) = (1, ms),
         Metric::Redelivered => (group.pending, group.redelivered) = (99, Some(n)),
         Metric::DeadLetters => group.dead_letters = Some(n),
+        Metric::QueueWaiting => {
+            (queue.ready, queue.due, queue.lapsed) = (Some(n / 2), Some(n - n / 2), Some(0));
+        }
+        Metric::QueueAge => queue.waiting_ms = ms,
+        Metric::QueueDead => queue.dead = Some(n),
     }
     stream.groups.push(group);
     (it.nodes, it.channels, it.streams) = (vec![node], vec![channel], vec![stream]);
+    it.queues = vec![queue];
     it
 }
 
@@ -132,6 +141,9 @@ fn said(metric: Metric) -> &'static str {
         Metric::Unreachable => "n1 can not be asked: refused",
         Metric::Blind => {
             "broker: can not be seen whole: things hidden 21, more than 20 (the first: INFO: NOPERM)"
+        }
+        Metric::Unlisted => {
+            "broker: streams, groups and queues beyond the monitor's bounds 21, more than 20 (21 queues)"
         }
         Metric::Memory => "n1: memory 21%, more than 20%",
         Metric::Clients => "n1: clients 21%, more than 20%",
@@ -148,9 +160,17 @@ fn said(metric: Metric) -> &'static str {
         Metric::StreamSilence => "orders: without a new entry for 21s, more than 20s",
         Metric::Lag => "orders/billing: lag 21, more than 20",
         Metric::Pending => "orders/billing: pending entries 21, more than 20",
-        Metric::PendingAge => "orders/billing: an entry pending for 21s, more than 20s",
+        Metric::PendingAge => {
+            "orders/billing: a pending entry without a sign of life for 21s, more than 20s"
+        }
+        Metric::OldestPending => {
+            "orders/billing: age of the oldest pending entry 21s, more than 20s"
+        }
         Metric::Redelivered => "orders/billing: entries delivered again 21, more than 20",
         Metric::DeadLetters => "orders/billing: dead letters 21, more than 20",
+        Metric::QueueWaiting => "mails: waiting tasks 21, more than 20",
+        Metric::QueueAge => "mails: a task waiting for 21s, more than 20s",
+        Metric::QueueDead => "mails: dead tasks 21, more than 20",
     }
 }
 
@@ -215,4 +235,34 @@ fn a_replica_without_its_master_counts_as_a_link() {
     }
     let replication = |value| Some((Metric::Replication, value));
     assert_eq!(told, [(true, replication(1.0)), (false, replication(0.0))]);
+}
+
+#[test]
+fn dead_letters_say_where_they_are_and_of_two_channels_of_a_name_the_better_counts() {
+    let rules = vec![
+        Rule::new(Metric::DeadLetters, Severity::Warning, 0.0),
+        Rule::new(Metric::ChannelSilence, Severity::Warning, 10.0),
+        Rule::new(Metric::Subscribers, Severity::Warning, 1.0),
+    ];
+    let mut snapshot = found(Metric::DeadLetters, 2);
+    snapshot.streams[0].groups[0].dead_letters_in = Some("given up".into());
+    let name = "given up by others".to_owned();
+    let other = StreamLook { name, dead_letters: Some(3), ..StreamLook::default() };
+    snapshot.streams.push(other);
+    let channel = |is_sharded, subscribers, silent_ms| ChannelLook {
+        name: "news".into(),
+        is_sharded,
+        subscribers: Some(subscribers),
+        silent_ms,
+        ..ChannelLook::default()
+    };
+    snapshot.channels = vec![channel(false, 0, Some(20_000)), channel(true, 3, Some(5))];
+    at_once(&rules, &mut snapshot);
+    let told: Vec<_> = snapshot.alerts.iter().map(|it| &*it.text).collect();
+    let expected = [
+        "given up by others: dead letters 3, more than 0",
+        "orders/billing: dead letters 2, more than 0 (in given up)",
+    ];
+    assert_eq!(told, expected);
+    assert!(snapshot.alerts[0].cure.contains("fanfare stream tail given up by others"));
 }
