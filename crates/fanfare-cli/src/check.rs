@@ -20,12 +20,23 @@ use crate::watched::Watched;
 Examples:
   fanfare check redis://127.0.0.1:6379
   fanfare check --warn lag=1000 --crit lag=10000 --crit pending-age=600
-  fanfare check --crit 'length@orders=1000000' --warn 'subscribers@news=1' --listen news
+  fanfare check --crit 'length@orders=1000000' --warn 'subscribers@news=1'
+  fanfare check --crit channel-silence@news=30 --listen news --over 60
+  fanfare check --crit queue-age@mails=600 --warn oldest-pending=7200 --streams-max 1000
   fanfare check --prometheus > /var/lib/node_exporter/broker.prom
 
-Metrics: unreachable, blind, memory and clients (% of the limit), rejected-connections, evicted-keys and
-output-buffer-kills (per second), replication, persistence, subscribers (fewer than), channel-silence and
-stream-silence (seconds), length, lag, pending, pending-age (seconds), redelivered, dead-letters.
+Metrics:
+  of the broker   unreachable, blind (things that can not be seen), unlisted (streams, groups and queues beyond --streams-max
+                  and the like), memory and clients (% of the limit), rejected-connections, evicted-keys and
+                  output-buffer-kills (per second), replication, persistence
+  of channels     subscribers (fewer than), channel-silence (seconds)
+  of streams      length, stream-silence (seconds)
+  of groups       lag, pending, pending-age (seconds without a sign of life), oldest-pending (seconds since the oldest
+                  pending entry was added), redelivered, dead-letters
+  of queues       queue-waiting, queue-age (seconds that the first has been waiting), queue-dead
+
+It looks twice, and hears only what is published in between: rates are those of the --over seconds, and a channel is silent for
+at most as long, so a threshold of channel-silence needs a longer --over.
 
 Exit codes:
   0  all is well
@@ -44,7 +55,7 @@ pub(crate) struct Check {
     /// Only the thresholds that are given, none of the default ones
     #[arg(long)]
     only_given: bool,
-    /// Seconds over which rates are taken
+    /// Seconds between the two looks: over which rates are taken and channels are listened to
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = cli::seconds)]
     over: Duration,
     /// Print all that was seen as one JSON object
@@ -167,16 +178,30 @@ fn one_line(snapshot: &Snapshot, exit: Exit, url: &str) -> String {
                 text::printable(error.as_bytes())
             );
         }
-        let nodes = text::counted(snapshot.nodes.len() as u64, "node");
-        let streams = text::counted(snapshot.streams.len() as u64, "stream");
-        let channels = text::counted(snapshot.channels.len() as u64, "channel");
-        return format!("{state}: {url}: {nodes}, {streams}, {channels}");
+        return format!("{state}: {url}: {}", looked_at(snapshot));
     }
     let told = snapshot.alerts.iter().map(|it| {
         let what = text::printable(format!("{} ({})", it.text, it.cure).as_bytes());
         format!("{} {what}", it.severity)
     });
     format!("{state}: {}", told.collect::<Vec<_>>().join("; "))
+}
+
+/// What there is, and how much more of it was not looked at.
+fn looked_at(snapshot: &Snapshot) -> String {
+    let groups: usize = snapshot.streams.iter().map(|it| it.groups.len()).sum();
+    let parts = [
+        ("node", snapshot.nodes.len(), 0),
+        ("stream", snapshot.streams.len(), snapshot.other_streams),
+        ("group", groups, snapshot.other_groups()),
+        ("queue", snapshot.queues.len(), snapshot.other_queues),
+        ("channel", snapshot.channels.len(), snapshot.other_channels.channels),
+    ];
+    let told = parts.map(|(noun, n, more)| {
+        let more = if more == 0 { String::new() } else { format!(" ({} more)", text::count(more)) };
+        format!("{}{more}", text::counted(n as u64, noun))
+    });
+    told.join(", ")
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ Examples:
   fanfare group work orders billing --exec ./bill.sh
                                             run a program for each entry, with retries
   fanfare dlq ls orders billing             what could not be handled
-  fanfare top                               watch a broker: nodes, channels, streams, groups
+  fanfare top                               watch a broker: nodes, channels, streams, groups, queues
   fanfare doctor                            what is wrong with a broker, and what mends it
   fanfare bench pubsub --subscribers 100    measure
 
@@ -88,9 +88,9 @@ impl Cli {
     }
 }
 
-/// Which server to talk to.
+/// Where a server is.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Server {
+pub(crate) struct Address {
     /// The server: `redis://user:password@host:port`, `rediss://…`, `redis+unix:///path`,
     /// `redis+sentinel://host,host/master`, `redis+cluster://host,host`
     #[arg(
@@ -104,23 +104,41 @@ pub(crate) struct Server {
     pub(crate) url: String,
 }
 
+/// Which server to talk to, and which of its names are ours.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Server {
+    #[command(flatten)]
+    pub(crate) address: Address,
+    /// What stands before all names on the server and is left out here: the `namespace` of the programs
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub(crate) namespace: String,
+}
+
 impl Server {
     /// Connects, or says why not.
     pub(crate) async fn connect(&self) -> anyhow::Result<Fanfare> {
-        connect(&self.url).await
+        let named = Fanfare::builder(&self.address.url)
+            .options(|it| it.client_name(CLIENT_NAME).namespace(&self.namespace));
+        Ok(named.connect().await?)
     }
 
     /// The URL for people: without the password.
     pub(crate) fn shown(&self) -> String {
-        self.url
-            .parse::<fanfare::ServerUrl>()
-            .map_or_else(|_| self.url.clone(), |it| it.to_string())
+        shown(&self.address.url)
     }
 }
 
+/// A URL for people: without the password.
+pub(crate) fn shown(url: &str) -> String {
+    url.parse::<fanfare::ServerUrl>().map_or_else(|_| url.to_owned(), |it| it.to_string())
+}
+
+/// What `CLIENT LIST` shows.
+pub(crate) const CLIENT_NAME: &str = "fanfare-cli";
+
 /// Connects under the name that `CLIENT LIST` shows.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<Fanfare> {
-    let named = Fanfare::builder(url).options(|options| options.client_name("fanfare-cli"));
+    let named = Fanfare::builder(url).options(|options| options.client_name(CLIENT_NAME));
     Ok(named.connect().await?)
 }
 

@@ -8,7 +8,7 @@ use fanfare::doctor::{AILMENTS, Diagnosis, Doctor as Examination, Finding};
 use fanfare::monitor::Severity;
 use serde_json::json;
 
-use crate::cli::{self, Server};
+use crate::cli::{self, Address};
 use crate::exit::Exit;
 use crate::failure;
 use crate::output::{self, BAD, BOLD, CARE, DIM, GOOD, NAME};
@@ -36,7 +36,7 @@ pub(crate) struct Doctor {
     #[arg(value_name = "URL")]
     at: Option<String>,
     #[command(flatten)]
-    server: Server,
+    server: Address,
     /// A channel that should have subscribers; may be repeated
     #[arg(long, value_name = "NAME")]
     channel: Vec<String>,

@@ -21,10 +21,12 @@ pub(super) enum Tab {
     Channels,
     Streams,
     Groups,
+    Queues,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 4] = [Self::Nodes, Self::Channels, Self::Streams, Self::Groups];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Nodes, Self::Channels, Self::Streams, Self::Groups, Self::Queues];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Tab {
             Self::Channels => "channels",
             Self::Streams => "streams",
             Self::Groups => "groups",
+            Self::Queues => "queues",
         }
     }
 
@@ -63,7 +66,7 @@ pub(super) struct App {
     /// Commands per second of all nodes, one for each look, the newest last.
     pub(super) history: VecDeque<u64>,
     pub(super) tab: Tab,
-    sorts: [Sort; 4],
+    sorts: [Sort; Tab::ALL.len()],
     /// How many rows are scrolled away.
     pub(super) first_row: usize,
     pub(super) is_paused: bool,
@@ -76,7 +79,7 @@ impl App {
             snapshot: None,
             history: VecDeque::new(),
             tab: Tab::Nodes,
-            sorts: [Sort::default(); 4],
+            sorts: [Sort::default(); Tab::ALL.len()],
             first_row: 0,
             is_paused: false,
         }
@@ -117,7 +120,7 @@ impl App {
             KeyCode::Char('S') => self.sort_by_neighbour(-1),
             KeyCode::Tab | KeyCode::Right => self.go_to(self.tab.idx() + 1),
             KeyCode::BackTab | KeyCode::Left => self.go_to(self.tab.idx() + Tab::ALL.len() - 1),
-            KeyCode::Char(digit @ '1'..='4') => {
+            KeyCode::Char(digit @ '1'..='5') => {
                 self.go_to(usize::try_from(u32::from(digit) - u32::from('1')).unwrap_or(0));
             }
             KeyCode::Down | KeyCode::Char('j') => self.scroll_to(self.first_row + 1),
@@ -138,7 +141,7 @@ impl App {
     fn sort_mut(&mut self) -> &mut Sort {
         let idx = self.tab.idx();
         // There are as many as tabs.
-        #[expect(clippy::indexing_slicing, reason = "a tab's index is below 4")]
+        #[expect(clippy::indexing_slicing, reason = "a tab's index is below their number")]
         &mut self.sorts[idx]
     }
 

@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::watched::Watched;
 
-/// Watch a broker: nodes, channels, streams, groups and alerts, live and sortable
+/// Watch a broker: nodes, channels, streams, groups, queues and alerts, live and sortable
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +32,7 @@ Examples:
   fanfare top --json | jq .nodes
 
 Keys:
-  tab, 1 to 4    nodes, channels, streams, groups
+  tab, 1 to 5    nodes, channels, streams, groups, queues
   s, S           sort by the next column, by the one before
   r              the other way round
   up, down       move; page up and down, home and end too

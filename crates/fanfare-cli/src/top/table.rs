@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use fanfare::monitor::{Node, Snapshot};
+use fanfare::monitor::{Node, QueueLook, Snapshot};
 
 use super::app::{Sort, Tab};
 use crate::text;
@@ -46,11 +46,23 @@ pub(super) fn columns(tab: Tab) -> &'static [&'static str] {
             "stream/group",
             "lag",
             "pending",
-            "pending s",
+            "idle s",
+            "oldest s",
             "delivered/s",
             "redelivered",
             "consumers",
             "dead",
+        ],
+        Tab::Queues => &[
+            "queue",
+            "waiting",
+            "waiting s",
+            "delayed",
+            "taken",
+            "dead",
+            "in/s",
+            "done/s",
+            "failed",
         ],
     }
 }
@@ -58,21 +70,7 @@ pub(super) fn columns(tab: Tab) -> &'static [&'static str] {
 pub(super) fn table(tab: Tab, snapshot: &Snapshot) -> Table {
     let rows = match tab {
         Tab::Nodes => snapshot.nodes.iter().map(node).collect(),
-        Tab::Channels => snapshot
-            .channels
-            .iter()
-            .map(|it| {
-                let mark = if it.is_sharded { " (sharded)" } else { "" };
-                vec![
-                    name(&format!("{}{mark}", it.name)),
-                    count(it.subscribers),
-                    rate(it.messages_per_s),
-                    rate(it.bytes_per_s),
-                    count(it.messages),
-                    seconds(it.silent_ms),
-                ]
-            })
-            .collect(),
+        Tab::Channels => channels(snapshot),
         Tab::Streams => snapshot
             .streams
             .iter()
@@ -89,6 +87,7 @@ pub(super) fn table(tab: Tab, snapshot: &Snapshot) -> Table {
             })
             .collect(),
         Tab::Groups => groups(snapshot),
+        Tab::Queues => snapshot.queues.iter().map(queue).collect(),
     };
     Table { columns: columns(tab), rows }
 }
@@ -117,6 +116,47 @@ fn node(it: &Node) -> Vec<Cell> {
     ]
 }
 
+fn channels(snapshot: &Snapshot) -> Vec<Vec<Cell>> {
+    let listed = snapshot.channels.iter().map(|it| {
+        let mark = if it.is_sharded { " (sharded)" } else { "" };
+        vec![
+            name(&format!("{}{mark}", it.name)),
+            count(it.subscribers),
+            rate(it.messages_per_s),
+            rate(it.bytes_per_s),
+            count(it.messages),
+            seconds(it.silent_ms),
+        ]
+    });
+    // Those that are counted together, if there are any.
+    let (other, private) = (&snapshot.other_channels, &snapshot.private_channels);
+    let together = [
+        ("others", other.channels, other.messages, other.messages_per_s),
+        ("inboxes", private.channels, private.messages, private.messages_per_s),
+    ];
+    let together = together.into_iter().filter(|it| (it.1, it.2) != (0, 0));
+    let together = together.map(|(what, n, messages, per_s)| {
+        let label = name(&format!("({} {what})", text::count(n)));
+        vec![label, count(None), rate(per_s), rate(None), count(Some(messages)), seconds(None)]
+    });
+    listed.chain(together).collect()
+}
+
+fn queue(it: &QueueLook) -> Vec<Cell> {
+    vec![
+        name(&it.name),
+        count(it.waiting()),
+        seconds(it.waiting_ms),
+        // Those that are due wait, and those whose lease has ended are taken by nobody.
+        count(it.delayed.zip(it.due).map(|(all, due)| all.saturating_sub(due))),
+        count(it.leased.zip(it.lapsed).map(|(all, lapsed)| all.saturating_sub(lapsed))),
+        count(it.dead),
+        rate(it.enqueued_per_s),
+        rate(it.done_per_s),
+        count(it.failed),
+    ]
+}
+
 fn groups(snapshot: &Snapshot) -> Vec<Vec<Cell>> {
     let all = snapshot.streams.iter().flat_map(|it| it.groups.iter().map(move |group| (it, group)));
     let row = |(stream, it): (&fanfare::monitor::StreamLook, &fanfare::monitor::GroupLook)| {
@@ -125,6 +165,7 @@ fn groups(snapshot: &Snapshot) -> Vec<Vec<Cell>> {
             count(it.lag),
             count(Some(it.pending)),
             seconds(it.pending_ms),
+            seconds(it.oldest_pending_ms),
             rate(it.delivered_per_s),
             count(it.redelivered),
             count(Some(it.consumers)),

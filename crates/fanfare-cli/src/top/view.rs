@@ -103,6 +103,7 @@ fn n_rows(tab: Tab, snapshot: &Snapshot) -> u64 {
         Tab::Groups => {
             snapshot.streams.iter().map(|it| it.groups.len() as u64 + it.other_groups).sum()
         }
+        Tab::Queues => snapshot.queues.len() as u64 + snapshot.other_queues,
     }
 }
 
@@ -226,6 +227,8 @@ mod tests {
         assert!(shown(&app, true).0.contains("PAUSED"));
         key(&mut app, KeyCode::Tab);
         assert_eq!(app.tab, Tab::Groups);
+        key(&mut app, KeyCode::Char('5'));
+        assert_eq!(app.tab, Tab::Queues);
         key(&mut app, KeyCode::Tab);
         assert_eq!(app.tab, Tab::Nodes);
         assert_eq!(key(&mut app, KeyCode::Char('q')), Flow::End);

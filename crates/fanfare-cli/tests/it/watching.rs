@@ -71,6 +71,98 @@ fn check_has_the_exit_codes_that_monitoring_systems_expect() {
     assert!(ends(&["check", "--help"], 0).contains("Exit codes"));
 }
 
+/// What is beyond the bounds is no silence: it is told, and a warning.
+#[test]
+fn check_tells_what_it_has_not_looked_at() {
+    let (server, url) = server();
+    let mut client = server.client();
+    client.call(&["AUTH", "pw"]);
+    for name in ["apples", "pears"] {
+        client.call(&["XADD", name, "1-0", "a", "b"]);
+    }
+    client.call(&["XGROUP", "CREATE", "orders", "packing", "0"]);
+    client.call(&["HSET", "{mails}:meta", "enqueued", "2", "stamp", "1"]);
+    client.call(&["ZADD", "{mails}:dead", "1", "a"]);
+    let check =
+        |more: &[&str], code| ends(&[&["check", &url, "--over", "0.05"], more].concat(), code);
+    let told = check(&["--streams-max", "1"], 1);
+    assert!(told.contains("(2 streams)") && told.contains("--streams-max"), "{told}");
+    let told = check(&["--groups-max", "1", "--only-given"], 0);
+    assert!(told.contains("3 streams, 1 group (1 more), 1 queue"), "{told}");
+    let bounds = ["--streams-max", "2", "--groups-max", "0", "--queues-max", "0", "--prometheus"];
+    let samples = parse(&check(&bounds, 1));
+    for (name, n) in [("streams", 1.0), ("queues", 1.0)] {
+        assert_eq!(samples.get(&format!("fanfare_broker_other_{name}")), Some(&n), "{samples:?}");
+    }
+    let samples = parse(&check(&["--groups-max", "0", "--prometheus"], 1));
+    assert_eq!(samples.get("fanfare_broker_other_groups"), Some(&2.0));
+    assert_eq!(samples.get("fanfare_broker_queue_dead{queue=\"mails\"}"), Some(&1.0));
+    let told = check(&["--crit", "queue-dead=0", "--crit", "oldest-pending=1"], 2);
+    assert!(told.starts_with("CRITICAL: critical mails: dead tasks 1, more than 0"), "{told}");
+    assert!(!told.contains("oldest"), "1-0 is not fifty years old: {told}");
+}
+
+/// A channel can not be silent for longer than it was listened to: that is said, not passed over.
+#[test]
+fn check_hears_silence_if_it_listens_for_long_enough() {
+    let (_server, url) = server();
+    let silence = ["--crit", "channel-silence@news=0.2", "--listen", "news"];
+    let told = ends(&[&["check", &url, "--over", "0.3"], &silence[..]].concat(), 2);
+    assert!(told.starts_with("CRITICAL: critical news: without a message for 0.3"), "{told}");
+    for (more, words) in [
+        (
+            &["--over", "0.1", "--listen", "news"][..],
+            "within 0.1 s that a channel is silent for 0.2 s",
+        ),
+        (&["--listen", "other"], "\"news\", which is not listened to"),
+        (&[], "\"news\", which is not listened to"),
+    ] {
+        fails(&[&["check", &url, "--crit", silence[1]], more].concat(), 3, &[words]);
+    }
+}
+
+#[test]
+fn a_namespace_leads_to_its_own_streams_queues_and_dead_letters() {
+    let (server, url) = server();
+    let mut client = server.client();
+    client.call(&["AUTH", "pw"]);
+    client.call(&["XADD", "eu:orders", "1-0", "a", "b"]);
+    client.call(&["XGROUP", "CREATE", "eu:orders", "billing", "0"]);
+    client.call(&["XADD", "eu:{eu:orders}:billing:dead", "1-0", "dead:stream", "orders"]);
+    client.call(&["XADD", "eu:given-up", "1-0", "dead:stream", "orders"]);
+    client.call(&["XADD", "eu:given-up", "2-0", "dead:stream", "orders"]);
+    client.call(&["HSET", "eu:{mails}:meta", "enqueued", "2", "stamp", "1"]);
+    let check = |more: &[&str], code| {
+        ends(&[&["check", &url, "--over", "0.05", "--namespace", "eu:"], more].concat(), code)
+    };
+    let told = check(&[], 1);
+    for words in
+        ["orders/billing: dead letters 1, more than 0", "given-up: dead letters 2, more than 0"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let told = check(&["--dead", "orders/billing=given-up"], 1);
+    assert!(told.contains("orders/billing: dead letters 2, more than 0 (in given-up)"), "{told}");
+    let samples = parse(&check(&["--prometheus"], 1));
+    assert_eq!(samples.get("fanfare_broker_queue_enqueued_total{queue=\"mails\"}"), Some(&2.0));
+    // And what the cure says can be done there.
+    let ls = [
+        "dlq",
+        "ls",
+        "orders",
+        "billing",
+        "--url",
+        &url,
+        "--namespace",
+        "eu:",
+        "--dead",
+        "given-up",
+    ];
+    ends(&ls, 0);
+    fails(&["check", &url, "--namespace", "eu*"], 3, &["eu*"]);
+    fails(&["check", &url, "--dead", "orders=given-up"], 3, &["STREAM/GROUP=KEY"]);
+}
+
 #[test]
 fn check_speaks_to_prometheus() {
     let (_server, url) = server();
@@ -163,7 +255,9 @@ fn top_prints_once_where_there_is_no_terminal() {
     let (_server, url) = server();
     for args in [&["top", &url, "-i", "0.05"][..], &["top", &url, "-i", "0.05", "--once"]] {
         let told = ends(args, 0);
-        for words in ["nodes\n", "commands/s", "orders/billing", "streams\n"] {
+        for words in
+            ["nodes\n", "commands/s", "orders/billing", "streams\n", "queues\n", "oldest s"]
+        {
             assert!(told.contains(words), "{words}:\n{told}");
         }
         assert!(!told.contains('\u{1b}'), "{told}");
