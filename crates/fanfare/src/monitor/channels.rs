@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use fanfare_client::Error;
 use tokio::time::Instant;
 
 use super::{
     ChannelLook, OtherChannels, PrivateChannels,
-    tally::{Channel, Listener, Tally},
+    heard::matches,
+    tally::{Channel, Listener, Tally, is_private},
     window::Meter,
 };
 use crate::{ActiveChannel, pubsub::Active};
@@ -15,10 +17,22 @@ use crate::{ActiveChannel, pubsub::Active};
 /// Who subscribes.
 #[derive(Debug, Default)]
 pub(super) struct Audience {
+    /// The glob pattern of those that were asked for.
+    pub(super) pattern: Option<Bytes>,
     /// By whether they are sharded channels.
     pub(super) active: Vec<(bool, Active)>,
     /// Those that rules name, even if nobody subscribes.
     pub(super) named: Vec<(bool, ActiveChannel)>,
+}
+
+impl Audience {
+    /// Whether a channel would be among those that are listed, if anybody subscribed to it.
+    fn would_list(&self, channel: &Channel) -> bool {
+        let is_asked_for = self.pattern.as_ref().is_some_and(|it| matches(it, &channel.0));
+        let is_whole =
+            |(sharded, active): &(bool, Active)| *sharded == channel.1 && active.more == 0;
+        is_asked_for && !is_private(&channel.0) && self.active.iter().any(is_whole)
+    }
 }
 
 /// What a look finds of channels.
@@ -52,11 +66,9 @@ pub(super) fn look(
     // One state for all of it, or the sums would not be right.
     let tally = listener.map(Listener::tally);
     if let (Some(listener), Some(tally)) = (listener, &tally) {
-        let are_all_listed = !audience.active.is_empty() && seen.other.channels == 0;
         for channel in tally.channels.keys() {
             let look = look_of(&mut all, channel.clone());
-            // Nobody subscribes by name, or it would be among those that do.
-            if are_all_listed {
+            if audience.would_list(channel) {
                 look.subscribers.get_or_insert(0);
             }
         }

@@ -31,7 +31,7 @@ impl Heard {
 
 /// Whether a glob pattern matches a name, as servers see it: `*`, `?`, `[a-z]`, `[^a]`, and `\` before what stands for
 /// itself.
-fn matches(mut pattern: &[u8], mut name: &[u8]) -> bool {
+pub(super) fn matches(mut pattern: &[u8], mut name: &[u8]) -> bool {
     // Where to go on when what follows the last star does not fit: only that one needs to take more.
     let mut again: Option<(&[u8], &[u8])> = None;
     loop {

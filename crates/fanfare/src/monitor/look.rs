@@ -126,7 +126,8 @@ impl Looker {
     }
 
     async fn look_at_channels(&mut self, snapshot: &mut Snapshot, deadline: Instant) {
-        let mut audience = Audience::default();
+        let pattern = self.scope.channels.clone();
+        let mut audience = Audience { pattern, ..Audience::default() };
         if let Some(pattern) = &self.scope.channels {
             for (is_sharded, what) in [(false, "the channels"), (true, "the sharded channels")] {
                 let most = CHANNELS_COUNTED;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::*;
 use crate::monitor::heard::Heard;
 
@@ -37,7 +35,7 @@ fn what_is_beyond_the_bound_is_counted_together() {
     let listener = Listener::deaf(everything(), tally);
     let channels = vec![active("c0", 7), active("silent", 2), active("z", 1)];
     let found = Active { channels, more: 4, left_out: 9 };
-    let mut audience = Audience { active: vec![(false, found)], named: Vec::new() };
+    let mut audience = Audience { pattern: None, active: vec![(false, found)], named: Vec::new() };
     let mut meter = Meter::new(Duration::from_secs(10));
     let seen = look(&audience, Some(&listener), &mut meter, 4);
     let told: Vec<_> =
@@ -77,6 +75,7 @@ fn what_was_never_heard_is_silent_where_it_is_listened_to() {
     let listener = Listener::deaf(heard, tally);
     let channels = vec![active("news.quiet", 1), active("other", 1)];
     let audience = Audience {
+        pattern: Some("*".into()),
         active: vec![(false, Active { channels, more: 0, left_out: 0 })],
         named: vec![
             (false, active("news.named", 0)),
@@ -100,4 +99,28 @@ fn what_was_never_heard_is_silent_where_it_is_listened_to() {
         ("other", false, None, false),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn nobody_subscribes_only_to_what_would_have_been_listed() {
+    for (pattern, more, is_sharded, expected) in [
+        (Some("*"), 0, false, Some(0)),
+        (Some("n*"), 0, false, Some(0)),
+        (Some("other.*"), 0, false, None),
+        (None, 0, false, None),
+        (Some("*"), 7, false, None),
+        // An old server has none of these, and does not list them.
+        (Some("*"), 0, true, None),
+    ] {
+        let mut tally = tally(10, &[]);
+        tally.count(Instant::now(), ("news".into(), is_sharded), 5);
+        let listener = Listener::deaf(everything(), tally);
+        let found = Active { channels: Vec::new(), more, left_out: 0 };
+        let pattern = pattern.map(Bytes::from);
+        let audience = Audience { pattern, active: vec![(false, found)], named: Vec::new() };
+        let mut meter = Meter::new(Duration::from_secs(10));
+        let seen = look(&audience, Some(&listener), &mut meter, 10);
+        let told: Vec<_> = seen.channels.iter().map(|it| (&*it.name, it.subscribers)).collect();
+        assert_eq!(told, [("news", expected)], "{audience:?}");
+    }
 }
