@@ -33,7 +33,8 @@ Metrics:
   of streams      length, stream-silence (seconds)
   of groups       lag, pending, pending-age (seconds without a sign of life), oldest-pending (seconds since the oldest
                   pending entry was added), redelivered, dead-letters
-  of queues       queue-waiting, queue-age (seconds that the first has been waiting), queue-dead
+  of queues       queue-waiting, queue-age (seconds that the first has been waiting), queue-running (seconds that the
+                  first that was taken has been running), queue-dead
 
 It looks twice, and hears only what is published in between: rates are those of the --over seconds, and a channel is silent for
 at most as long, so a threshold of channel-silence needs a longer --over.

@@ -59,6 +59,7 @@ pub(super) fn columns(tab: Tab) -> &'static [&'static str] {
             "waiting s",
             "delayed",
             "taken",
+            "taken s",
             "dead",
             "in/s",
             "done/s",
@@ -150,6 +151,7 @@ fn queue(it: &QueueLook) -> Vec<Cell> {
         // Those that are due wait, and those whose lease has ended are taken by nobody.
         count(it.delayed.zip(it.due).map(|(all, due)| all.saturating_sub(due))),
         count(it.leased.zip(it.lapsed).map(|(all, lapsed)| all.saturating_sub(lapsed))),
+        seconds(it.running_ms),
         count(it.dead),
         rate(it.enqueued_per_s),
         rate(it.done_per_s),

@@ -203,6 +203,8 @@ pub(super) fn readings(snapshot: &Snapshot) -> Vec<Reading> {
         add(Metric::QueueWaiting, &queue.name, waiting.map(count));
         let is_idle = (waiting == Some(0)).then_some(0.0);
         add(Metric::QueueAge, &queue.name, queue.waiting_ms.map(seconds).or(is_idle));
+        let is_idle = (queue.leased == Some(0)).then_some(0.0);
+        add(Metric::QueueRunning, &queue.name, queue.running_ms.map(seconds).or(is_idle));
         add(Metric::QueueDead, &queue.name, queue.dead.map(count));
     }
     all

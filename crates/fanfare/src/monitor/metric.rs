@@ -62,13 +62,16 @@ pub enum Metric {
     QueueWaiting,
     /// Of each queue: seconds for which the first of those has been waiting; 0 if none is.
     QueueAge,
+    /// Of each queue: seconds since the task that was taken first was taken, however often its lease was renewed, so that
+    /// a handler that hangs is seen; 0 if none is taken.
+    QueueRunning,
     /// Of each queue: tasks with the dead letters.
     QueueDead,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Unreachable,
         Self::Blind,
         Self::Unlisted,
@@ -91,6 +94,7 @@ impl Metric {
         Self::DeadLetters,
         Self::QueueWaiting,
         Self::QueueAge,
+        Self::QueueRunning,
         Self::QueueDead,
     ];
 
@@ -119,6 +123,7 @@ impl Metric {
             Self::DeadLetters => "dead-letters",
             Self::QueueWaiting => "queue-waiting",
             Self::QueueAge => "queue-age",
+            Self::QueueRunning => "queue-running",
             Self::QueueDead => "queue-dead",
         }
     }
@@ -132,7 +137,8 @@ impl Metric {
             | Self::StreamSilence
             | Self::PendingAge
             | Self::OldestPending
-            | Self::QueueAge => "s",
+            | Self::QueueAge
+            | Self::QueueRunning => "s",
             _ => "",
         }
     }
@@ -167,6 +173,7 @@ impl Metric {
             Self::DeadLetters => "dead letters",
             Self::QueueWaiting => "waiting tasks",
             Self::QueueAge => "a task waiting for",
+            Self::QueueRunning => "a task taken, and not done, for",
             Self::QueueDead => "dead tasks",
         }
     }
@@ -226,6 +233,11 @@ impl Metric {
             ),
             Self::QueueWaiting | Self::QueueAge => {
                 format!("start workers, or more of them, of the queue {subject}")
+            }
+            Self::QueueRunning => {
+                format!(
+                    "see whether a handler of the queue {subject} hangs, and give it a `timeout`"
+                )
             }
             Self::QueueDead => format!(
                 "look at them and send them back: `dead_letters` of the queue {subject} has `list` and `requeue`"

@@ -15,7 +15,7 @@ use crate::{Fanfare, queue};
 /// [`Fanfare::broker_monitor`].
 ///
 /// Its own load on the broker is one `INFO` for each node, two questions about channels (four if
-/// [rules name](Rule::only) some), two for each stream and group, and eleven for each queue at each look; and a
+/// [rules name](Rule::only) some), two for each stream and group, and ten for each queue and one for each of up to 33 of its tasks at each look; and a
 /// connection to each node, of those that the pool may have
 /// ([`Options::dedicated_max`](crate::Options::dedicated_max)).
 ///

@@ -14,6 +14,9 @@ use crate::queue;
 /// Queues that are asked for at once.
 const AT_ONCE: usize = 32;
 
+/// The last of the taken tasks that are looked at: there are as many as handlers run, mostly fewer.
+const LAST_TAKEN: &[u8] = b"31";
+
 /// Looks at these queues, in their order. Each comes with what could not be seen of it. What was found by its key and
 /// turns out to be none is left out; those that were asked for by name are there even if nothing is in them.
 pub(super) async fn look(
@@ -36,6 +39,8 @@ struct Half {
     error: Option<Error>,
     /// The first in line, and its place there.
     first: Option<(Bytes, u64)>,
+    /// Some that were taken.
+    taken: Vec<Bytes>,
 }
 
 async fn look_at_some(
@@ -59,25 +64,17 @@ async fn look_at_some(
     }
     let mut pipeline = Pipeline::new();
     for (place, half) in &halves {
+        let task = |id| [&key(ask, place, "task:")[..], id].concat();
         if let Some((id, _)) = &half.first {
-            let task = [&key(ask, place, "task:")[..], id].concat();
-            pipeline.push([&b"HGET"[..], &task, b"ahead"]);
+            pipeline.push([&b"HGET"[..], &task(id), b"ahead"]);
+        }
+        for id in &half.taken {
+            pipeline.push([&b"HGET"[..], &task(id), b"started"]);
         }
     }
     let mut replies = send(ask, pipeline).await.into_iter();
-    let told = halves.into_iter().map(|(_, mut half)| {
-        if let Some((_, order)) = half.first.take() {
-            match replies.next().unwrap_or_else(|| Err(missing())) {
-                // Its place in line is where its priority has put it.
-                Ok(ahead) => {
-                    let ahead = number::<i64>(&ahead).unwrap_or(0);
-                    half.look.waits_since(order.saturating_add_signed(ahead), ask.now_ms);
-                }
-                Err(it) => drop(half.error.get_or_insert(it)),
-            }
-        }
-        (half.look, half.error)
-    });
+    let mut next = || replies.next().unwrap_or_else(|| Err(missing()));
+    let told = halves.into_iter().map(|(_, half)| half.finish(ask.now_ms, &mut next));
     told.collect()
 }
 
@@ -96,8 +93,8 @@ fn questions(pipeline: &mut Pipeline, ask: &Ask<'_>, place: &queue::Place) {
     for set in ["delayed", "leased"] {
         pipeline.push([&b"ZCOUNT"[..], &key(ask, place, set), b"-inf", now_us.as_bytes()]);
     }
-    for set in ["ready", "delayed", "leased"] {
-        pipeline.push([&b"ZRANGE"[..], &key(ask, place, set), b"0", b"0", b"WITHSCORES"]);
+    for (set, last) in [("ready", &b"0"[..]), ("delayed", b"0"), ("leased", LAST_TAKEN)] {
+        pipeline.push([&b"ZRANGE"[..], &key(ask, place, set), b"0", last, b"WITHSCORES"]);
     }
 }
 
@@ -105,13 +102,7 @@ impl Half {
     /// Reads the answers to [`questions`].
     fn read(name: &[u8], now_ms: u64, mut next: impl FnMut() -> Result<Value, Error>) -> Self {
         let mut error = None;
-        let mut next = || match next() {
-            Ok(answer) => Some(answer),
-            Err(it) => {
-                error.get_or_insert(it);
-                None
-            }
-        };
+        let mut next = || seen(next(), &mut error);
         let name = String::from_utf8_lossy(name).into_owned();
         let mut look = QueueLook { name, ..QueueLook::default() };
         let mut is_queue = true;
@@ -126,11 +117,34 @@ impl Half {
         let mut length = || next()?.as_int().and_then(|it| u64::try_from(it).ok());
         (look.ready, look.delayed, look.leased) = (length(), length(), length());
         (look.dead, look.due, look.lapsed) = (length(), length(), length());
-        let [ready, delayed, leased] = std::array::from_fn(|_| next().and_then(first));
-        for (_, since) in [delayed, leased].into_iter().flatten() {
-            look.waits_since(since, now_ms);
+        let [ready, delayed, leased] =
+            std::array::from_fn(|_| next().map(members).unwrap_or_default());
+        for (_, since) in [&delayed, &leased].into_iter().filter_map(|it| it.first()) {
+            look.waits_since(*since, now_ms);
         }
-        Self { look, is_queue, error, first: ready }
+        // Those whose lease has ended nobody runs.
+        let taken = leased.into_iter().filter(|(_, end)| now_ms < end / 1_000).map(|it| it.0);
+        let (first, taken) = (ready.into_iter().next(), taken.collect());
+        Self { look, is_queue, error, first, taken }
+    }
+
+    /// Reads what its tasks say of themselves.
+    fn finish(
+        mut self,
+        now_ms: u64,
+        mut next: impl FnMut() -> Result<Value, Error>,
+    ) -> (QueueLook, Option<Error>) {
+        let mut error = self.error;
+        let mut next = || seen(next(), &mut error);
+        if let Some((_, order)) = self.first {
+            // Its place in line is where its priority has put it.
+            let ahead = next().and_then(|it| number::<i64>(&it)).unwrap_or(0);
+            self.look.waits_since(order.saturating_add_signed(ahead), now_ms);
+        }
+        let started = self.taken.iter().filter_map(|_| next().and_then(|it| number::<u64>(&it)));
+        let first = started.min();
+        self.look.running_ms = first.map(|it| now_ms.saturating_sub(it / 1_000));
+        (self.look, error)
     }
 }
 
@@ -143,30 +157,48 @@ impl QueueLook {
     }
 }
 
+/// The answer; why there is none is noted, if it is the first.
+fn seen(reply: Result<Value, Error>, error: &mut Option<Error>) -> Option<Value> {
+    match reply {
+        Ok(answer) => Some(answer),
+        Err(it) => {
+            error.get_or_insert(it);
+            None
+        }
+    }
+}
+
 /// A number as text.
 fn number<T: std::str::FromStr>(value: &Value) -> Option<T> {
     value.as_str()?.parse().ok()
 }
 
-/// The first of a sorted set, and its score, which is a moment.
-fn first(range: Value) -> Option<(Bytes, u64)> {
-    let mut items = range.into_array()?.into_iter();
-    let first = items.next()?;
-    // RESP3 has pairs, RESP2 one behind the other.
-    let (member, score) = match first.as_array().is_some() {
-        true => {
-            let mut pair = first.into_array()?.into_iter();
-            (pair.next()?, pair.next()?)
-        }
-        false => (first, items.next()?),
-    };
+/// Members of a sorted set, and their scores, which are moments.
+fn members(range: Value) -> Vec<(Bytes, u64)> {
+    let mut items = range.into_array().unwrap_or_default().into_iter();
+    let mut all = Vec::new();
+    while let Some(first) = items.next() {
+        // RESP3 has pairs, RESP2 one behind the other.
+        let (member, score) = match first.as_array().is_some() {
+            true => {
+                let mut pair = first.into_array().unwrap_or_default().into_iter();
+                (pair.next(), pair.next())
+            }
+            false => (Some(first), items.next()),
+        };
+        all.extend(member.and_then(Value::into_bytes).zip(score.as_ref().and_then(moment)));
+    }
+    all
+}
+
+fn moment(score: &Value) -> Option<u64> {
     let score = score.as_double().or_else(|| score.as_str()?.parse().ok())?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "`as` saturates, and moments in microseconds are exact in a double"
     )]
-    (score.is_finite()).then_some((member.into_bytes()?, score.max(0.0) as u64))
+    score.is_finite().then_some(score.max(0.0) as u64)
 }
 
 #[cfg(test)]
@@ -208,6 +240,7 @@ mod tests {
         );
         assert_eq!((look.enqueued, look.done, look.failed), (Some(9), Some(0), Some(0)));
         assert_eq!(half.first, Some(("r".into(), (now_ms - 500) * 1_000)));
+        assert_eq!(half.taken, ["l"]);
         assert!(half.is_queue && half.error.is_none());
     }
 
@@ -225,13 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_set_is_read_in_both_protocols() {
-        let told = Some((Bytes::from("a"), 5_000));
-        assert_eq!(first(pairs("a", "5000")), told);
-        assert_eq!(
-            first(Value::Array(vec![Value::Array(vec![bulk("a"), Value::Double(5_000.0)])])),
-            told
-        );
-        assert_eq!(first(Value::Array(Vec::new())), None);
+    fn sets_are_read_in_both_protocols() {
+        let told = [(Bytes::from("a"), 5_000), ("b".into(), 6_000)];
+        let flat = ["a", "5000", "b", "6000"].map(bulk);
+        assert_eq!(members(Value::Array(flat.into())), told);
+        let pair = |it: &str, at| Value::Array(vec![bulk(it), Value::Double(at)]);
+        assert_eq!(members(Value::Array(vec![pair("a", 5e3), pair("b", 6e3)])), told);
+        assert_eq!(members(Value::Array(Vec::new())), []);
     }
 }

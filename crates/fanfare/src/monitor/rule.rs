@@ -71,8 +71,8 @@ impl Rule {
     /// of `maxmemory`, clients above 80 and 90 % of `maxclients`, any refused connection, evicted
     /// key, cut-off client, broken replication or failed write to disk; a lag above 10,000, an
     /// entry that is pending for 5 minutes without a sign of life, or a day after it was added, a dead letter; a queue
-    /// with more than 10,000 tasks that wait, one that has been waiting for an hour, or a dead one; and something that
-    /// can not be seen, or is not looked at because there is too much of it.
+    /// with more than 10,000 tasks that wait, one that has been waiting for an hour or running for a day, or a dead one;
+    /// and something that can not be seen, or is not looked at because there is too much of it.
     pub fn defaults() -> Vec<Self> {
         use Metric as M;
         use Severity::{Critical, Warning};
@@ -96,6 +96,7 @@ impl Rule {
             Self::new(M::DeadLetters, Warning, 0.0),
             Self::new(M::QueueWaiting, Warning, 10_000.0).resolve_at(5_000.0),
             Self::new(M::QueueAge, Warning, 3_600.0),
+            Self::new(M::QueueRunning, Warning, 86_400.0),
             Self::new(M::QueueDead, Warning, 0.0),
         ]
     }
@@ -154,7 +155,9 @@ impl Rule {
             | M::OldestPending
             | M::Redelivered
             | M::DeadLetters => Some(Named::Stream(subject.rsplit_once('/')?.0)),
-            M::QueueWaiting | M::QueueAge | M::QueueDead => Some(Named::Queue(subject)),
+            M::QueueWaiting | M::QueueAge | M::QueueRunning | M::QueueDead => {
+                Some(Named::Queue(subject))
+            }
             _ => None,
         }
     }

@@ -325,6 +325,11 @@ fn of_queue(all: &mut Samples, queue: &QueueLook) {
         "For how long the first of those has been waiting.",
         seconds(queue.waiting_ms),
     );
+    add(
+        "fanfare_broker_queue_running_seconds",
+        "For how long the first that was taken has been running, of 32.",
+        seconds(queue.running_ms),
+    );
     add("fanfare_broker_queue_enqueued_total", "Tasks put in.", count(queue.enqueued));
     add("fanfare_broker_queue_done_total", "Tasks run well.", count(queue.done));
     add("fanfare_broker_queue_failed_total", "Runs that failed.", count(queue.failed));

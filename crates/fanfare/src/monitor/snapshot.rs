@@ -326,6 +326,9 @@ pub struct QueueLook {
     /// For how many milliseconds the first of those that wait has been waiting: the first in line, or the first that is
     /// due or left behind. `None` if none is.
     pub waiting_ms: Option<u64>,
+    /// For how many milliseconds the first that was taken has been running, of the 32 taken tasks whose leases end first.
+    /// Who renews a lease does not change it. `None` if none is taken.
+    pub running_ms: Option<u64>,
     /// Tasks that were ever put in.
     pub enqueued: Option<u64>,
     /// Tasks put in per second.

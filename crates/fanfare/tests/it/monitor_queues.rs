@@ -1,14 +1,15 @@
 //! A monitor sees queues of tasks, and dead letters wherever they are.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fanfare::{
     Fanfare,
     monitor::{GroupLook, Metric, QueueLook, Rule, Severity, Snapshot},
-    queue::Job,
+    queue::{Job, Task},
     stream::Position,
 };
 use fanfare_testkit::RedisServer;
+use tokio::sync::Semaphore;
 
 use crate::{
     monitor::{SOON, notice, raised, resolved, until_seen},
@@ -20,6 +21,8 @@ use crate::{
 on_everything!(
     queues_are_found_with_what_waits_in_them,
     a_queue_that_nobody_serves_is_an_alert_until_somebody_does,
+    a_task_whose_handler_hangs_is_seen_though_its_lease_is_renewed,
+    what_is_gone_is_not_in_the_text_any_more,
     dead_letters_are_seen_wherever_workers_put_them,
     a_namespace_has_its_own_queues_and_dead_letters,
 );
@@ -114,11 +117,67 @@ async fn a_queue_that_nobody_serves_is_an_alert_until_somebody_does(server: Targ
     let seen = until_seen(&mut monitor, |it| queue(it, "mails").waiting() == Some(3)).await?;
     let it = queue(&seen, "mails");
     assert_eq!((it.ready, it.due, it.lapsed), (Some(1), Some(1), Some(1)), "nobody has moved them");
-    let worker = mails.worker().spawn(async |_: fanfare::queue::Task| {})?;
+    let worker = mails.worker().spawn(async |_: Task| {})?;
     notice(&mut notices, resolved(Metric::QueueAge)).await?;
     until_seen(&mut monitor, |it| queue(it, "mails").done == Some(3) && it.alerts.is_empty())
         .await?;
     worker.stop().await;
+    Ok(())
+}
+
+async fn a_task_whose_handler_hangs_is_seen_though_its_lease_is_renewed(
+    server: Target,
+) -> TestResult {
+    let fanfare = server.connect().await?;
+    let gate = Arc::new(Semaphore::new(0));
+    let mails = fanfare.task_queue("mails").lease(Duration::from_millis(300));
+    mails.enqueue("to ada").await?;
+    let handler = {
+        let gate = gate.clone();
+        move |_: Task| {
+            let gate = gate.clone();
+            async move { gate.acquire().await.map(|it| it.forget()) }
+        }
+    };
+    let worker = mails.worker().spawn(handler)?;
+    // Longer than several leases.
+    let rule = Rule::new(Metric::QueueRunning, Severity::Warning, 1.0);
+    let mut monitor =
+        fanfare.broker_monitor().every(SOON).queues(["mails"]).rules([rule]).start()?;
+    let mut notices = monitor.notices();
+    let told = notice(&mut notices, raised(Metric::QueueRunning)).await?;
+    assert!(told.alert().is_some_and(|it| 1.0 < it.value && it.cure.contains("hangs")), "{told:?}");
+    let seen = monitor.snapshot().ok_or("no look")?;
+    let it = queue(&seen, "mails");
+    assert_eq!((it.leased, it.waiting_ms), (Some(1), None), "nobody else could have it");
+    gate.add_permits(1);
+    notice(&mut notices, resolved(Metric::QueueRunning)).await?;
+    until_seen(&mut monitor, |it| queue(it, "mails").done == Some(1)).await?;
+    assert_eq!(queue(&*monitor.snapshot().ok_or("no look")?, "mails").running_ms, None);
+    worker.stop().await;
+    Ok(())
+}
+
+async fn what_is_gone_is_not_in_the_text_any_more(server: Target) -> TestResult {
+    let fanfare = server.connect().await?;
+    fanfare.stream("orders").add([("a", "b")]).await?;
+    fanfare.task_queue("mails").enqueue("to ada").await?;
+    let subscription = fanfare.subscribe(["news"]).await?;
+    let monitor = fanfare.broker_monitor().every(SOON).find_streams("*").find_queues("*");
+    let mut monitor = monitor.start()?;
+    assert_eq!(monitor.prometheus(), None, "before the first look");
+    let labels = ["stream=\"orders\"", "queue=\"mails\"", "channel=\"news\""];
+    let has = |it: &Snapshot, wanted: bool| {
+        let text = it.prometheus();
+        labels.iter().all(|it| text.contains(it) == wanted)
+    };
+    until_seen(&mut monitor, |it| has(it, true)).await?;
+    drop(subscription);
+    fanfare.command(["DEL", "orders"]).await?;
+    fanfare.command(["DEL", "{mails}:meta"]).await?;
+    until_seen(&mut monitor, |it| has(it, false)).await?;
+    let text = monitor.prometheus().ok_or("no look")?;
+    assert!(text.contains("\nfanfare_broker_up{") && !text.contains("NaN"), "{text}");
     Ok(())
 }
 

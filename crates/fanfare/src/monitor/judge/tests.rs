@@ -123,6 +123,7 @@ fn found(metric: Metric, n: u64) -> Snapshot {
             (queue.ready, queue.due, queue.lapsed) = (Some(n / 2), Some(n - n / 2), Some(0));
         }
         Metric::QueueAge => queue.waiting_ms = ms,
+        Metric::QueueRunning => queue.running_ms = ms,
         Metric::QueueDead => queue.dead = Some(n),
     }
     stream.groups.push(group);
@@ -170,6 +171,7 @@ fn said(metric: Metric) -> &'static str {
         Metric::DeadLetters => "orders/billing: dead letters 21, more than 20",
         Metric::QueueWaiting => "mails: waiting tasks 21, more than 20",
         Metric::QueueAge => "mails: a task waiting for 21s, more than 20s",
+        Metric::QueueRunning => "mails: a task taken, and not done, for 21s, more than 20s",
         Metric::QueueDead => "mails: dead tasks 21, more than 20",
     }
 }
