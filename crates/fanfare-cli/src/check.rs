@@ -185,7 +185,12 @@ fn one_line(snapshot: &Snapshot, exit: Exit, url: &str) -> String {
         let what = text::printable(format!("{} ({})", it.text, it.cure).as_bytes());
         format!("{} {what}", it.severity)
     });
-    format!("{state}: {}", told.collect::<Vec<_>>().join("; "))
+    let mut told: Vec<_> = told.collect();
+    // Whoever has taken the threshold away still has to know that this is not all.
+    if 0 < snapshot.unlisted() && snapshot.alerts.iter().all(|it| it.metric != Metric::Unlisted) {
+        told.push(format!("of {}", looked_at(snapshot)));
+    }
+    format!("{state}: {}", told.join("; "))
 }
 
 /// What there is, and how much more of it was not looked at.

@@ -89,6 +89,8 @@ fn check_tells_what_it_has_not_looked_at() {
     assert!(told.contains("(2 streams)") && told.contains("--streams-max"), "{told}");
     let told = check(&["--groups-max", "1", "--only-given"], 0);
     assert!(told.contains("3 streams, 1 group (1 more), 1 queue"), "{told}");
+    let told = check(&["--streams-max", "1", "--only-given", "--crit", "length=0"], 2);
+    assert!(told.contains("; of 1 node, 1 stream (2 more), "), "{told}");
     let bounds = ["--streams-max", "2", "--groups-max", "0", "--queues-max", "0", "--prometheus"];
     let samples = parse(&check(&bounds, 1));
     for (name, n) in [("streams", 1.0), ("queues", 1.0)] {
